@@ -44,7 +44,8 @@ void write(Level level, std::string_view area, std::string_view text) {
     const auto now = std::chrono::system_clock::now();
     const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
     const auto millis =
-        std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
+        std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() %
+        1000;
     std::tm calendar{};
     gmtime_r(&seconds, &calendar);
     std::array<char, 32> stamp{};
@@ -52,9 +53,13 @@ void write(Level level, std::string_view area, std::string_view text) {
     const int rank = current_rank;
     const std::string who =
         rank >= 0 ? fmt::format("rank {}", rank) : fmt::format("pid {}", ::getpid());
-    const std::string line =
-        fmt::format("{}.{:03} {:<5} {} | {} {}\n", stamp.data(), millis,
-                    level_names[static_cast<std::size_t>(level)], who, area, text);
+    const std::string line = fmt::format("{}.{:03} {:<5} {} | {} {}\n",
+                                         stamp.data(),
+                                         millis,
+                                         level_names[static_cast<std::size_t>(level)],
+                                         who,
+                                         area,
+                                         text);
     // Nothing can be done about a log that cannot be written.
     [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
 }

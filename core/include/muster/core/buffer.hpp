@@ -26,8 +26,15 @@ public:
         return {std::move(data), bytes.size()};
     }
 
+    /// `size` bytes from `offset` on, sharing the memory; they must lie within this buffer.
+    [[nodiscard]] Buffer slice(std::size_t offset, std::size_t size) const {
+        return {std::shared_ptr<const std::byte[]>(data_, data_.get() + offset), size};
+    }
+
     [[nodiscard]] std::span<const std::byte> bytes() const { return {data_.get(), size_}; }
+
     [[nodiscard]] std::size_t size() const { return size_; }
+
     [[nodiscard]] bool empty() const { return size_ == 0; }
 
     friend bool operator==(const Buffer& a, const Buffer& b) {

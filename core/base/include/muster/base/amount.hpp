@@ -32,6 +32,7 @@ public:
     }
 
     [[nodiscard]] constexpr std::int64_t units() const { return units_; }
+
     [[nodiscard]] constexpr double value() const {
         return static_cast<double>(units_) / units_per_one;
     }
@@ -40,13 +41,22 @@ public:
         units_ += other.units_;
         return *this;
     }
+
     constexpr Amount& operator-=(Amount other) {
         units_ -= other.units_;
         return *this;
     }
-    friend constexpr Amount operator+(Amount a, Amount b) { return from_units(a.units_ + b.units_); }
-    friend constexpr Amount operator-(Amount a, Amount b) { return from_units(a.units_ - b.units_); }
+
+    friend constexpr Amount operator+(Amount a, Amount b) {
+        return from_units(a.units_ + b.units_);
+    }
+
+    friend constexpr Amount operator-(Amount a, Amount b) {
+        return from_units(a.units_ - b.units_);
+    }
+
     friend constexpr Amount operator*(Amount a, std::int64_t n) { return from_units(a.units_ * n); }
+
     friend constexpr auto operator<=>(Amount, Amount) = default;
 
 private:
@@ -71,9 +81,11 @@ inline namespace literals {
 constexpr Bytes operator""_KiB(unsigned long long n) {
     return Bytes{n << 10};
 }
+
 constexpr Bytes operator""_MiB(unsigned long long n) {
     return Bytes{n << 20};
 }
+
 constexpr Bytes operator""_GiB(unsigned long long n) {
     return Bytes{n << 30};
 }

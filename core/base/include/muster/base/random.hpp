@@ -9,7 +9,8 @@
 namespace muster {
 
 /// SplitMix64's finaliser: a cheap bijective mix of 64 bits.
-/// Source: Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014, fig. 16.
+/// Source: Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014,
+/// fig. 16.
 constexpr std::uint64_t mix64(std::uint64_t z) {
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
@@ -56,6 +57,7 @@ public:
 
     /// Uniform in [0, 1), 53 bits.
     constexpr double uniform() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
+
     constexpr double uniform(double low, double high) { return low + (high - low) * uniform(); }
 
     /// Uniform on a logarithmic scale in [low, high); 0 < low < high.

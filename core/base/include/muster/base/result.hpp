@@ -21,20 +21,25 @@ template <class T>
 class [[nodiscard]] Result {
 public:
     Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
+
     Result(Failure failure) : state_(std::in_place_index<1>, std::move(failure)) {}
 
     [[nodiscard]] bool has_value() const { return state_.index() == 0; }
+
     explicit operator bool() const { return has_value(); }
 
     [[nodiscard]] const T& operator*() const {
         MUSTER_ASSERT(has_value());
         return *std::get_if<0>(&state_);
     }
+
     [[nodiscard]] T& operator*() {
         MUSTER_ASSERT(has_value());
         return *std::get_if<0>(&state_);
     }
+
     const T* operator->() const { return &**this; }
+
     T* operator->() { return &**this; }
 
     [[nodiscard]] const Failure& error() const {

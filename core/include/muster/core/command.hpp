@@ -1,0 +1,47 @@
+#pragma once
+
+#include <muster/base/amount.hpp>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace muster {
+
+/// A program to run, as data.
+struct CommandSpec {
+    /// Program and arguments. A program without '/' is looked up in the command's PATH; a relative
+    /// one is relative to `directory`. No shell: for one, {"sh", "-c", "…"}.
+    std::vector<std::string> argv;
+    /// Added to the rank's environment, or replacing what is there. The variables that make the
+    /// rank a process of its MPI launcher are not passed on.
+    std::vector<std::pair<std::string, std::string>> environment;
+    std::string directory; ///< Working directory; empty: the rank's at its start.
+    std::string input;     ///< Standard input; /dev/null if this and `input_file` are empty.
+    std::string
+        input_file; ///< A file that becomes standard input, relative to the rank's directory.
+    /// Capture standard output and error; otherwise both are the rank's own.
+    bool capture = true;
+    /// Of each stream the last so many bytes are kept.
+    Bytes capture_max = Bytes{1 << 20};
+    std::vector<int> cpu_ids; ///< Logical CPUs to bind to; empty: the rank's mask at its start.
+};
+
+/// How a command ended.
+struct CommandResult {
+    int exit_code = 0; ///< 128 + signal if a signal ended it, as shells have it.
+    int signal = 0;    ///< The signal that ended it; 0 if it exited by itself.
+    std::string out;   ///< Standard output, its last `capture_max` bytes.
+    std::string err;   ///< Standard error, likewise.
+    Bytes out_dropped; ///< What was written before `out` and not kept.
+    Bytes err_dropped;
+    double wall_seconds = 0;
+    double cpu_seconds =
+        0;             ///< User and system time, of the command and the children it waited for.
+    Bytes memory_peak; ///< Largest resident size of any one of these processes.
+
+    [[nodiscard]] bool ok() const { return exit_code == 0 && signal == 0; }
+};
+
+} // namespace muster

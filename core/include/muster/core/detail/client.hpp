@@ -1,0 +1,99 @@
+#pragma once
+
+#include <muster/base/ids.hpp>
+#include <muster/core/buffer.hpp>
+#include <muster/core/detail/future_block.hpp>
+#include <muster/core/detail/registry.hpp>
+#include <muster/core/options.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+/// The seam between the header-only part of the public interface, which knows the types, and the
+/// library, which does not. Private to the library.
+namespace muster::detail {
+
+/// A task's arguments as bytes, and the objects that stand in for some of them.
+struct EncodedTask {
+    Buffer arguments;
+    std::vector<ObjectId> dependencies;
+};
+
+/// What an executor hands to a task function's thunk, and gets back from it.
+struct Invocation {
+    std::span<const std::byte> arguments;
+    std::span<const Buffer> dependencies;
+    Buffer result;
+};
+
+/// The task that the calling thread runs; none in the driver.
+struct CurrentTask {
+    TaskId id{};
+    FunctionId function{};
+    std::uint32_t attempt = 0;
+    std::uint32_t depth = 0;
+    std::stop_token stop_token;
+};
+
+/// One rank's runtime as user threads see it. Thread-safe.
+class Client : public std::enable_shared_from_this<Client> {
+public:
+    Client() = default;
+    Client(const Client&) = delete;
+    Client& operator=(const Client&) = delete;
+    virtual ~Client() = default;
+
+    /// Throws Error (ErrorCode::infeasible) if no rank could ever run it, with the closest fit.
+    virtual std::shared_ptr<FutureBlock> submit(const FunctionEntry& function,
+                                                const TaskOptions& options,
+                                                std::vector<EncodedTask> tasks) = 0;
+    virtual std::shared_ptr<FutureBlock> put(Buffer value) = 0;
+    virtual void cancel(ObjectId task) = 0;
+
+    /// Waits until the slot is done and its bytes are here. A task that calls it lends its CPUs.
+    virtual void wait_value(FutureBlock& block, std::uint64_t index) = 0;
+
+    /// As Watcher::next, lending the calling task's CPUs meanwhile.
+    virtual std::optional<std::size_t>
+    wait_any(Watcher& watcher, std::optional<std::chrono::steady_clock::time_point> deadline) = 0;
+
+    /// A future's name leaves this rank inside a value, or came to it in one.
+    virtual void escape(ObjectId object) = 0;
+    virtual std::shared_ptr<FutureBlock> borrow(ObjectId object) = 0;
+    virtual void release(ObjectId object) noexcept = 0;
+
+    /// Random, the same on every rank: tells this run's futures from another's.
+    [[nodiscard]] virtual std::uint64_t run_id() const = 0;
+    [[nodiscard]] virtual bool ended() const = 0;
+};
+
+/// The runtime of the calling thread: the driver's, or that of the task it runs.
+/// Throws Error (ErrorCode::usage) outside a run.
+Client& current_client();
+[[nodiscard]] Client* current_client_or_null() noexcept;
+[[nodiscard]] const CurrentTask* current_task() noexcept;
+
+/// Puts a runtime, and maybe a task, in charge of the calling thread for as long as it lives.
+class CurrentScope {
+public:
+    CurrentScope(Client& client, const CurrentTask* task) noexcept;
+    CurrentScope(const CurrentScope&) = delete;
+    CurrentScope& operator=(const CurrentScope&) = delete;
+    ~CurrentScope();
+
+private:
+    Client* previous_client_;
+    const CurrentTask* previous_task_;
+};
+
+/// Throws Error (ErrorCode::object_lost) unless the block belongs to the calling thread's run.
+void check_same_run(const FutureBlock& block);
+
+[[noreturn]] void
+throw_failure(const FutureSlot& slot, const FutureBlock& block, std::uint64_t index);
+
+} // namespace muster::detail

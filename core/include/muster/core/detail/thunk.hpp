@@ -1,0 +1,262 @@
+#pragma once
+
+#include <muster/core/detail/client.hpp>
+#include <muster/core/detail/registry.hpp>
+#include <muster/core/future.hpp>
+#include <muster/core/serialize.hpp>
+
+#include <cstdint>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+/// Between typed calls and bytes: how a call's arguments are encoded, and how a function is called
+/// with them on the other side. Private to the library.
+namespace muster::detail {
+
+template <class R, class... P>
+struct SignatureTraits {
+    using Result = std::remove_cv_t<R>;
+    using Parameters = std::tuple<P...>;
+    static constexpr std::size_t parameter_count = sizeof...(P);
+};
+
+template <class F>
+struct CallableTraits {
+    static_assert(sizeof(F) == 0,
+                  "muster: a task is a function (task<&f>) or a captureless lambda that is not "
+                  "generic (task<[](double x) { ... }>)");
+};
+
+template <class R, class... P>
+struct CallableTraits<R (*)(P...)> : SignatureTraits<R, P...> {};
+
+template <class R, class... P>
+struct CallableTraits<R (*)(P...) noexcept> : SignatureTraits<R, P...> {};
+
+template <class R, class C, class... P>
+struct CallableTraits<R (C::*)(P...) const> : SignatureTraits<R, P...> {};
+
+template <class R, class C, class... P>
+struct CallableTraits<R (C::*)(P...) const noexcept> : SignatureTraits<R, P...> {};
+
+template <class F>
+struct SelectTraits : CallableTraits<F> {};
+template <class F>
+requires std::is_class_v<F>
+
+struct SelectTraits<F> : CallableTraits<decltype(&F::operator())> {
+};
+
+template <auto F>
+struct FunctionTraits : SelectTraits<std::remove_cv_t<decltype(F)>> {};
+
+template <class P>
+constexpr void check_parameter() {
+    static_assert(!std::is_lvalue_reference_v<P> || std::is_const_v<std::remove_reference_t<P>>,
+                  "muster: a task's parameters are passed by value: T or const T&, not T&");
+    check_serializable<std::remove_cvref_t<P>>();
+}
+
+template <auto F>
+constexpr void check_signature() {
+    using Signature = FunctionTraits<F>;
+    static_assert(!std::is_reference_v<typename Signature::Result>,
+                  "muster: a task returns by value: a reference would point into another rank");
+    if constexpr (!std::is_void_v<typename Signature::Result>) {
+        check_serializable<typename Signature::Result>();
+    }
+    []<class... P>(std::type_identity<std::tuple<P...>>) {
+        (check_parameter<P>(), ...);
+    }(std::type_identity<typename Signature::Parameters>{});
+}
+
+template <class T>
+struct IsFuture : std::false_type {};
+
+template <class T>
+struct IsFuture<Future<T>> : std::true_type {};
+
+template <class T>
+struct IsFutureVector : std::false_type {};
+
+template <class T>
+struct IsFutureVector<std::vector<Future<T>>> : std::true_type {};
+
+template <class T>
+struct IsVector : std::false_type {};
+
+template <class T>
+struct IsVector<std::vector<T>> : std::true_type {};
+
+/// How one argument is encoded.
+enum class ArgumentKind : std::uint8_t {
+    value = 0,      ///< its encoding follows
+    dependency = 1, ///< the next dependency's value
+    list = 2,       ///< a count follows; so many dependencies are the elements of a vector
+};
+
+/// Encodes the arguments of one task after another into shared memory.
+class ArgumentEncoder {
+public:
+    explicit ArgumentEncoder(Client& client) : client_(client) {}
+
+    template <class P, class A>
+    void add(A&& argument) {
+        using Parameter = std::remove_cvref_t<P>;
+        using Argument = std::remove_cvref_t<A>;
+        if constexpr (IsFuture<Argument>::value && !IsFuture<Parameter>::value) {
+            static_assert(std::is_same_v<typename Argument::value_type, Parameter>,
+                          "muster: a future in place of an argument must be a Future of exactly "
+                          "the parameter's type");
+            encode(writer_, ArgumentKind::dependency);
+            depend_on(*argument.block(), argument.id());
+        } else if constexpr (IsFutureVector<Argument>::value && IsVector<Parameter>::value &&
+                             !IsFutureVector<Parameter>::value) {
+            static_assert(std::is_same_v<typename Argument::value_type::value_type,
+                                         typename Parameter::value_type>,
+                          "muster: futures in place of a vector's elements must be Futures of "
+                          "exactly the element's type");
+            encode(writer_, ArgumentKind::list);
+            encode(writer_, static_cast<std::uint64_t>(argument.size()));
+            for (const auto& future : argument) {
+                depend_on(*future.block(), future.id());
+            }
+        } else {
+            static_assert(std::is_convertible_v<A, Parameter>,
+                          "muster: an argument does not convert to the parameter's type");
+            encode(writer_, ArgumentKind::value);
+            const std::size_t before = writer_.size();
+            if constexpr (std::is_same_v<Argument, Parameter>) {
+                encode(writer_, argument);
+            } else {
+                encode(writer_,
+                       static_cast<const Parameter&>(Parameter(std::forward<A>(argument))));
+            }
+            if (writer_.size() - before > inline_bytes_max) {
+                move_to_store(before);
+            }
+        }
+    }
+
+    /// The task whose arguments were added since the last take().
+    EncodedTask take();
+
+private:
+    /// Larger arguments become objects: fetched by the rank that runs the task, sent once.
+    static constexpr std::size_t inline_bytes_max = 2048;
+
+    void depend_on(const FutureBlock& block, ObjectId object);
+    void move_to_store(std::size_t from);
+
+    Client& client_;
+    Writer writer_;
+    std::vector<ObjectId> dependencies_;
+    /// Objects made by move_to_store: held until the tasks are submitted.
+    std::vector<Future<void>> held_;
+};
+
+template <auto F, class... A>
+void encode_arguments(ArgumentEncoder& encoder, A&&... arguments) {
+    []<class... P>(ArgumentEncoder& to, std::type_identity<std::tuple<P...>>, auto&&... values) {
+        (to.template add<P>(std::forward<decltype(values)>(values)), ...);
+    }(encoder,
+      std::type_identity<typename FunctionTraits<F>::Parameters>{},
+      std::forward<A>(arguments)...);
+}
+
+template <class T>
+concept TupleLike = requires {
+    std::tuple_size<std::remove_cvref_t<T>>::value;
+};
+
+/// An element of a map: the only argument, or a tuple of all of them.
+template <auto F, class E>
+void encode_element(ArgumentEncoder& encoder, E&& element) {
+    constexpr std::size_t count = FunctionTraits<F>::parameter_count;
+    if constexpr (count == 1) {
+        encode_arguments<F>(encoder, std::forward<E>(element));
+    } else {
+        static_assert(TupleLike<E>,
+                      "muster: a function of several parameters is mapped over tuples of them");
+        if constexpr (TupleLike<E>) {
+            static_assert(std::tuple_size_v<std::remove_cvref_t<E>> == count,
+                          "muster: the tuples mapped over have another size than the function's "
+                          "parameter list");
+            std::apply(
+                [&](auto&&... values) {
+                    encode_arguments<F>(encoder, std::forward<decltype(values)>(values)...);
+                },
+                std::forward<E>(element));
+        }
+    }
+}
+
+/// The reverse, on the rank that runs the task.
+class ArgumentDecoder {
+public:
+    explicit ArgumentDecoder(const Invocation& invocation)
+        : reader_(invocation.arguments), dependencies_(invocation.dependencies) {}
+
+    template <class P>
+    std::remove_cvref_t<P> next() {
+        using Parameter = std::remove_cvref_t<P>;
+        switch (decode<ArgumentKind>(reader_)) {
+        case ArgumentKind::value:
+            return decode<Parameter>(reader_);
+        case ArgumentKind::dependency:
+            return from_buffer<Parameter>(next_dependency());
+        case ArgumentKind::list:
+            if constexpr (IsVector<Parameter>::value) {
+                Parameter list;
+                const auto count = decode<std::uint64_t>(reader_);
+                for (std::uint64_t i = 0; i < count; ++i) {
+                    list.push_back(from_buffer<typename Parameter::value_type>(next_dependency()));
+                }
+                return list;
+            }
+            break;
+        }
+        throw_malformed();
+    }
+
+private:
+    std::span<const std::byte> next_dependency();
+    [[noreturn]] static void throw_malformed();
+
+    Reader reader_;
+    std::span<const Buffer> dependencies_;
+    std::size_t used_ = 0;
+};
+
+template <auto F>
+void invoke_function(Invocation& invocation) {
+    using Signature = FunctionTraits<F>;
+    []<class... P>(Invocation& call, std::type_identity<std::tuple<P...>>) {
+        ArgumentDecoder decoder(call);
+        // Braces evaluate from left to right, which is the order of encoding.
+        std::tuple<std::remove_cvref_t<P>...> arguments{decoder.template next<P>()...};
+        const auto function = [](auto&&... values) -> decltype(auto) {
+            return F(std::forward<decltype(values)>(values)...);
+        };
+        if constexpr (std::is_void_v<typename Signature::Result>) {
+            std::apply(function, std::move(arguments));
+        } else {
+            call.result = to_buffer(std::apply(function, std::move(arguments)));
+        }
+    }(invocation, std::type_identity<typename Signature::Parameters>{});
+}
+
+/// Registered before main() on every rank, because it is odr-used by every call of task<F>.
+template <auto F>
+struct Registered {
+    static inline FunctionEntry entry{&invoke_function<F>, function_name<F>()};
+};
+
+template <auto F>
+const FunctionEntry& function_entry() {
+    return Registered<F>::entry;
+}
+
+} // namespace muster::detail

@@ -1,0 +1,12 @@
+#pragma once
+
+/// Everything that a program of tasks needs.
+
+#include <muster/core/command_task.hpp>
+#include <muster/core/error.hpp>
+#include <muster/core/future.hpp>
+#include <muster/core/options.hpp>
+#include <muster/core/resources.hpp>
+#include <muster/core/runtime.hpp>
+#include <muster/core/task.hpp>
+#include <muster/core/this_task.hpp>

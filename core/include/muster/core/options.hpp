@@ -1,0 +1,36 @@
+#pragma once
+
+#include <muster/base/amount.hpp>
+#include <muster/core/resources.hpp>
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+namespace muster {
+
+/// How a task is to be run. Written with designated initialisers:
+///
+///     muster::task<&train>.with({.cpus = 2, .gpus = 0.5, .priority = 10})(config)
+///
+/// Fields keep this order, and new ones are appended.
+struct TaskOptions {
+    Amount cpus = 1;
+    Amount gpus = 0;
+    Bytes memory{}; ///< Reserved, so that tasks that need much are not put on one rank.
+    /// Custom resources by name, as MUSTER_RESOURCES declares them: `{{"license", 1}}`.
+    std::map<std::string, Amount> resources{};
+    std::int32_t priority = 0; ///< Higher runs first.
+    Placement placement{};     ///< `pack`, `spread`, `on_rank(3)`, `on_node(1)`; default automatic.
+    std::string name{};        ///< For errors and logs; default: the function's name.
+};
+
+/// How a run is set up. Environment variables (MUSTER_*) win over these, so that a program can be
+/// set up differently from outside.
+struct RunOptions {
+    /// Ranks of a run in one process (threads instead of processes): for tests and debugging.
+    /// Ignored under an MPI launcher. MUSTER_LOCAL_RANKS.
+    std::int32_t local_ranks = 1;
+};
+
+} // namespace muster

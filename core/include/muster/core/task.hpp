@@ -1,0 +1,122 @@
+#pragma once
+
+#include <muster/core/detail/client.hpp>
+#include <muster/core/detail/thunk.hpp>
+#include <muster/core/future.hpp>
+#include <muster/core/options.hpp>
+
+#include <memory>
+#include <ranges>
+#include <utility>
+#include <vector>
+
+namespace muster {
+
+namespace detail {
+
+template <auto F>
+struct TaskCall {
+    using Signature = FunctionTraits<F>;
+    using Result = typename Signature::Result;
+
+    template <class... A>
+    Future<Result> operator()(A&&... arguments) const {
+        return submit(TaskOptions{}, std::forward<A>(arguments)...);
+    }
+
+    template <class... A>
+    static Future<Result> submit(const TaskOptions& options, A&&... arguments) {
+        constexpr bool count_matches = sizeof...(A) == Signature::parameter_count;
+        static_assert(count_matches,
+                      "muster: the task is called with another number of arguments than its "
+                      "function takes (default arguments are not seen through a function pointer)");
+        if constexpr (count_matches) {
+            check_signature<F>();
+            ArgumentEncoder encoder(current_client());
+            encode_arguments<F>(encoder, std::forward<A>(arguments)...);
+            std::vector<EncodedTask> tasks;
+            tasks.push_back(encoder.take());
+            return Future<Result>(
+                current_client().submit(function_entry<F>(), options, std::move(tasks)), 0);
+        }
+    }
+};
+
+/// A task with options: what .with() makes.
+template <auto F>
+class ConfiguredTask {
+public:
+    explicit ConfiguredTask(TaskOptions options) : options_(std::move(options)) {}
+
+    template <class... A>
+    auto operator()(A&&... arguments) const {
+        return TaskCall<F>::submit(options_, std::forward<A>(arguments)...);
+    }
+
+private:
+    TaskOptions options_;
+};
+
+template <auto F>
+struct Task : TaskCall<F> {
+    /// The same task, run as the options say.
+    [[nodiscard]] ConfiguredTask<F> with(TaskOptions options) const {
+        return ConfiguredTask<F>(std::move(options));
+    }
+};
+
+} // namespace detail
+
+/// Runs a function on some rank of the cluster: `task<&f>(arguments...)` returns a Future at once.
+///
+/// `F` is a function pointer or a captureless lambda: nothing is registered or named. Arguments
+/// are converted to the function's parameter types here and travel by value. A Future<T> in the
+/// place of a T (or a std::vector<Future<T>> in the place of a std::vector<T>) is a dependency:
+/// the task runs once it is there. Where the function takes a Future, it gets the future itself.
+///
+/// @throws Error (infeasible) if no rank could ever satisfy the options, with the closest fit.
+/// Threads: the driver, tasks, and threads that either of them hands a Client scope.
+template <auto F>
+inline constexpr detail::Task<F> task{};
+
+/// Runs a function once for every element of a range; futures come in the range's order.
+///
+/// One submission, whatever the range's length. A function of several parameters takes elements
+/// that are tuples (or pairs, or arrays) of them; elements may be futures, as task()'s arguments.
+template <auto F, std::ranges::input_range R>
+std::vector<Future<typename detail::FunctionTraits<F>::Result>>
+map(R&& range, const TaskOptions& options = {}) {
+    using Result = typename detail::FunctionTraits<F>::Result;
+    detail::check_signature<F>();
+    detail::ArgumentEncoder encoder(detail::current_client());
+    std::vector<detail::EncodedTask> tasks;
+    if constexpr (std::ranges::sized_range<R>) {
+        tasks.reserve(std::ranges::size(range));
+    }
+    for (auto&& element : range) {
+        detail::encode_element<F>(encoder, std::forward<decltype(element)>(element));
+        tasks.push_back(encoder.take());
+    }
+    std::vector<Future<Result>> futures;
+    if (tasks.empty()) {
+        return futures;
+    }
+    const std::size_t count = tasks.size();
+    auto block =
+        detail::current_client().submit(detail::function_entry<F>(), options, std::move(tasks));
+    futures.reserve(count);
+    for (std::size_t i = 0; i < count; ++i) {
+        futures.emplace_back(block, i);
+    }
+    return futures;
+}
+
+/// Stores a value for any number of tasks to take: it is sent to each rank once, when a task there
+/// first needs it, and kept there until the last future of it is gone.
+template <class T>
+Future<T> put(const T& value) {
+    check_serializable<T>();
+    return Future<T>(detail::current_client().put(to_buffer(value)), 0);
+}
+
+} // namespace muster

@@ -1,0 +1,525 @@
+#include "owner/owner.hpp"
+
+#include <muster/base/assert.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace muster::owner {
+
+Owner::Place Owner::find(ObjectId object) {
+    auto place = blocks_.upper_bound(object);
+    if (place == blocks_.begin()) {
+        return {};
+    }
+    --place;
+    const std::uint64_t index = distance(place->first, object);
+    if (index >= place->second.items.size()) {
+        return {};
+    }
+    return {&place->second, index};
+}
+
+const Owner::Item* Owner::find_item(ObjectId object) const {
+    const Place place = const_cast<Owner*>(this)->find(object);
+    return place.block == nullptr ? nullptr : &place.item();
+}
+
+const wire::Outcome* Owner::outcome(ObjectId object) const {
+    if (owner_of(object) == config_.self) {
+        const Item* item = find_item(object);
+        return item != nullptr && item->state == State::done && !item->dropped ? &item->outcome
+                                                                               : nullptr;
+    }
+    const auto place = borrowed_.find(object);
+    return place != borrowed_.end() && place->second.outcome ? &*place->second.outcome : nullptr;
+}
+
+void Owner::submit(Submission submission, wire::Actions& actions) {
+    MUSTER_ASSERT(owner_of(submission.first) == config_.self);
+    const auto [where, is_new] = blocks_.try_emplace(submission.first);
+    MUSTER_ASSERT(is_new);
+    Block& block = where->second;
+    block.task_class = std::move(submission.task_class);
+    block.name = std::move(submission.name);
+    block.futures = std::move(submission.futures);
+    block.live = submission.tasks.size();
+    block.items.resize(submission.tasks.size());
+    unfinished_ += submission.tasks.size();
+
+    std::vector<std::pair<TaskId, ObjectId>> doomed; // by a dependency that failed already
+    for (std::uint64_t i = 0; i < submission.tasks.size(); ++i) {
+        const TaskId task = advance(submission.first, i);
+        Item& item = block.items[i];
+        item.task = std::move(submission.tasks[i]);
+        std::optional<ObjectId> failed;
+        for (const ObjectId object : item.task.dependencies) {
+            if (owner_of(object) == config_.self) {
+                const Place place = find(object);
+                if (place.block == nullptr || place.item().dropped) {
+                    failed = object; // all its futures were gone before
+                    continue;
+                }
+                ++place.item().uses;
+            } else {
+                const auto [borrowed, first_use] = borrowed_.try_emplace(object);
+                ++borrowed->second.uses;
+                if (first_use) {
+                    actions.push_back(wire::SendMessage{owner_of(object), wire::Subscribe{object}});
+                }
+            }
+            if (const wire::Outcome* known = outcome(object)) {
+                if (known->kind == wire::Outcome::Kind::failed && !failed) {
+                    failed = object;
+                }
+            } else {
+                ++item.missing;
+                dependents_[object].push_back(task);
+            }
+        }
+        if (failed) {
+            doomed.emplace_back(task, *failed);
+        } else if (item.missing == 0) {
+            make_ready(task, {&block, i});
+        }
+    }
+    for (const auto& [task, object] : doomed) {
+        const Place place = find(task);
+        if (place.item().state != State::done) {
+            complete(task, place, failed_by(task, place, object), actions);
+        }
+    }
+}
+
+void Owner::make_ready(TaskId task, Place place) {
+    place.item().state = State::submitted;
+    auto& ranges = ready_[place.block->task_class];
+    if (!ranges.empty() && advance(ranges.back().first, ranges.back().count) == task) {
+        ++ranges.back().count;
+    } else {
+        ranges.push_back({task, 1});
+    }
+}
+
+void Owner::put(ObjectId object,
+                std::shared_ptr<void> futures,
+                wire::Outcome outcome,
+                wire::Actions& actions) {
+    MUSTER_ASSERT(owner_of(object) == config_.self);
+    Block& block = blocks_[object];
+    MUSTER_ASSERT(block.items.empty());
+    block.futures = std::move(futures);
+    block.live = 1;
+    block.items.resize(1);
+    ++unfinished_;
+    complete(object, {&block, 0}, std::move(outcome), actions);
+}
+
+wire::Dependency Owner::describe_dependency(ObjectId object, Rank worker) {
+    const wire::Outcome* known = outcome(object);
+    MUSTER_ASSERT(known != nullptr && known->kind == wire::Outcome::Kind::value);
+    if (known->kept && worker != known->holder && owner_of(object) == config_.self) {
+        copies_[object].insert(worker);
+    }
+    return {object, known->value, known->size, known->kept, known->holder};
+}
+
+void Owner::on_grant(const wire::Grant& message, wire::Actions& actions) {
+    std::uint32_t declined = 0;
+    wire::Run run;
+    const auto send = [&](const Block& block) {
+        if (!run.tasks.empty()) {
+            run.lease = message.lease;
+            run.task_class = block.task_class;
+            run.name = block.name;
+            actions.push_back(wire::SendMessage{message.worker, std::move(run)});
+            run = {};
+        }
+    };
+    const Block* current = nullptr;
+    for (std::uint64_t i = 0; i < message.range.count; ++i) {
+        const TaskId task = advance(message.range.first, i);
+        const Place place = find(task);
+        if (place.block == nullptr || place.item().state == State::done) {
+            ++declined; // cancelled while it was queued
+            continue;
+        }
+        if (place.item().cancelling) {
+            // Recalled before the order to stop reached its worker.
+            ++declined;
+            complete(task, place, cancelled(task, place), actions);
+            continue;
+        }
+        Item& item = place.item();
+        MUSTER_ASSERT(item.state != State::waiting);
+        if (current != nullptr &&
+            (current != place.block || run.tasks.size() == config_.tasks_per_run_max)) {
+            send(*current);
+        }
+        current = place.block;
+        item.state = State::granted;
+        item.lease = message.lease;
+        item.worker = message.worker;
+        ++item.attempt;
+        wire::TaskSpec spec{task, item.attempt, item.task.arguments, {}};
+        for (const ObjectId object : item.task.dependencies) {
+            spec.dependencies.push_back(describe_dependency(object, message.worker));
+        }
+        run.tasks.push_back(std::move(spec));
+    }
+    if (current != nullptr) {
+        send(*current);
+    }
+    if (declined > 0) {
+        actions.push_back(wire::SendMessage{
+            coordinator_, wire::Progress{{{message.lease, declined, Duration{}}}}});
+    }
+}
+
+void Owner::on_finished(wire::Finished message, wire::Actions& actions) {
+    for (auto& report : message.tasks) {
+        const Place place = find(report.id);
+        if (place.block == nullptr || place.item().state != State::granted ||
+            place.item().lease != report.lease) {
+            continue; // of an attempt that was given up
+        }
+        complete(report.id, place, std::move(report.outcome), actions);
+    }
+}
+
+void Owner::complete(TaskId task, Place place, wire::Outcome outcome, wire::Actions& actions) {
+    Item& item = place.item();
+    MUSTER_ASSERT(item.state != State::done);
+    item.state = State::done;
+    item.outcome = std::move(outcome);
+    --unfinished_;
+    const auto dependencies = std::move(item.task.dependencies);
+    item.task = {};
+    if (item.holds > 0) {
+        actions.push_back(
+            wire::ResolveFuture{task, place.block->futures, place.index, item.outcome});
+    }
+    if (const auto waiting = subscribers_.find(task); waiting != subscribers_.end()) {
+        for (const Rank rank : waiting->second) {
+            if (item.outcome.kept && rank != item.outcome.holder) {
+                copies_[task].insert(rank);
+            }
+            actions.push_back(wire::SendMessage{rank, wire::ObjectReady{task, item.outcome}});
+        }
+        subscribers_.erase(waiting);
+    }
+    settle_dependents(task, actions);
+    for (const ObjectId object : dependencies) {
+        stop_using(object, actions);
+    }
+    if (const Place again = find(task); again.block != nullptr) {
+        drop_if_unneeded(task, again, actions);
+    }
+}
+
+void Owner::settle_dependents(ObjectId object, wire::Actions& actions) {
+    // A worklist, not recursion: a failure may run down a chain of a million tasks.
+    auto entry = dependents_.extract(object);
+    if (entry.empty()) {
+        return;
+    }
+    const wire::Outcome* known = outcome(object);
+    MUSTER_ASSERT(known != nullptr);
+    if (known->kind == wire::Outcome::Kind::value) {
+        for (const TaskId task : entry.mapped()) {
+            const Place place = find(task);
+            if (place.block != nullptr && place.item().state == State::waiting &&
+                --place.item().missing == 0) {
+                make_ready(task, place);
+            }
+        }
+        return;
+    }
+    for (const TaskId task : entry.mapped()) {
+        failing_.push_back({task, object});
+    }
+    if (settling_) {
+        return;
+    }
+    settling_ = true;
+    while (!failing_.empty()) {
+        const auto [task, dependency] = failing_.front();
+        failing_.pop_front();
+        const Place place = find(task);
+        if (place.block != nullptr && place.item().state == State::waiting) {
+            complete(task, place, failed_by(task, place, dependency), actions);
+        }
+    }
+    settling_ = false;
+}
+
+wire::Outcome Owner::failure(wire::FailureRecord::Kind kind,
+                             TaskId task,
+                             const Place& place,
+                             std::string text) const {
+    wire::FailureRecord record;
+    record.kind = kind;
+    record.message = std::move(text);
+    record.task = task;
+    record.function = place.block->task_class.function;
+    record.name = place.block->name;
+    record.rank = config_.self;
+    record.host = config_.host;
+    record.attempt = place.item().attempt;
+    wire::Outcome outcome;
+    outcome.kind = wire::Outcome::Kind::failed;
+    outcome.failure.push_back(std::move(record));
+    return outcome;
+}
+
+wire::Outcome Owner::cancelled(TaskId task, const Place& place) const {
+    return failure(wire::FailureRecord::Kind::cancelled, task, place, "cancelled before it ran");
+}
+
+wire::Outcome Owner::failed_by(TaskId task, const Place& place, ObjectId dependency) const {
+    using Kind = wire::FailureRecord::Kind;
+    const wire::Outcome* known = outcome(dependency);
+    if (known == nullptr) {
+        return failure(Kind::object_lost,
+                       task,
+                       place,
+                       fmt::format("its argument, the result of {}, is not there any more: all its "
+                                   "futures were gone before this task was submitted",
+                                   to_string(dependency)));
+    }
+    wire::Outcome outcome = failure(
+        Kind::dependency,
+        task,
+        place,
+        fmt::format("not run: its argument, the result of {}, failed", to_string(dependency)));
+    outcome.failure.insert(outcome.failure.end(), known->failure.begin(), known->failure.end());
+    // The ends tell the story: the task that was asked for, and the root cause.
+    while (outcome.failure.size() > config_.failure_chain_max) {
+        outcome.failure.erase(outcome.failure.end() - 2);
+    }
+    return outcome;
+}
+
+void Owner::on_subscribe(Rank from, const wire::Subscribe& message, wire::Actions& actions) {
+    const Place place = find(message.object);
+    if (place.block == nullptr || place.item().dropped) {
+        wire::FailureRecord record;
+        record.kind = wire::FailureRecord::Kind::object_lost;
+        record.message =
+            fmt::format("{} does not know the result of {}: its futures are all gone, or it "
+                        "belongs to another run",
+                        to_string(config_.self),
+                        to_string(message.object));
+        record.task = message.object;
+        record.rank = config_.self;
+        record.host = config_.host;
+        wire::Outcome lost;
+        lost.kind = wire::Outcome::Kind::failed;
+        lost.failure.push_back(std::move(record));
+        actions.push_back(wire::SendMessage{from, wire::ObjectReady{message.object, lost}});
+        return;
+    }
+    Item& item = place.item();
+    item.pinned = true;
+    if (item.state != State::done) {
+        subscribers_[message.object].push_back(from);
+        return;
+    }
+    if (item.outcome.kept && from != item.outcome.holder) {
+        copies_[message.object].insert(from);
+    }
+    actions.push_back(wire::SendMessage{from, wire::ObjectReady{message.object, item.outcome}});
+}
+
+void Owner::on_object_ready(const wire::ObjectReady& message, wire::Actions& actions) {
+    const auto place = borrowed_.find(message.object);
+    if (place == borrowed_.end() || place->second.outcome) {
+        return;
+    }
+    place->second.outcome = message.outcome;
+    for (auto& futures : place->second.futures) {
+        actions.push_back(
+            wire::ResolveFuture{message.object, std::move(futures), 0, message.outcome});
+    }
+    place->second.futures.clear();
+    settle_dependents(message.object, actions);
+    drop_borrowed_if_unneeded(message.object);
+}
+
+void Owner::cancel(TaskId task, wire::Actions& actions) {
+    if (owner_of(task) != config_.self) {
+        actions.push_back(wire::SendMessage{owner_of(task), wire::Cancel{task}});
+        return;
+    }
+    const Place place = find(task);
+    if (place.block == nullptr) {
+        return;
+    }
+    switch (place.item().state) {
+    case State::waiting:
+    case State::submitted:
+        complete(task, place, cancelled(task, place), actions);
+        break;
+    case State::granted:
+        if (!place.item().cancelling) {
+            place.item().cancelling = true;
+            actions.push_back(
+                wire::SendMessage{place.item().worker, wire::Stop{task, place.item().lease}});
+        }
+        break;
+    case State::done:
+        break;
+    }
+}
+
+void Owner::stop_using(ObjectId object, wire::Actions& actions) {
+    if (owner_of(object) != config_.self) {
+        if (const auto place = borrowed_.find(object); place != borrowed_.end()) {
+            --place->second.uses;
+            drop_borrowed_if_unneeded(object);
+        }
+        return;
+    }
+    const Place place = find(object);
+    if (place.block != nullptr && !place.item().dropped) {
+        MUSTER_ASSERT(place.item().uses > 0);
+        --place.item().uses;
+        drop_if_unneeded(object, place, actions);
+    }
+}
+
+void Owner::drop_if_unneeded(ObjectId object, Place place, wire::Actions& /*actions*/) {
+    Item& item = place.item();
+    if (item.state != State::done || item.dropped || item.holds > 0 || item.pinned ||
+        item.uses > 0) {
+        return;
+    }
+    item.dropped = true;
+    if (item.outcome.kept) {
+        drops_[item.outcome.holder].push_back(object);
+    }
+    item.outcome = {};
+    if (const auto copies = copies_.find(object); copies != copies_.end()) {
+        for (const Rank rank : copies->second) {
+            drops_[rank].push_back(object);
+        }
+        copies_.erase(copies);
+    }
+    if (--place.block->live == 0) {
+        blocks_.erase(ObjectId{static_cast<std::uint64_t>(object) - place.index});
+    }
+}
+
+void Owner::drop_borrowed_if_unneeded(ObjectId object) {
+    const auto place = borrowed_.find(object);
+    if (place != borrowed_.end() && place->second.uses == 0 && place->second.holds == 0 &&
+        place->second.outcome) {
+        borrowed_.erase(place);
+    }
+}
+
+void Owner::release(ObjectId object, wire::Actions& actions) {
+    if (owner_of(object) != config_.self) {
+        if (const auto place = borrowed_.find(object); place != borrowed_.end()) {
+            MUSTER_ASSERT(place->second.holds > 0);
+            --place->second.holds;
+            drop_borrowed_if_unneeded(object);
+        }
+        return;
+    }
+    const Place place = find(object);
+    if (place.block != nullptr && place.item().holds > 0) {
+        --place.item().holds;
+        drop_if_unneeded(object, place, actions);
+    }
+}
+
+void Owner::pin(ObjectId object) {
+    if (const Place place = find(object); place.block != nullptr) {
+        place.item().pinned = true;
+    }
+}
+
+void Owner::borrow(ObjectId object, std::shared_ptr<void> futures, wire::Actions& actions) {
+    const bool ours = owner_of(object) == config_.self;
+    const Place own = find(object);
+    if (own.block != nullptr && !own.item().dropped) {
+        // A future of our own came back inside a value.
+        ++own.item().holds;
+        if (own.item().state == State::done) {
+            actions.push_back(
+                wire::ResolveFuture{object, std::move(futures), 0, own.item().outcome});
+            return;
+        }
+    }
+    const auto [place, is_new] = borrowed_.try_emplace(object);
+    place->second.holds += ours ? 0 : 1;
+    if (place->second.outcome) {
+        actions.push_back(
+            wire::ResolveFuture{object, std::move(futures), 0, *place->second.outcome});
+        return;
+    }
+    place->second.futures.push_back(std::move(futures));
+    if (is_new) {
+        actions.push_back(wire::SendMessage{owner_of(object), wire::Subscribe{object}});
+    }
+}
+
+void Owner::note_copy(ObjectId object, Rank rank) {
+    if (owner_of(object) == config_.self) {
+        copies_[object].insert(rank);
+    }
+}
+
+void Owner::flush(wire::Actions& actions) {
+    for (auto& [task_class, ranges] : ready_) {
+        actions.push_back(
+            wire::SendMessage{coordinator_, wire::Submit{task_class, std::move(ranges)}});
+    }
+    ready_.clear();
+    for (auto& [rank, objects] : drops_) {
+        actions.push_back(wire::SendMessage{rank, wire::Drop{std::move(objects)}});
+    }
+    drops_.clear();
+}
+
+void Owner::check_invariants() const {
+    std::map<ObjectId, std::uint32_t> uses;
+    std::map<TaskId, std::uint32_t> missing;
+    for (const auto& [object, tasks] : dependents_) {
+        for (const TaskId task : tasks) {
+            ++missing[task];
+        }
+    }
+    std::uint64_t unfinished = 0;
+    for (const auto& [first, block] : blocks_) {
+        std::uint64_t live = 0;
+        for (std::uint64_t i = 0; i < block.items.size(); ++i) {
+            const Item& item = block.items[i];
+            live += item.dropped ? 0 : 1;
+            unfinished += item.state == State::done ? 0 : 1;
+            if (item.state == State::waiting) {
+                MUSTER_ASSERT(item.missing > 0);
+                MUSTER_ASSERT(missing[advance(first, i)] >= item.missing);
+            } else {
+                MUSTER_ASSERT(item.missing == 0 || item.state == State::done);
+            }
+            for (const ObjectId object : item.task.dependencies) {
+                ++uses[object];
+            }
+        }
+        MUSTER_ASSERT(live == block.live);
+    }
+    MUSTER_ASSERT(unfinished == unfinished_);
+    for (const auto& [object, count] : uses) {
+        if (owner_of(object) == config_.self) {
+            const Item* item = find_item(object);
+            MUSTER_ASSERT(item != nullptr && item->uses == count && !item->dropped);
+        } else {
+            MUSTER_ASSERT(borrowed_.at(object).uses == count);
+        }
+    }
+}
+
+} // namespace muster::owner

@@ -1,0 +1,194 @@
+#include "process/launch.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <memory>
+
+namespace muster::process {
+namespace {
+
+/// /proc rather than close_range(2), which needs Linux 5.9 and glibc 2.34.
+std::vector<int> open_descriptors_above_2() {
+    std::vector<int> fds;
+
+    struct CloseDirectory {
+        void operator()(DIR* directory) const { ::closedir(directory); }
+    };
+
+    const std::unique_ptr<DIR, CloseDirectory> directory(::opendir("/proc/self/fd"));
+    if (directory == nullptr) {
+        return fds;
+    }
+    const int own = ::dirfd(directory.get());
+    while (const dirent* entry = ::readdir(directory.get())) {
+        const int fd = std::atoi(entry->d_name);
+        if (fd > STDERR_FILENO && fd != own) {
+            fds.push_back(fd);
+        }
+    }
+    return fds;
+}
+
+std::vector<std::string> merged(const std::vector<std::string>& inherited,
+                                const std::vector<std::pair<std::string, std::string>>& own) {
+    std::vector<std::string> result = inherited;
+    for (const auto& [name, value] : own) {
+        const std::string start = name + "=";
+        const auto same = std::ranges::find_if(
+            result, [&](const std::string& entry) { return entry.starts_with(start); });
+        if (same != result.end()) {
+            *same = start + value;
+        } else {
+            result.push_back(start + value);
+        }
+    }
+    return result;
+}
+
+std::vector<char*> pointers(std::vector<std::string>& texts) {
+    std::vector<char*> result;
+    result.reserve(texts.size() + 1);
+    for (std::string& text : texts) {
+        result.push_back(text.data());
+    }
+    result.push_back(nullptr);
+    return result;
+}
+
+/// A memory file that holds `text` and is read from its start.
+UniqueFd memory_file(const std::string& text) {
+    UniqueFd file(::memfd_create("muster-input", MFD_CLOEXEC));
+    std::size_t done = 0;
+    while (file && done < text.size()) {
+        const ssize_t n = ::write(file.get(), text.data() + done, text.size() - done);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return {};
+        }
+        done += static_cast<std::size_t>(n);
+    }
+    if (file && ::lseek(file.get(), 0, SEEK_SET) != 0) {
+        return {};
+    }
+    return file;
+}
+
+UniqueFd open_input(const CommandSpec& spec) {
+    if (!spec.input.empty()) {
+        return memory_file(spec.input);
+    }
+    const char* path = spec.input_file.empty() ? "/dev/null" : spec.input_file.c_str();
+    return UniqueFd(::open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
+}
+
+bool bind_to(const std::vector<int>& cpu_ids) {
+    if (cpu_ids.empty()) {
+        return true;
+    }
+    const auto count =
+        static_cast<std::size_t>(std::max(0, *std::ranges::max_element(cpu_ids))) + 1;
+    const std::size_t size = CPU_ALLOC_SIZE(count);
+    cpu_set_t* const set = CPU_ALLOC(count); // freed by exec
+    if (set == nullptr) {
+        return false;
+    }
+    CPU_ZERO_S(size, set);
+    for (const int id : cpu_ids) {
+        if (id >= 0) {
+            CPU_SET_S(static_cast<std::size_t>(id), size, set);
+        }
+    }
+    return ::sched_setaffinity(0, size, set) == 0;
+}
+
+/// Whoever runs a program expects these as they are at login, not as the zygote has them.
+void reset_signals() {
+    for (int number = 1; number < NSIG; ++number) {
+        ::signal(number, SIG_DFL); // refused for KILL, STOP and the C library's own
+    }
+    sigset_t none;
+    sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+/// In the child; ends in exec or in a report.
+[[noreturn]] void
+become(const LaunchPlan& plan, std::vector<std::string> environment, pid_t zygote) {
+    const auto fail = [&](Report::Stage stage) {
+        Report report;
+        report.kind = Report::Kind::failed;
+        report.stage = stage;
+        report.value = errno;
+        [[maybe_unused]] const auto written = ::write(plan.report.get(), &report, sizeof report);
+        ::_exit(127);
+    };
+    ::setpgid(0, 0);
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != zygote) {
+        ::_exit(127); // it died before prctl
+    }
+    const CommandSpec& spec = plan.spec;
+    const UniqueFd input = open_input(spec);
+    if (!input || ::dup2(input.get(), STDIN_FILENO) < 0) {
+        fail(Report::Stage::input);
+    }
+    if ((plan.out && ::dup2(plan.out.get(), STDOUT_FILENO) < 0) ||
+        (plan.err && ::dup2(plan.err.get(), STDERR_FILENO) < 0)) {
+        fail(Report::Stage::request);
+    }
+    if (!spec.directory.empty() && ::chdir(spec.directory.c_str()) != 0) {
+        fail(Report::Stage::directory);
+    }
+    if (!bind_to(spec.cpu_ids)) {
+        fail(Report::Stage::affinity);
+    }
+    close_on_exec_above_2();
+    std::vector<std::string> arguments = spec.argv;
+    std::vector<char*> variables = pointers(environment);
+    ::environ = variables.data(); // so that execvp looks in the command's own PATH
+    reset_signals();
+    ::execvp(arguments.front().c_str(), pointers(arguments).data());
+    fail(Report::Stage::program);
+    ::_exit(127);
+}
+
+} // namespace
+
+void close_on_exec_above_2() {
+    for (const int fd : open_descriptors_above_2()) {
+        ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+    }
+}
+
+void close_above_2(int keep) {
+    for (const int fd : open_descriptors_above_2()) {
+        if (fd != keep) {
+            ::close(fd);
+        }
+    }
+}
+
+pid_t launch(const LaunchPlan& plan, const std::vector<std::string>& inherited) {
+    const pid_t zygote = ::getpid();
+    std::vector<std::string> environment = merged(inherited, plan.spec.environment);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        become(plan, std::move(environment), zygote);
+    }
+    if (child > 0) {
+        ::setpgid(child, child); // here too: a signal may be sent before the child gets to it
+    }
+    return child;
+}
+
+} // namespace muster::process

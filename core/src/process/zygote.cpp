@@ -1,0 +1,329 @@
+#include "process/zygote.hpp"
+
+#include "process/command.hpp"
+#include "process/tail.hpp"
+#include "process/zygote_loop.hpp"
+
+#include <muster/base/log.hpp>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <system_error>
+#include <utility>
+
+namespace muster::process {
+namespace {
+
+Failure system_failure(std::string_view what, int error) {
+    return {ErrorCode::failed, fmt::format("{}: {}", what, std::generic_category().message(error))};
+}
+
+struct Pipe {
+    UniqueFd read;
+    UniqueFd write;
+};
+
+std::optional<Pipe> make_pipe() {
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+        return std::nullopt;
+    }
+    Pipe pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
+    // The reader's end only: the writer is a program that expects to be able to block.
+    ::fcntl(pipe.read.get(), F_SETFL, O_NONBLOCK);
+    return pipe;
+}
+
+UniqueFd memory_file(std::string_view bytes) {
+    UniqueFd file(::memfd_create("muster-command", MFD_CLOEXEC));
+    while (file && !bytes.empty()) {
+        const ssize_t n = ::write(file.get(), bytes.data(), bytes.size());
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return {};
+        }
+        bytes.remove_prefix(static_cast<std::size_t>(n));
+    }
+    return file;
+}
+
+/// False with errno if the zygote is gone. One packet, so threads need not take turns.
+bool send_request(int socket, const Request& request, std::span<const int> fds) {
+    Request copy = request;
+    iovec bytes{&copy, sizeof copy};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(request_fds_max * sizeof(int))> control{};
+    msghdr message{};
+    message.msg_iov = &bytes;
+    message.msg_iovlen = 1;
+    if (!fds.empty()) {
+        message.msg_control = control.data();
+        message.msg_controllen = CMSG_SPACE(fds.size_bytes());
+        cmsghdr* const header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(fds.size_bytes());
+        std::memcpy(CMSG_DATA(header), fds.data(), fds.size_bytes());
+    }
+    while (::sendmsg(socket, &message, MSG_NOSIGNAL) < 0) {
+        if (errno != EINTR) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/// Appends what can be read without blocking, up to what the largest pipe holds: a process that
+/// writes without end must not keep its reader. False at the stream's end.
+bool drain(int fd, Tail& tail) {
+    std::array<char, 65536> buffer; // left uninitialised: read() fills what is used
+    for (int reads = 0; reads < 16; ++reads) {
+        const ssize_t n = ::read(fd, buffer.data(), buffer.size());
+        if (n > 0) {
+            tail.append({buffer.data(), static_cast<std::size_t>(n)});
+        } else if (n == 0 || errno != EINTR) {
+            return n < 0 && errno == EAGAIN;
+        }
+    }
+    return true;
+}
+
+/// The next report, waiting for it; nothing at the pipe's end.
+std::optional<Report> next_report(int fd) {
+    while (true) {
+        Report report;
+        const ssize_t n = ::read(fd, &report, sizeof report);
+        if (n == static_cast<ssize_t>(sizeof report)) {
+            return report;
+        }
+        if (n >= 0 || (errno != EAGAIN && errno != EINTR)) {
+            return std::nullopt;
+        }
+        pollfd event{fd, POLLIN, 0};
+        ::poll(&event, 1, -1);
+    }
+}
+
+bool readable(const pollfd& event) {
+    return (event.revents & (POLLIN | POLLHUP | POLLERR)) != 0;
+}
+
+CommandResult to_result(const Report& report) {
+    CommandResult result;
+    result.signal = WIFSIGNALED(report.value) ? WTERMSIG(report.value) : 0;
+    result.exit_code = result.signal != 0 ? 128 + result.signal : WEXITSTATUS(report.value);
+    result.wall_seconds = static_cast<double>(report.wall_ns) * 1e-9;
+    result.cpu_seconds = static_cast<double>(report.cpu_ns) * 1e-9;
+    result.memory_peak = Bytes{report.memory_peak_bytes};
+    return result;
+}
+
+Failure zygote_is_gone(std::string_view command) {
+    return {
+        ErrorCode::failed,
+        fmt::format("command '{}': the process that starts commands for this rank was killed, or "
+                    "has no file descriptor left (see ulimit -n)",
+                    command)};
+}
+
+} // namespace
+
+std::size_t count_threads() {
+    std::error_code error;
+    std::size_t count = 0;
+    for (std::filesystem::directory_iterator at("/proc/self/task", error), end; !error && at != end;
+         at.increment(error)) {
+        ++count;
+    }
+    return count;
+}
+
+Process::Process(Process&& other) noexcept
+    : zygote_(std::exchange(other.zygote_, nullptr)), id_(other.id_), pid_(other.pid_),
+      name_(std::move(other.name_)), program_(std::move(other.program_)),
+      directory_(std::move(other.directory_)), input_file_(std::move(other.input_file_)),
+      capture_max_(other.capture_max_), report_(std::move(other.report_)),
+      out_(std::move(other.out_)), err_(std::move(other.err_)) {
+}
+
+Process::~Process() {
+    if (zygote_ != nullptr) {
+        zygote_->signal(id_, SIGKILL);
+    }
+}
+
+Result<std::unique_ptr<Zygote>> Zygote::fork_off() {
+    if (const std::size_t threads = count_threads(); threads > 1) {
+        log::warn(
+            "process",
+            "several_threads_before_start threads={} why=\"a library starts threads when it is "
+            "loaded; starting commands may hang\" try=\"OPENBLAS_NUM_THREADS=1\"",
+            threads);
+    }
+    std::array<int, 2> ends{};
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+        return system_failure("cannot make a socket to start commands through", errno);
+    }
+    UniqueFd ours(ends[0]);
+    UniqueFd theirs(ends[1]);
+    const pid_t rank = ::getpid();
+    // The zygote must not die of a signal to the process group before it ignores them.
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    ::sigprocmask(SIG_SETMASK, &all, &before);
+    const pid_t pid = ::fork();
+    if (pid != 0) {
+        const int error = errno;
+        ::sigprocmask(SIG_SETMASK, &before, nullptr);
+        errno = error;
+    }
+    if (pid < 0) {
+        return system_failure("cannot fork the process that starts commands", errno);
+    }
+    if (pid == 0) {
+        ours.reset();
+        run_zygote(std::move(theirs), rank);
+    }
+    return std::unique_ptr<Zygote>(new Zygote(std::move(ours), pid));
+}
+
+Zygote::~Zygote() {
+    socket_.reset();
+    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+}
+
+Result<Process> Zygote::start(const CommandSpec& spec) {
+    if (auto wrong = check(spec)) {
+        return *wrong;
+    }
+    const auto cannot = [&](std::string_view what) {
+        return system_failure(fmt::format("command '{}': {}", describe(spec), what), errno);
+    };
+    const UniqueFd encoded = memory_file(encode(spec));
+    if (!encoded) {
+        return cannot("cannot hand it over");
+    }
+    auto report = make_pipe();
+    auto out = report && spec.capture ? make_pipe() : std::optional<Pipe>(Pipe{});
+    auto err = out && spec.capture ? make_pipe() : std::optional<Pipe>(Pipe{});
+    if (!report || !out || !err) {
+        return cannot("cannot make a pipe");
+    }
+    Process process;
+    process.id_ = CommandId{next_id_.fetch_add(1, std::memory_order_relaxed)};
+    const std::array fds{encoded.get(), report->write.get(), out->write.get(), err->write.get()};
+    const Request request{Request::Kind::start, 0, process.id_};
+    if (!send_request(socket_.get(), request, std::span(fds).first(spec.capture ? 4 : 2))) {
+        return zygote_is_gone(describe(spec));
+    }
+    // Only the zygote's ends count from here on, so that their end is seen.
+    report->write.reset();
+    out->write.reset();
+    err->write.reset();
+    process.name_ = describe(spec);
+    process.program_ = spec.argv.front();
+    process.directory_ = spec.directory;
+    process.input_file_ = spec.input_file;
+    process.capture_max_ = spec.capture_max;
+    process.report_ = std::move(report->read);
+    process.out_ = std::move(out->read);
+    process.err_ = std::move(err->read);
+
+    const auto first = next_report(process.report_.get());
+    if (!first) {
+        return zygote_is_gone(process.name_);
+    }
+    if (first->kind == Report::Kind::failed) {
+        return process.explain(*first);
+    }
+    process.pid_ = first->pid;
+    process.zygote_ = this;
+    return process;
+}
+
+Result<CommandResult> Zygote::wait(Process& process) {
+    MUSTER_ASSERT(process.zygote_ == this);
+    Tail out(process.capture_max_.count);
+    Tail err(process.capture_max_.count);
+    std::optional<Report> failed;
+    std::optional<Report> ended;
+    std::array<pollfd, 3> events{{{process.report_.get(), POLLIN, 0},
+                                  {process.out_.get(), POLLIN, 0},
+                                  {process.err_.get(), POLLIN, 0}}}; // -1 (not captured) is ignored
+    while (!ended) {
+        ::poll(events.data(), events.size(), -1);
+        if (readable(events[1]) && !drain(events[1].fd, out)) {
+            events[1].fd = -1;
+        }
+        if (readable(events[2]) && !drain(events[2].fd, err)) {
+            events[2].fd = -1;
+        }
+        if (readable(events[0])) {
+            const auto report = next_report(events[0].fd);
+            if (!report) {
+                process.zygote_ = nullptr;
+                return zygote_is_gone(process.name_);
+            }
+            (report->kind == Report::Kind::ended ? ended : failed) = report;
+        }
+    }
+    process.zygote_ = nullptr;
+    if (failed) {
+        return process.explain(*failed);
+    }
+    CommandResult result = to_result(*ended);
+    for (const auto& [event, tail] : {std::pair(events[1], &out), std::pair(events[2], &err)}) {
+        if (event.fd >= 0) {
+            drain(event.fd, *tail); // written before the end, not read yet
+        }
+    }
+    result.out_dropped = Bytes{out.dropped()};
+    result.err_dropped = Bytes{err.dropped()};
+    result.out = out.take();
+    result.err = err.take();
+    return result;
+}
+
+void Zygote::signal(CommandId id, int number) {
+    // If the zygote is gone, so is the command.
+    send_request(socket_.get(), {Request::Kind::signal, number, id}, {});
+}
+
+Failure Process::explain(const Report& report) const {
+    const auto sentence = [&](std::string_view text) { return system_failure(text, report.value); };
+    switch (report.stage) {
+    case Report::Stage::directory:
+        return sentence(fmt::format("cannot start {} in directory {}", program_, directory_));
+    case Report::Stage::input:
+        return sentence(fmt::format("cannot start {}: cannot read its input {}",
+                                    program_,
+                                    input_file_.empty() ? "/dev/null" : input_file_));
+    case Report::Stage::affinity:
+        return sentence(fmt::format("cannot start {}: cannot bind it to its CPUs", program_));
+    case Report::Stage::fork:
+        return sentence(fmt::format("cannot start {}: no process can be made", program_));
+    case Report::Stage::none:
+    case Report::Stage::request:
+    case Report::Stage::program:
+        break;
+    }
+    const std::string where = directory_.empty() ? "" : fmt::format(" in directory {}", directory_);
+    return sentence(fmt::format("cannot start {}{}", program_, where));
+}
+
+} // namespace muster::process

@@ -1,0 +1,296 @@
+#include "process/zygote_loop.hpp"
+
+#include "process/launch.hpp"
+#include "process/protocol.hpp"
+
+#include <muster/slurm/launch.hpp>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace muster::process {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Running {
+    CommandId id{};
+    UniqueFd report;
+    Clock::time_point started;
+};
+
+/// The rank's environment but for what makes it a process of its MPI launcher.
+std::vector<std::string> inheritable_environment() {
+    std::vector<std::string> result;
+    for (char** entry = ::environ; entry != nullptr && *entry != nullptr; ++entry) {
+        const std::string_view text = *entry;
+        if (!slurm::ties_to_launcher(text.substr(0, text.find('=')))) {
+            result.emplace_back(text);
+        }
+    }
+    return result;
+}
+
+void send_report(int fd, const Report& report) {
+    // Nobody may be listening any more: the waiter has given up, or the rank is gone.
+    [[maybe_unused]] const auto written = ::write(fd, &report, sizeof report);
+}
+
+std::optional<std::string> read_all(int file) {
+    struct stat info {};
+
+    if (::fstat(file, &info) != 0) {
+        return std::nullopt;
+    }
+    std::string bytes(static_cast<std::size_t>(info.st_size), '\0');
+    std::size_t done = 0;
+    while (done < bytes.size()) {
+        const ssize_t n =
+            ::pread(file, bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return std::nullopt;
+        }
+        done += static_cast<std::size_t>(n);
+    }
+    return bytes;
+}
+
+class Loop {
+public:
+    Loop(UniqueFd socket, pid_t rank_pid)
+        : socket_(std::move(socket)), rank_pid_(rank_pid), inherited_(inheritable_environment()) {}
+
+    [[noreturn]] void run() {
+        prepare();
+        while (serve()) {
+        }
+        end_all();
+        ::_exit(0);
+    }
+
+private:
+    void prepare() {
+        ::prctl(PR_SET_NAME, "muster-zygote");
+        ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+        // A second sign that the rank is gone, should something hold its end of the socket open.
+        ::prctl(PR_SET_PDEATHSIG, SIGHUP);
+        close_above_2(socket_.get());
+        if (const UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC)); null) {
+            ::dup2(null.get(), STDIN_FILENO);
+        }
+        for (int number = 1; number < NSIG; ++number) {
+            const bool ours = number == SIGCHLD || number == SIGHUP;
+            const bool fault = number == SIGSEGV || number == SIGBUS || number == SIGFPE ||
+                               number == SIGILL || number == SIGABRT || number == SIGTRAP ||
+                               number == SIGSYS;
+            ::signal(number, ours || fault ? SIG_DFL : SIG_IGN);
+        }
+        sigset_t awaited;
+        sigemptyset(&awaited);
+        sigaddset(&awaited, SIGCHLD);
+        sigaddset(&awaited, SIGHUP);
+        ::sigprocmask(SIG_SETMASK, &awaited, nullptr);
+        signals_ = UniqueFd(::signalfd(-1, &awaited, SFD_CLOEXEC | SFD_NONBLOCK));
+    }
+
+    /// Waits for one round of events; false when the rank is gone.
+    bool serve() {
+        if (::getppid() != rank_pid_) {
+            return false;
+        }
+        std::array<pollfd, 2> events{{{socket_.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}}};
+        if (::poll(events.data(), events.size(), -1) < 0) {
+            return errno == EINTR;
+        }
+        if (events[1].revents != 0) {
+            signalfd_siginfo info{};
+            while (::read(signals_.get(), &info, sizeof info) > 0) {
+            }
+            reap();
+        }
+        return events[0].revents == 0 || receive();
+    }
+
+    /// One request; false at the socket's end.
+    bool receive() {
+        Request request;
+        iovec bytes{&request, sizeof request};
+        alignas(cmsghdr) std::array<char, CMSG_SPACE(request_fds_max * sizeof(int))> control{};
+        msghdr message{};
+        message.msg_iov = &bytes;
+        message.msg_iovlen = 1;
+        message.msg_control = control.data();
+        message.msg_controllen = control.size();
+        const ssize_t n = ::recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC);
+        if (n < 0) {
+            return errno == EINTR || errno == EAGAIN;
+        }
+        std::vector<UniqueFd> fds;
+        const cmsghdr* const header = CMSG_FIRSTHDR(&message);
+        if (header != nullptr && header->cmsg_type == SCM_RIGHTS) {
+            const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+            for (std::size_t i = 0; i < count; ++i) {
+                int fd = -1;
+                std::memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
+                fds.emplace_back(fd);
+            }
+        }
+        if (n != static_cast<ssize_t>(sizeof request)) {
+            return n != 0;
+        }
+        if (request.kind == Request::Kind::signal) {
+            signal_group(request.id, request.signal);
+        } else if (fds.size() >= 2) { // fewer: out of descriptors; the closed pipe tells the rank
+            start(request.id, std::move(fds));
+        }
+        return true;
+    }
+
+    void start(CommandId id, std::vector<UniqueFd> fds) {
+        LaunchPlan plan;
+        plan.report = std::move(fds[1]);
+        Report report;
+        auto bytes = read_all(fds[0].get());
+        auto spec = bytes ? decode(*bytes) : std::nullopt;
+        if (!spec || fds.size() < (spec->capture ? 4U : 2U)) {
+            report.kind = Report::Kind::failed;
+            report.stage = Report::Stage::request;
+            report.value = EMFILE;
+            send_report(plan.report.get(), report);
+            return;
+        }
+        plan.spec = std::move(*spec);
+        if (plan.spec.capture) {
+            plan.out = std::move(fds[2]);
+            plan.err = std::move(fds[3]);
+        }
+        const auto now = Clock::now();
+        const pid_t pid = launch(plan, inherited_);
+        if (pid < 0) {
+            report.kind = Report::Kind::failed;
+            report.stage = Report::Stage::fork;
+            report.value = errno;
+            send_report(plan.report.get(), report);
+            return;
+        }
+        report.pid = pid;
+        send_report(plan.report.get(), report);
+        running_.emplace(pid, Running{id, std::move(plan.report), now});
+        pids_.emplace(id, pid);
+    }
+
+    void signal_group(CommandId id, int number) {
+        if (const auto place = pids_.find(id); place != pids_.end()) {
+            ::kill(-place->second, number);
+        }
+    }
+
+    /// Every child that has ended, and what had been left to us by commands.
+    void reap() {
+        while (true) {
+            // Look before reaping: as long as the leader is a zombie, its group's number is taken,
+            // so that the rest of the group can be killed without hitting a stranger.
+            siginfo_t info{};
+            if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) {
+                return;
+            }
+            const auto place = running_.find(info.si_pid);
+            if (place != running_.end()) {
+                ::kill(-info.si_pid, SIGKILL);
+            }
+            int status = 0;
+            rusage usage{};
+            if (::wait4(info.si_pid, &status, 0, &usage) == info.si_pid &&
+                place != running_.end()) {
+                report_end(place->second, status, usage);
+                pids_.erase(place->second.id);
+                running_.erase(place);
+            }
+        }
+    }
+
+    static void report_end(const Running& running, int status, const rusage& usage) {
+        const auto nanoseconds = [](const timeval& time) {
+            return std::int64_t{time.tv_sec} * 1'000'000'000 + std::int64_t{time.tv_usec} * 1'000;
+        };
+        Report report;
+        report.kind = Report::Kind::ended;
+        report.value = status;
+        report.wall_ns = std::chrono::nanoseconds(Clock::now() - running.started).count();
+        report.cpu_ns = nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime);
+        report.memory_peak_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) << 10;
+        send_report(running.report.get(), report);
+    }
+
+    /// Kills and reaps until no child is left. Grandchildren become our children when their parents
+    /// die, so each round may bring new ones. Bounded, for a process that the kernel cannot end
+    /// (waiting for a dead file server) would hold the job's exit up for ever.
+    void end_all() {
+        const auto deadline = Clock::now() + std::chrono::seconds(2);
+        for (const auto& [pid, running] : running_) {
+            ::kill(-pid, SIGKILL);
+        }
+        while (Clock::now() < deadline) {
+            for (const pid_t pid : children()) {
+                ::kill(pid, SIGKILL);
+            }
+            const pid_t pid = ::waitpid(-1, nullptr, WNOHANG);
+            if (pid < 0 && errno == ECHILD) {
+                return;
+            }
+            if (pid <= 0) {
+                pollfd event{signals_.get(), POLLIN, 0};
+                ::poll(&event, 1, 10);
+                signalfd_siginfo info{};
+                while (::read(signals_.get(), &info, sizeof info) > 0) {
+                }
+            }
+        }
+    }
+
+    static std::vector<pid_t> children() {
+        const std::string self = std::to_string(::getpid());
+        std::ifstream file("/proc/self/task/" + self + "/children");
+        std::vector<pid_t> pids;
+        for (pid_t pid = 0; file >> pid;) {
+            pids.push_back(pid);
+        }
+        return pids;
+    }
+
+    UniqueFd socket_;
+    pid_t rank_pid_;
+    UniqueFd signals_;
+    std::vector<std::string> inherited_;
+    std::map<pid_t, Running> running_; ///< Leaders that have not been reaped.
+    std::map<CommandId, pid_t> pids_;  ///< The same, by name.
+};
+
+} // namespace
+
+void run_zygote(UniqueFd socket, pid_t rank_pid) {
+    Loop(std::move(socket), rank_pid).run();
+}
+
+} // namespace muster::process

@@ -1,0 +1,390 @@
+#include "rank/rank_machine.hpp"
+
+#include <muster/base/assert.hpp>
+
+#include <fmt/format.h>
+
+#include <type_traits>
+
+namespace muster::rank {
+namespace {
+
+template <class T, class... Ts>
+constexpr bool is_one_of = (std::is_same_v<T, Ts> || ...);
+
+// Orders of a coordinator, and reports to one: both count only within their term.
+template <class M>
+constexpr bool from_coordinator = is_one_of<M, wire::ClusterFormed, wire::Grant, wire::Recall>;
+template <class M>
+constexpr bool to_coordinator =
+    is_one_of<M, wire::Register, wire::Submit, wire::Progress, wire::Returned, wire::Lent>;
+
+std::string list_ranks(const std::vector<Rank>& ranks) {
+    std::string text;
+    for (const Rank rank : ranks) {
+        text += (text.empty() ? "" : ", ") + std::to_string(index(rank));
+    }
+    return text;
+}
+
+} // namespace
+
+RankMachine::RankMachine(const Config& config)
+    : config_(config), election_({config.self, config.world_size, config.driver}),
+      owner_(
+          {.self = config.self, .host = config.host, .inline_bytes_max = config.inline_bytes_max}),
+      worker_({.self = config.self,
+               .host = config.host,
+               .capacity = config.capacity,
+               .inline_bytes_max = config.inline_bytes_max}),
+      store_(config.self) {
+}
+
+void RankMachine::on_event(Event event, wire::Actions& actions) {
+    // Once silent, what executors still say is of no use: a task that the end of the run woke from
+    // its wait finishes as if it had never been blocked.
+    if (!silent_ || std::holds_alternative<MessageReceived>(event) ||
+        std::holds_alternative<ExecutorsStopped>(event)) {
+        std::visit([&](auto& fact) { apply(std::move(fact)); }, event);
+    }
+    drain(actions);
+}
+
+void RankMachine::flush(wire::Actions& actions) {
+    if (silent_) {
+        return;
+    }
+    // What this rank tells itself may be all that happens in a round, and asks for another.
+    bool more = true;
+    while (more) {
+        owner_.flush(pending_);
+        worker_.flush(pending_);
+        more = !pending_.empty();
+        drain(actions);
+        if (scheduler_) {
+            scheduler_->dispatch(pending_);
+            more = more || !pending_.empty();
+            drain(actions);
+        }
+    }
+}
+
+void RankMachine::drain(wire::Actions& actions) {
+    // Handling a message to ourselves may append to pending_, so it is walked by index.
+    for (std::size_t i = 0; i < pending_.size(); ++i) {
+        auto* send = std::get_if<wire::SendMessage>(&pending_[i]);
+        if (send != nullptr && send->to == config_.self) {
+            wire::Message message = std::move(send->message);
+            receive(config_.self, election_.term(), std::move(message));
+        } else if (send == nullptr || !silent_ ||
+                   std::holds_alternative<wire::Goodbye>(send->message) ||
+                   std::holds_alternative<wire::Shutdown>(send->message) ||
+                   std::holds_alternative<wire::Leave>(send->message)) {
+            actions.push_back(std::move(pending_[i]));
+        }
+    }
+    pending_.clear();
+}
+
+void RankMachine::apply(Started) {
+    election_.start({config_.self, config_.capacity.cpus, config_.preferred_coordinator}, pending_);
+}
+
+void RankMachine::apply(MessageReceived event) {
+    receive(event.from, event.envelope.term, std::move(event.envelope.message));
+}
+
+void RankMachine::receive(Rank from, Term term, wire::Message message) {
+    std::visit(
+        [&]<class M>(M& content) {
+            if constexpr (from_coordinator<M> || to_coordinator<M>) {
+                if (term > election_.term()) {
+                    early_.push_back({from, {term, std::move(content)}});
+                    return;
+                }
+                if (term < election_.term()) {
+                    return;
+                }
+            }
+            if constexpr (from_coordinator<M>) {
+                if (from != election_.coordinator()) {
+                    return;
+                }
+            }
+            if constexpr (to_coordinator<M>) {
+                if (!scheduler_) {
+                    return;
+                }
+            }
+            if constexpr (!is_one_of<M, wire::Shutdown, wire::Goodbye, wire::Leave>) {
+                if (silent_) {
+                    return;
+                }
+            }
+            handle(from, content);
+        },
+        message);
+}
+
+void RankMachine::handle(Rank /*from*/, wire::Bid& message) {
+    election_.on_bid(message, pending_);
+}
+
+void RankMachine::handle(Rank /*from*/, wire::CoordinatorElected& message) {
+    if (!election_.on_elected(message)) {
+        return;
+    }
+    elected_ = message;
+    owner_.set_coordinator(message.coordinator);
+    worker_.set_coordinator(message.coordinator);
+    scheduler_.reset();
+    if (message.coordinator == config_.self) {
+        scheduler_ = std::make_unique<sched::Scheduler>(sched::Scheduler::Config{
+            .self = config_.self, .term = message.term, .world_size = config_.world_size});
+    }
+    pending_.push_back(wire::SendMessage{
+        message.coordinator, wire::Register{config_.node, config_.host, config_.capacity}});
+    auto early = std::move(early_);
+    early_.clear();
+    for (auto& item : early) {
+        receive(item.from, item.envelope.term, std::move(item.envelope.message));
+    }
+}
+
+void RankMachine::handle(Rank from, wire::Register& message) {
+    scheduler_->on_register(from, message, pending_);
+}
+
+void RankMachine::handle(Rank /*from*/, wire::ClusterFormed& message) {
+    pending_.push_back(wire::AnnounceCluster{election_.term(),
+                                             election_.coordinator(),
+                                             elected_.reason,
+                                             std::move(message.capacities),
+                                             std::move(message.group_of),
+                                             message.nodes});
+}
+
+void RankMachine::handle(Rank /*from*/, wire::Submit& message) {
+    scheduler_->on_submit(message);
+}
+
+void RankMachine::handle(Rank /*from*/, wire::Grant& message) {
+    owner_.on_grant(message, pending_);
+}
+
+void RankMachine::handle(Rank from, wire::Run& message) {
+    worker_.on_run(from, std::move(message), store_, pending_);
+}
+
+void RankMachine::handle(Rank /*from*/, wire::Finished& message) {
+    owner_.on_finished(std::move(message), pending_);
+}
+
+void RankMachine::handle(Rank /*from*/, wire::Progress& message) {
+    scheduler_->on_progress(message);
+}
+
+void RankMachine::handle(Rank from, wire::Recall& message) {
+    worker_.on_recall(from, message, pending_);
+}
+
+void RankMachine::handle(Rank from, wire::Returned& message) {
+    scheduler_->on_returned(from, message);
+}
+
+void RankMachine::handle(Rank /*from*/, wire::Lent& message) {
+    scheduler_->on_lent(message);
+}
+
+void RankMachine::handle(Rank /*from*/, wire::Cancel& message) {
+    owner_.cancel(message.task, pending_);
+}
+
+void RankMachine::handle(Rank /*from*/, wire::Stop& message) {
+    worker_.on_stop(message, pending_);
+}
+
+void RankMachine::handle(Rank from, wire::Subscribe& message) {
+    owner_.on_subscribe(from, message, pending_);
+}
+
+void RankMachine::handle(Rank /*from*/, wire::ObjectReady& message) {
+    owner_.on_object_ready(message, pending_);
+}
+
+void RankMachine::handle(Rank from, wire::Fetch& message) {
+    store_.on_fetch(from, message, pending_);
+}
+
+void RankMachine::handle(Rank /*from*/, wire::FetchFailed& message) {
+    arrived(store_.on_fetch_failed(message));
+}
+
+void RankMachine::handle(Rank /*from*/, wire::Drop& message) {
+    store_.drop(message);
+}
+
+void RankMachine::handle(Rank /*from*/, wire::Shutdown& message) {
+    if (!silent_) {
+        silent_ = true;
+        pending_.push_back(wire::FallSilent{message.exit_code});
+    }
+}
+
+void RankMachine::handle(Rank /*from*/, wire::Goodbye&) {
+    MUSTER_ASSERT(config_.self == config_.driver);
+    if (++goodbyes_ == config_.world_size) {
+        for (std::int32_t i = 0; i < config_.world_size; ++i) {
+            pending_.push_back(wire::SendMessage{Rank{i}, wire::Leave{}});
+        }
+    }
+}
+
+void RankMachine::handle(Rank /*from*/, wire::Leave&) {
+    pending_.push_back(wire::CloseTransport{});
+}
+
+void RankMachine::apply(TasksSubmitted event) {
+    owner_.submit(std::move(event.submission), pending_);
+}
+
+void RankMachine::apply(ValuePut event) {
+    wire::Outcome outcome;
+    outcome.size = event.value.size();
+    if (outcome.size > config_.inline_bytes_max) {
+        outcome.kept = true;
+        outcome.holder = config_.self;
+        store_.keep(event.object, std::move(event.value));
+    } else {
+        outcome.value = std::move(event.value);
+    }
+    owner_.put(event.object, std::move(event.futures), std::move(outcome), pending_);
+}
+
+void RankMachine::apply(FutureWanted event) {
+    const wire::Outcome* outcome = owner_.outcome(event.object);
+    if (outcome == nullptr) {
+        deliver_lost(event.object);
+        return;
+    }
+    if (outcome->kind == wire::Outcome::Kind::failed || !outcome->kept) {
+        pending_.push_back(wire::DeliverValue{event.object, *outcome});
+    } else if (const Buffer* here = store_.find(event.object)) {
+        wire::Outcome answer;
+        answer.value = *here;
+        answer.size = here->size();
+        pending_.push_back(wire::DeliverValue{event.object, std::move(answer)});
+    } else if (outcome->holder == config_.self) {
+        deliver_lost(event.object);
+    } else {
+        owner_.note_copy(event.object, config_.self);
+        store_.fetch(event.object, outcome->holder, outcome->size, {false, {}}, pending_);
+    }
+}
+
+void RankMachine::deliver_lost(ObjectId object) {
+    wire::FailureRecord record;
+    record.kind = wire::FailureRecord::Kind::object_lost;
+    record.message =
+        fmt::format("the result of {} is not where it was kept any more", to_string(object));
+    record.task = object;
+    record.rank = config_.self;
+    record.host = config_.host;
+    wire::Outcome lost;
+    lost.kind = wire::Outcome::Kind::failed;
+    lost.failure.push_back(std::move(record));
+    pending_.push_back(wire::DeliverValue{object, std::move(lost)});
+}
+
+void RankMachine::arrived(const store::Store::Arrival& arrival) {
+    for (const auto& waiter : arrival.waiters) {
+        if (waiter.is_task) {
+            worker_.on_dependency(waiter.task, arrival.object, arrival.value, pending_);
+        } else if (arrival.value) {
+            wire::Outcome answer;
+            answer.value = *arrival.value;
+            answer.size = arrival.value->size();
+            pending_.push_back(wire::DeliverValue{arrival.object, std::move(answer)});
+        } else {
+            deliver_lost(arrival.object);
+        }
+    }
+}
+
+void RankMachine::apply(BulkReceived event) {
+    arrived(store_.on_bulk_received(event.transfer, std::move(event.value)));
+}
+
+void RankMachine::apply(FutureReleased event) {
+    owner_.release(event.object, pending_);
+}
+
+void RankMachine::apply(FutureEscaped event) {
+    owner_.pin(event.object);
+}
+
+void RankMachine::apply(FutureBorrowed event) {
+    owner_.borrow(event.object, std::move(event.futures), pending_);
+}
+
+void RankMachine::apply(CancelRequested event) {
+    owner_.cancel(event.task, pending_);
+}
+
+void RankMachine::apply(worker::AttemptFinished event) {
+    worker_.on_attempt_finished(std::move(event), store_, pending_);
+}
+
+void RankMachine::apply(SlotReturned event) {
+    worker_.on_slot_returned(event.task_class);
+}
+
+void RankMachine::apply(TasksTakenBack event) {
+    worker_.on_taken_back(event.tasks, event.recalled, pending_);
+}
+
+void RankMachine::apply(TaskBlocked event) {
+    // So that what the task submitted goes out before its CPUs are offered.
+    owner_.flush(pending_);
+    worker_.on_blocked(event.task, pending_);
+}
+
+void RankMachine::apply(TaskResuming event) {
+    worker_.on_resuming(event.task);
+}
+
+void RankMachine::apply(DriverFinished event) {
+    MUSTER_ASSERT(config_.self == config_.driver);
+    for (std::int32_t i = 0; i < config_.world_size; ++i) {
+        // Ourselves last: falling silent stops everything but the farewell.
+        const Rank to{(index(config_.self) + 1 + i) % config_.world_size};
+        pending_.push_back(wire::SendMessage{to, wire::Shutdown{event.exit_code}});
+    }
+}
+
+void RankMachine::apply(ExecutorsStopped) {
+    pending_.push_back(wire::SendMessage{config_.driver, wire::Goodbye{}});
+}
+
+std::string RankMachine::start_waits_for() const {
+    constexpr std::size_t named_max = 8;
+    if (!election_.decided()) {
+        return config_.self == config_.driver
+                   ? "bids of ranks " + list_ranks(election_.missing_bids(named_max))
+                   : "the election by rank " + std::to_string(index(config_.driver));
+    }
+    if (scheduler_ && !scheduler_->formed()) {
+        return "registration of ranks " + list_ranks(scheduler_->missing_registrations(named_max));
+    }
+    return {};
+}
+
+void RankMachine::check_invariants() const {
+    owner_.check_invariants();
+    worker_.check_invariants();
+    if (scheduler_) {
+        scheduler_->check_invariants();
+    }
+}
+
+} // namespace muster::rank

@@ -1,0 +1,214 @@
+#pragma once
+
+#include "elect/election.hpp"
+#include "owner/owner.hpp"
+#include "sched/scheduler.hpp"
+#include "store/store.hpp"
+#include "wire/actions.hpp"
+#include "worker/worker.hpp"
+
+#include <memory>
+#include <variant>
+#include <vector>
+
+namespace muster::rank {
+
+// Facts, as the runtime or the simulator reports them.
+
+struct Started {};
+
+struct MessageReceived {
+    Rank from{};
+    wire::Envelope envelope;
+};
+
+struct TasksSubmitted {
+    owner::Submission submission;
+};
+
+struct ValuePut {
+    ObjectId object{};
+    Buffer value;
+    std::shared_ptr<void> futures;
+};
+
+/// A local thread wants the bytes of an object whose future is resolved but kept elsewhere.
+struct FutureWanted {
+    ObjectId object{};
+};
+
+struct FutureReleased {
+    ObjectId object{};
+};
+
+struct FutureEscaped {
+    ObjectId object{};
+};
+
+struct FutureBorrowed {
+    ObjectId object{};
+    std::shared_ptr<void> futures;
+};
+
+struct CancelRequested {
+    TaskId task{};
+};
+
+struct SlotReturned {
+    wire::ClassIndex task_class = 0;
+};
+
+struct TasksTakenBack {
+    std::vector<TaskId> tasks;
+    bool recalled = false; ///< The answer to TakeBackTasks; else to StopTask.
+};
+
+struct TaskBlocked {
+    TaskId task{};
+};
+
+struct TaskResuming {
+    TaskId task{};
+};
+
+struct BulkReceived {
+    Rank from{};
+    std::uint64_t transfer = 0;
+    Buffer value;
+};
+
+/// The driver returned; only on its rank.
+struct DriverFinished {
+    std::int32_t exit_code = 0;
+};
+
+/// After FallSilent: no executor runs any more.
+struct ExecutorsStopped {};
+
+using Event = std::variant<Started,
+                           MessageReceived,
+                           TasksSubmitted,
+                           ValuePut,
+                           FutureWanted,
+                           FutureReleased,
+                           FutureEscaped,
+                           FutureBorrowed,
+                           CancelRequested,
+                           worker::AttemptFinished,
+                           SlotReturned,
+                           TasksTakenBack,
+                           TaskBlocked,
+                           TaskResuming,
+                           BulkReceived,
+                           DriverFinished,
+                           ExecutorsStopped>;
+
+/// One rank's state machines, joined: election, owner, worker, store, and the scheduler if this
+/// rank is the coordinator. Routes messages among them and to other ranks.
+///
+/// Pure: no MPI, threads, clock or randomness. The runtime's progress thread and the simulator
+/// drive the same object: on_event() for each fact, flush() after a batch of them.
+/// Threading: one thread at a time.
+class RankMachine {
+public:
+    struct Config {
+        Rank self{};
+        std::int32_t world_size = 1;
+        Rank driver{};
+        NodeId node{};
+        std::string host;
+        Resources capacity;
+        bool preferred_coordinator = false;
+        std::size_t inline_bytes_max = 1024;
+    };
+
+    explicit RankMachine(const Config& config);
+
+    /// Takes in one fact; what must be done about it is appended to `actions`, in order.
+    void on_event(Event event, wire::Actions& actions);
+
+    /// Sends what was gathered for batching, and schedules. Call it once after a batch of events.
+    void flush(wire::Actions& actions);
+
+    [[nodiscard]] Term term() const { return election_.term(); }
+
+    [[nodiscard]] Rank coordinator() const { return election_.coordinator(); }
+
+    [[nodiscard]] bool silent() const { return silent_; }
+
+    [[nodiscard]] const owner::Owner& owner() const { return owner_; }
+
+    [[nodiscard]] const worker::Worker& worker() const { return worker_; }
+
+    [[nodiscard]] const store::Store& store() const { return store_; }
+
+    /// Only on the coordinator; else nullptr.
+    [[nodiscard]] const sched::Scheduler* scheduler() const { return scheduler_.get(); }
+
+    /// What a start that takes long is waiting for: a sentence for the log, empty if nothing.
+    [[nodiscard]] std::string start_waits_for() const;
+
+    void check_invariants() const;
+
+private:
+    void apply(Started event);
+    void apply(MessageReceived event);
+    void apply(TasksSubmitted event);
+    void apply(ValuePut event);
+    void apply(FutureWanted event);
+    void apply(FutureReleased event);
+    void apply(FutureEscaped event);
+    void apply(FutureBorrowed event);
+    void apply(CancelRequested event);
+    void apply(worker::AttemptFinished event);
+    void apply(SlotReturned event);
+    void apply(TasksTakenBack event);
+    void apply(TaskBlocked event);
+    void apply(TaskResuming event);
+    void apply(BulkReceived event);
+    void apply(DriverFinished event);
+    void apply(ExecutorsStopped event);
+
+    void receive(Rank from, Term term, wire::Message message);
+    void handle(Rank from, wire::Bid& message);
+    void handle(Rank from, wire::CoordinatorElected& message);
+    void handle(Rank from, wire::Register& message);
+    void handle(Rank from, wire::ClusterFormed& message);
+    void handle(Rank from, wire::Submit& message);
+    void handle(Rank from, wire::Grant& message);
+    void handle(Rank from, wire::Run& message);
+    void handle(Rank from, wire::Finished& message);
+    void handle(Rank from, wire::Progress& message);
+    void handle(Rank from, wire::Recall& message);
+    void handle(Rank from, wire::Returned& message);
+    void handle(Rank from, wire::Lent& message);
+    void handle(Rank from, wire::Cancel& message);
+    void handle(Rank from, wire::Stop& message);
+    void handle(Rank from, wire::Subscribe& message);
+    void handle(Rank from, wire::ObjectReady& message);
+    void handle(Rank from, wire::Fetch& message);
+    void handle(Rank from, wire::FetchFailed& message);
+    void handle(Rank from, wire::Drop& message);
+    void handle(Rank from, wire::Shutdown& message);
+    void handle(Rank from, wire::Goodbye& message);
+    void handle(Rank from, wire::Leave& message);
+
+    void arrived(const store::Store::Arrival& arrival);
+    void deliver_lost(ObjectId object);
+    /// Moves pending actions out, delivering messages to this rank itself on the way.
+    void drain(wire::Actions& actions);
+
+    Config config_;
+    elect::Election election_;
+    owner::Owner owner_;
+    worker::Worker worker_;
+    store::Store store_;
+    std::unique_ptr<sched::Scheduler> scheduler_;
+    wire::CoordinatorElected elected_;
+    std::vector<MessageReceived> early_; ///< Of a term this rank has not heard of yet.
+    wire::Actions pending_;
+    bool silent_ = false;
+    std::int32_t goodbyes_ = 0;
+};
+
+} // namespace muster::rank

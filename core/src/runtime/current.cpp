@@ -1,0 +1,75 @@
+#include <muster/core/detail/client.hpp>
+#include <muster/core/this_task.hpp>
+
+#include <fmt/format.h>
+
+namespace muster::detail {
+namespace {
+
+// How the free functions find the runtime: the one exception to "no globals".
+thread_local Client* this_client = nullptr;
+thread_local const CurrentTask* this_current_task = nullptr;
+
+} // namespace
+
+Client* current_client_or_null() noexcept {
+    return this_client;
+}
+
+const CurrentTask* current_task() noexcept {
+    return this_current_task;
+}
+
+Client& current_client() {
+    if (this_client == nullptr) {
+        throw Error(
+            "this thread belongs to no run: tasks are submitted and futures received in the "
+            "driver that muster::run() calls, or in a task",
+            ErrorCode::usage);
+    }
+    return *this_client;
+}
+
+CurrentScope::CurrentScope(Client& client, const CurrentTask* task) noexcept
+    : previous_client_(this_client), previous_task_(this_current_task) {
+    this_client = &client;
+    this_current_task = task;
+}
+
+CurrentScope::~CurrentScope() {
+    this_client = previous_client_;
+    this_current_task = previous_task_;
+}
+
+void check_same_run(const FutureBlock& block) {
+    if (block.client().get() != this_client) {
+        throw Error(fmt::format("the future of {} belongs to another run (or is used outside any): "
+                                "futures do not outlive their run; pass values instead",
+                                to_string(block.id(0))),
+                    ErrorCode::object_lost);
+    }
+}
+
+void throw_failure(const FutureSlot& slot, const FutureBlock& block, std::uint64_t index) {
+    if (slot.state.load(std::memory_order_acquire) == SlotState::failed &&
+        slot.failure != nullptr) {
+        throw TaskError(slot.failure->chain, slot.failure->code);
+    }
+    throw Error(
+        fmt::format("{} has no value: its run ended before it did", to_string(block.id(index))),
+        ErrorCode::object_lost);
+}
+
+} // namespace muster::detail
+
+namespace muster {
+
+ThisTask this_task() {
+    const auto* task = detail::current_task();
+    if (task == nullptr) {
+        throw Error("this_task() is called outside a task", ErrorCode::usage);
+    }
+    return {task->id, task->attempt, task->stop_token};
+}
+
+} // namespace muster

@@ -1,0 +1,95 @@
+#pragma once
+
+#include "registry/registry.hpp"
+#include "runtime/executor_pool.hpp"
+#include "runtime/inbox.hpp"
+
+#include <muster/core/detail/client.hpp>
+#include <muster/core/runtime.hpp>
+
+#include <atomic>
+#include <functional>
+#include <mutex>
+#include <set>
+
+namespace muster::process {
+class Zygote;
+}
+
+namespace muster::runtime {
+
+/// What user threads of one rank call: turns calls into events for the progress thread.
+class RankClient final : public detail::Client {
+public:
+    struct Config {
+        Rank self{};
+        std::uint64_t run_id = 0;
+        std::vector<NodeId> node_of;       ///< By rank.
+        std::uint32_t parked_max = 1024;   ///< Tasks of this rank that may wait in get() at once.
+        process::Zygote* zygote = nullptr; ///< Starts commands; none if it could not be forked.
+    };
+
+    /// `wake` wakes the progress thread; called from any thread.
+    RankClient(Config config,
+               const FunctionTable& functions,
+               ExecutorPool& pool,
+               Inbox& inbox,
+               std::function<void()> wake);
+
+    /// What the coordinator announced. Before any user thread runs.
+    void set_cluster(const wire::AnnounceCluster& cluster);
+
+    /// Wakes every waiting thread: its call throws, as will every later one. `pool` and `inbox` are
+    /// not touched afterwards.
+    void end();
+
+    [[nodiscard]] ClusterInfo cluster() const;
+
+    std::shared_ptr<detail::FutureBlock> submit(const detail::FunctionEntry& function,
+                                                const TaskOptions& options,
+                                                std::vector<detail::EncodedTask> tasks) override;
+    std::shared_ptr<detail::FutureBlock> put(Buffer value) override;
+    void cancel(ObjectId task) override;
+    void wait_value(detail::FutureBlock& block, std::uint64_t index) override;
+    std::optional<std::size_t>
+    wait_any(detail::Watcher& watcher,
+             std::optional<std::chrono::steady_clock::time_point> deadline) override;
+    void escape(ObjectId object) override;
+    std::shared_ptr<detail::FutureBlock> borrow(ObjectId object) override;
+    void release(ObjectId object) noexcept override;
+
+    [[nodiscard]] std::uint64_t run_id() const override { return config_.run_id; }
+
+    [[nodiscard]] bool ended() const override { return ended_.load(); }
+
+    [[nodiscard]] process::Zygote* zygote() const { return config_.zygote; }
+
+    /// From executor threads: a task's fate, for the progress thread.
+    void report(rank::Event event);
+
+private:
+    class Blocked; // the calling task lends its CPUs while one of these lives
+
+    [[nodiscard]] ObjectId next_id(std::uint64_t count);
+    bool post(LocalEvent event);
+    void check_feasible(const Resources& demand,
+                        const Placement& placement,
+                        const detail::FunctionEntry& function) const;
+    [[noreturn]] static void throw_ended();
+
+    Config config_;
+    const FunctionTable& functions_;
+    ExecutorPool& pool_;
+    Inbox& inbox_;
+    std::function<void()> wake_;
+    wire::AnnounceCluster cluster_; ///< Written before the first user thread starts.
+    std::atomic<std::uint64_t> last_sequence_{0};
+    std::atomic<std::uint32_t> parked_{0};
+
+    std::atomic<bool> ended_{false};
+    std::mutex ending_; ///< Guards the two sets, and orders posting against end().
+    std::multiset<detail::FutureSlot*> waiting_slots_;
+    std::multiset<detail::Watcher*> waiting_watchers_;
+};
+
+} // namespace muster::runtime

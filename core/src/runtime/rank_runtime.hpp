@@ -1,0 +1,56 @@
+#pragma once
+
+#include "runtime/executor_pool.hpp"
+#include "runtime/inbox.hpp"
+#include "runtime/progress.hpp"
+#include "runtime/rank_client.hpp"
+#include "transport/transport.hpp"
+
+#include <functional>
+#include <future>
+#include <memory>
+#include <thread>
+
+namespace muster::runtime {
+
+/// One rank of a run: its transport, state machines, executors and progress thread.
+class RankRuntime {
+public:
+    struct Config {
+        rank::RankMachine::Config machine;
+        std::uint64_t run_id = 0;
+        std::uint32_t parked_max = 1024;
+        process::Zygote* zygote = nullptr; ///< Must outlive the runtime; may be none.
+    };
+
+    /// `functions` must outlive it.
+    RankRuntime(Config config,
+                const FunctionTable& functions,
+                std::unique_ptr<transport::Transport> transport);
+    RankRuntime(const RankRuntime&) = delete;
+    RankRuntime& operator=(const RankRuntime&) = delete;
+    /// Only after wait_end() returned.
+    ~RankRuntime();
+
+    /// On the driver's rank: waits until the cluster stands, runs the driver on this thread, and
+    /// orders the end. What the driver throws is printed here.
+    void run_driver(const std::function<int()>& driver);
+
+    /// Until the run has ended on every rank. @return the run's exit code.
+    int wait_end();
+
+    /// Any thread, and signal handlers.
+    void wake() noexcept { transport_->wake(); }
+
+private:
+    std::unique_ptr<transport::Transport> transport_;
+    Inbox inbox_;
+    ExecutorPool pool_;
+    std::shared_ptr<RankClient> client_;
+    std::promise<void> formed_;
+    std::promise<int> ended_;
+    ProgressLoop progress_;
+    std::thread progress_thread_;
+};
+
+} // namespace muster::runtime

@@ -1,0 +1,42 @@
+#include "runtime/settings.hpp"
+
+#include <fmt/format.h>
+
+namespace muster::runtime {
+
+Result<Settings> read_settings(const slurm::Environment& environment, const RunOptions& options) {
+    Settings settings;
+    settings.local_ranks = options.local_ranks;
+    std::optional<Failure> failure;
+
+    if (const auto text = environment.find("MUSTER_LOG");
+        text && !log::parse_level(*text, settings.log_level)) {
+        failure = Failure{
+            ErrorCode::usage,
+            fmt::format("MUSTER_LOG is \"{}\"; it is one of error, warn, info, debug", *text)};
+    }
+    const auto number = [&](const char* name, std::int32_t low, std::int32_t high, auto& target) {
+        const auto text = environment.find(name);
+        if (!text) {
+            return;
+        }
+        const auto value = environment.number<std::int32_t>(name);
+        if (!value || *value < low || *value > high) {
+            failure = Failure{
+                ErrorCode::usage,
+                fmt::format("{} is \"{}\"; it is a number from {} to {}", name, *text, low, high)};
+            return;
+        }
+        target = static_cast<std::remove_reference_t<decltype(target)>>(*value);
+    };
+    number("MUSTER_LOCAL_RANKS", 1, 1024, settings.local_ranks);
+    number("MUSTER_COORDINATOR", 0, world_size_max - 1, settings.coordinator);
+    number("MUSTER_DRIVER_CPUS", 0, 1 << 20, settings.driver_cpus);
+    number("MUSTER_PARKED_MAX", 1, 1 << 20, settings.parked_max);
+    if (failure) {
+        return *failure;
+    }
+    return settings;
+}
+
+} // namespace muster::runtime

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <muster/base/log.hpp>
+#include <muster/base/result.hpp>
+#include <muster/core/options.hpp>
+#include <muster/slurm/environment.hpp>
+
+#include <cstdint>
+#include <optional>
+
+namespace muster::runtime {
+
+/// What MUSTER_* variables say about the runtime itself; resources have their own reader.
+struct Settings {
+    log::Level log_level = log::Level::warn;
+    std::int32_t local_ranks = 1;
+    std::optional<std::int32_t> coordinator; ///< The rank to prefer in the election.
+    std::optional<std::int32_t> driver_cpus; ///< CPUs of the driver's rank; 0: it runs no tasks.
+    std::uint32_t parked_max = 1024;
+};
+
+/// @return a Failure that names the variable, what it says and what it may say.
+Result<Settings> read_settings(const slurm::Environment& environment, const RunOptions& options);
+
+} // namespace muster::runtime

@@ -1,0 +1,48 @@
+#include "sched/policy.hpp"
+
+namespace muster::sched {
+
+bool can_open(const PlacementView& view, Rank rank) {
+    const auto i = static_cast<std::size_t>(index(rank));
+    if (index(rank) < 0 || index(rank) >= view.ranks.size() || view.reserved[i]) {
+        return false;
+    }
+    const auto& entry = view.ranks.at(rank);
+    return entry.present && view.usage[i].slots < view.slots_per_rank_max &&
+           fits(view.demand, entry.free);
+}
+
+std::optional<Rank> pick_rank(const PlacementView& view) {
+    switch (view.placement.kind) {
+    case Placement::Kind::automatic:
+        return pick_automatic(view);
+    case Placement::Kind::pack:
+        return pick_pack(view);
+    case Placement::Kind::spread:
+        return pick_spread(view);
+    case Placement::Kind::on_rank:
+    case Placement::Kind::on_node:
+        return pick_affinity(view);
+    }
+    return std::nullopt;
+}
+
+bool eligible(const RankTable& ranks, const Resources& demand, Placement placement, Rank rank) {
+    if (index(rank) < 0 || index(rank) >= ranks.size()) {
+        return false;
+    }
+    const auto& entry = ranks.at(rank);
+    if (!entry.present || !fits(demand, entry.capacity)) {
+        return false;
+    }
+    switch (placement.kind) {
+    case Placement::Kind::on_rank:
+        return index(rank) == placement.target;
+    case Placement::Kind::on_node:
+        return index(entry.node) == placement.target;
+    default:
+        return true;
+    }
+}
+
+} // namespace muster::sched

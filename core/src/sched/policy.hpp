@@ -1,0 +1,46 @@
+#pragma once
+
+#include "sched/rank_table.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+/// Placement policies: which rank gets the next slot of a task class. One policy per file in
+/// policies/; each is a pure function of the table.
+namespace muster::sched {
+
+/// Slots (tasks allowed to run at once) and granted tasks of one class on one rank, and how many of
+/// these wait for a future and lend their CPUs.
+struct Usage {
+    std::int64_t slots = 0;
+    std::int64_t granted = 0;
+    std::int64_t lent = 0;
+};
+
+/// What a policy may look at.
+struct PlacementView {
+    const RankTable& ranks;
+    const std::vector<Usage>& usage; ///< Of the class to be placed, by rank.
+    const Resources& demand;
+    Placement placement;
+    std::int64_t slots_per_rank_max = 0;
+    const std::vector<bool>& reserved; ///< Ranks kept free for a class that goes first.
+};
+
+/// True if one more slot of the class may be opened on `rank` now.
+[[nodiscard]] bool can_open(const PlacementView& view, Rank rank);
+
+[[nodiscard]] std::optional<Rank> pick_automatic(const PlacementView& view);
+[[nodiscard]] std::optional<Rank> pick_pack(const PlacementView& view);
+[[nodiscard]] std::optional<Rank> pick_spread(const PlacementView& view);
+[[nodiscard]] std::optional<Rank> pick_affinity(const PlacementView& view);
+
+/// Dispatches on the view's placement.
+[[nodiscard]] std::optional<Rank> pick_rank(const PlacementView& view);
+
+/// True if the placement lets the class run on `rank` at all, were the rank idle.
+[[nodiscard]] bool
+eligible(const RankTable& ranks, const Resources& demand, Placement placement, Rank rank);
+
+} // namespace muster::sched

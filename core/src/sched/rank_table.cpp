@@ -1,0 +1,31 @@
+#include "sched/rank_table.hpp"
+
+#include <muster/base/assert.hpp>
+
+namespace muster::sched {
+
+void RankTable::insert(Rank rank, NodeId node, const Resources& capacity) {
+    auto& entry = entries_.at(static_cast<std::size_t>(index(rank)));
+    MUSTER_ASSERT(!entry.present);
+    entry = Entry{true, node, capacity, capacity};
+    by_free_.insert({capacity.cpus, rank});
+}
+
+const RankTable::Entry& RankTable::at(Rank rank) const {
+    return entries_.at(static_cast<std::size_t>(index(rank)));
+}
+
+void RankTable::charge(Rank rank, const Resources& demand, std::int64_t times) {
+    auto& entry = entries_.at(static_cast<std::size_t>(index(rank)));
+    MUSTER_ASSERT(entry.present);
+    if (demand.cpus == Amount{}) {
+        subtract(entry.free, demand, times);
+        return;
+    }
+    auto node = by_free_.extract({entry.free.cpus, rank});
+    subtract(entry.free, demand, times);
+    node.value().first = entry.free.cpus;
+    by_free_.insert(std::move(node));
+}
+
+} // namespace muster::sched

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <muster/base/ids.hpp>
+#include <muster/core/resources.hpp>
+
+#include <set>
+#include <vector>
+
+namespace muster::sched {
+
+/// What every rank has and what of it is free, with an index by free CPUs.
+///
+/// `free` may fall below zero: a task that lent its CPUs while it waited takes them back even if
+/// others have them by then.
+class RankTable {
+public:
+    struct Entry {
+        bool present = false;
+        NodeId node{};
+        Resources capacity;
+        Resources free;
+    };
+
+    /// Most free CPUs first, then the lowest rank.
+    struct ByFree {
+        bool operator()(const std::pair<Amount, Rank>& a, const std::pair<Amount, Rank>& b) const {
+            return a.first != b.first ? a.first > b.first : a.second < b.second;
+        }
+    };
+
+    using FreeIndex = std::set<std::pair<Amount, Rank>, ByFree>;
+
+    explicit RankTable(std::int32_t world_size) : entries_(static_cast<std::size_t>(world_size)) {}
+
+    void insert(Rank rank, NodeId node, const Resources& capacity);
+
+    [[nodiscard]] const Entry& at(Rank rank) const;
+
+    [[nodiscard]] std::int32_t size() const { return static_cast<std::int32_t>(entries_.size()); }
+
+    [[nodiscard]] const FreeIndex& by_free_cpus() const { return by_free_; }
+
+    /// Takes `times` demands off what is free on `rank`, or with a negative `times` gives them
+    /// back.
+    void charge(Rank rank, const Resources& demand, std::int64_t times);
+
+private:
+    std::vector<Entry> entries_;
+    FreeIndex by_free_;
+};
+
+} // namespace muster::sched

@@ -1,0 +1,480 @@
+#include "sched/scheduler.hpp"
+
+#include <muster/base/assert.hpp>
+
+#include <algorithm>
+
+namespace muster::sched {
+namespace {
+
+Resources lendable(const Resources& demand) {
+    return Resources{.cpus = demand.cpus, .gpus = {}, .memory = {}, .custom = {}};
+}
+
+// More than CPUs: what a blocked task does not lend.
+bool holds_more_than_cpus(const Resources& demand) {
+    return demand.gpus > Amount{} || demand.memory > Amount{} || !demand.custom.empty();
+}
+
+} // namespace
+
+Scheduler::Scheduler(const Config& config)
+    : config_(config), ranks_(config.world_size),
+      hosts_(static_cast<std::size_t>(config.world_size)),
+      blocked_(static_cast<std::size_t>(config.world_size)),
+      reserved_(static_cast<std::size_t>(config.world_size)),
+      contested_(static_cast<std::size_t>(config.world_size)) {
+}
+
+void Scheduler::on_register(Rank from, const wire::Register& message, wire::Actions& actions) {
+    if (ranks_.at(from).present) {
+        return;
+    }
+    ranks_.insert(from, message.node, message.capacity);
+    hosts_[static_cast<std::size_t>(index(from))] = message.host;
+    if (++registered_ < config_.world_size) {
+        return;
+    }
+    formed_ = true;
+    wire::ClusterFormed formed;
+    std::map<Resources, std::size_t> groups;
+    for (std::int32_t i = 0; i < ranks_.size(); ++i) {
+        const auto& entry = ranks_.at(Rank{i});
+        const auto [place, is_new] = groups.try_emplace(entry.capacity, formed.capacities.size());
+        if (is_new) {
+            formed.capacities.push_back(
+                {entry.capacity, 0, Rank{i}, hosts_[static_cast<std::size_t>(i)]});
+        }
+        ++formed.capacities[place->second].ranks;
+        formed.group_of.push_back(static_cast<std::uint32_t>(place->second));
+        formed.nodes = std::max(formed.nodes, index(entry.node) + 1);
+    }
+    for (std::int32_t i = 0; i < ranks_.size(); ++i) {
+        actions.push_back(wire::SendMessage{Rank{i}, formed});
+    }
+}
+
+wire::ClassIndex Scheduler::intern(const wire::TaskClass& definition) {
+    const auto [place, is_new] =
+        class_index_.try_emplace(definition, static_cast<wire::ClassIndex>(classes_.size()));
+    if (is_new) {
+        ClassState& state = classes_.emplace_back();
+        state.definition = definition;
+        state.usage.resize(static_cast<std::size_t>(config_.world_size));
+    }
+    return place->second;
+}
+
+void Scheduler::update_order(wire::ClassIndex index) {
+    ClassState& state = classes_[index];
+    std::optional<Order> order;
+    if (!state.ready.empty()) {
+        order = Order{-std::int64_t{state.definition.priority},
+                      -std::int64_t{state.definition.depth},
+                      state.ready.front().age,
+                      index};
+    } else {
+        state.reserved.reset();
+    }
+    if (order == state.order) {
+        return;
+    }
+    if (state.order) {
+        waiting_.erase(*state.order);
+    }
+    if (order) {
+        waiting_.insert(*order);
+    }
+    state.order = order;
+}
+
+void Scheduler::push_ready(wire::ClassIndex index, const wire::Range& range, bool front) {
+    ClassState& state = classes_[index];
+    if (state.ready.empty()) {
+        state.hungry = state.active;
+    }
+    state.ready_count += range.count;
+    if (front) {
+        state.ready.push_front({range, state.ready.empty() ? 0 : state.ready.front().age});
+    } else {
+        // Joined with the last range where ids go on, as they do when a driver submits one by one;
+        // not while other classes wait, since the join would lend its age to younger tasks.
+        const bool alone = waiting_.empty() || (waiting_.size() == 1 && state.order);
+        if (alone && !state.ready.empty()) {
+            auto& last = state.ready.back().range;
+            if (advance(last.first, last.count) == range.first &&
+                owner_of(last.first) == owner_of(range.first)) {
+                last.count += range.count;
+                return;
+            }
+        }
+        state.ready.push_back({range, ++last_age_});
+    }
+    update_order(index);
+}
+
+void Scheduler::on_submit(const wire::Submit& message) {
+    const wire::ClassIndex index = intern(message.task_class);
+    for (const auto& range : message.ranges) {
+        if (range.count > 0) {
+            push_ready(index, range, false);
+        }
+    }
+}
+
+void Scheduler::change_slots(wire::ClassIndex index, Rank worker, std::int64_t by) {
+    ClassState& state = classes_[index];
+    Usage& usage = state.usage[static_cast<std::size_t>(muster::index(worker))];
+    const bool had_any = usage.slots > 0;
+    usage.slots += by;
+    state.slots_total += by;
+    ranks_.charge(worker, state.definition.demand, by);
+    if (usage.slots > 0 && !had_any) {
+        state.active.insert(worker);
+        state.hungry.insert(worker);
+    } else if (usage.slots == 0) {
+        state.active.erase(worker);
+        state.hungry.erase(worker);
+    }
+}
+
+void Scheduler::release(wire::ClassIndex index, Rank worker, std::uint64_t count) {
+    ClassState& state = classes_[index];
+    Usage& usage = state.usage[static_cast<std::size_t>(muster::index(worker))];
+    state.futile.erase(worker);
+    usage.granted -= static_cast<std::int64_t>(count);
+    state.granted_total -= static_cast<std::int64_t>(count);
+    MUSTER_ASSERT(usage.granted >= usage.lent);
+    if (usage.granted < usage.slots) {
+        change_slots(index, worker, usage.granted - usage.slots);
+    }
+    // Tasks that lent their CPUs and took them back have left more slots than there are CPUs.
+    while (usage.slots > std::max<std::int64_t>(usage.lent, 1) &&
+           state.definition.demand.cpus > Amount{} &&
+           !holds_more_than_cpus(state.definition.demand) &&
+           ranks_.at(worker).free.cpus < Amount{}) {
+        change_slots(index, worker, -1);
+    }
+    if (usage.slots > 0 && state.ready_count > 0) {
+        state.hungry.insert(worker);
+    }
+}
+
+void Scheduler::on_progress(const wire::Progress& message) {
+    for (const auto& report : message.leases) {
+        const auto place = leases_.find(report.lease);
+        if (place == leases_.end() || report.finished == 0) {
+            continue;
+        }
+        Lease& lease = place->second;
+        MUSTER_ASSERT(report.finished <= lease.remaining);
+        if (report.busy > Duration{}) {
+            auto& average = classes_[lease.task_class].task_time;
+            const Duration sample = report.busy / report.finished;
+            average = average ? (*average * 3 + sample) / 4 : sample;
+        }
+        lease.remaining -= report.finished;
+        release(lease.task_class, lease.worker, report.finished);
+        if (lease.remaining == 0) {
+            MUSTER_ASSERT(lease.lent == 0);
+            leases_.erase(place);
+        }
+    }
+}
+
+void Scheduler::on_returned(Rank from, const wire::Returned& message) {
+    const wire::ClassIndex index = intern(message.task_class);
+    if (classes_[index].recalling == from) {
+        classes_[index].recalling.reset();
+        if (message.tasks.empty()) {
+            classes_[index].futile.insert(from);
+        }
+    }
+    std::vector<TaskId> tasks;
+    for (const auto& returned : message.tasks) {
+        const auto place = leases_.find(returned.lease);
+        if (place == leases_.end()) {
+            continue;
+        }
+        tasks.push_back(returned.task);
+        release(place->second.task_class, place->second.worker, 1);
+        if (--place->second.remaining == 0) {
+            leases_.erase(place);
+        }
+    }
+    // They were first in line once, so they go back to the front, in their old order.
+    std::sort(tasks.begin(), tasks.end());
+    for (auto last = tasks.rbegin(); last != tasks.rend();) {
+        wire::Range range{*last, 1};
+        ++last;
+        while (last != tasks.rend() && advance(*last, 1) == range.first) {
+            range = {*last, range.count + 1};
+            ++last;
+        }
+        push_ready(index, range, true);
+    }
+}
+
+void Scheduler::on_lent(const wire::Lent& message) {
+    const auto place = leases_.find(message.lease);
+    if (place == leases_.end()) {
+        return;
+    }
+    Lease& lease = place->second;
+    const std::int64_t change = message.resumed ? -1 : 1;
+    lease.lent += change;
+    MUSTER_ASSERT(lease.lent >= 0);
+    Usage& usage = classes_[lease.task_class].usage[static_cast<std::size_t>(index(lease.worker))];
+    usage.lent += change;
+    if (usage.slots < usage.lent) {
+        // A task that was ahead has started on a CPU lent to it, and lends it on.
+        change_slots(lease.task_class, lease.worker, 1);
+    }
+    blocked_[static_cast<std::size_t>(index(lease.worker))] += change;
+    ranks_.charge(lease.worker, lendable(classes_[lease.task_class].definition.demand), -change);
+}
+
+PlacementView Scheduler::view(const ClassState& state) const {
+    return {ranks_,
+            state.usage,
+            state.definition.demand,
+            state.definition.placement,
+            config_.slots_per_class_and_rank_max,
+            reserved_};
+}
+
+std::uint64_t
+Scheduler::grant(wire::ClassIndex index, Rank worker, std::uint64_t count, wire::Actions& actions) {
+    ClassState& state = classes_[index];
+    auto& oldest = state.ready.front().range;
+    const wire::Range range{oldest.first, std::min(count, oldest.count)};
+    oldest = {advance(oldest.first, range.count), oldest.count - range.count};
+    if (oldest.count == 0) {
+        state.ready.pop_front();
+    }
+    state.ready_count -= range.count;
+    state.usage[static_cast<std::size_t>(muster::index(worker))].granted +=
+        static_cast<std::int64_t>(range.count);
+    state.granted_total += static_cast<std::int64_t>(range.count);
+    const LeaseId id = make_lease_id(config_.term, ++last_lease_);
+    leases_.emplace(id, Lease{index, worker, range.count, 0});
+    actions.push_back(wire::SendMessage{owner_of(range.first), wire::Grant{id, range, worker}});
+    return range.count;
+}
+
+void Scheduler::open_slots(wire::ClassIndex index, wire::Actions& actions) {
+    ClassState& state = classes_[index];
+    while (state.ready_count > 0) {
+        const auto rank = pick_rank(view(state));
+        if (!rank) {
+            return;
+        }
+        auto& usage = state.usage[static_cast<std::size_t>(muster::index(*rank))];
+        // Tasks waiting there ahead fill the new slot; otherwise one is granted for it.
+        if (usage.granted <= usage.slots) {
+            grant(index, *rank, 1, actions);
+        }
+        change_slots(index, *rank, 1);
+    }
+}
+
+std::int64_t Scheduler::ahead_per_slot(const ClassState& state) const {
+    if (holds_more_than_cpus(state.definition.demand)) {
+        return 0;
+    }
+    if (!state.task_time) {
+        return 1; // unknown: enough to hide a round trip, and recalled if tasks turn out long
+    }
+    const std::int64_t by_time = config_.ahead_time / std::max(*state.task_time, Duration{1});
+    // Guided self-scheduling keeps the last tasks of a large batch from sitting on one rank.
+    // Source: Polychronopoulos and Kuck, IEEE Trans. Computers C-36(12), 1987.
+    const auto fair = static_cast<std::int64_t>(state.ready_count) /
+                      (2 * std::max<std::int64_t>(state.slots_total, 1));
+    return std::min({by_time, std::max<std::int64_t>(fair, 1), config_.ahead_tasks_max});
+}
+
+void Scheduler::top_up(wire::ClassIndex index, wire::Actions& actions) {
+    ClassState& state = classes_[index];
+    while (state.ready_count > 0 && !state.hungry.empty()) {
+        const Rank rank = *state.hungry.begin();
+        state.hungry.erase(state.hungry.begin());
+        const auto i = static_cast<std::size_t>(muster::index(rank));
+        const Usage& usage = state.usage[i];
+        if (reserved_[i] || contested_[i]) {
+            continue;
+        }
+        const std::int64_t ahead = usage.slots * ahead_per_slot(state);
+        // Refilled at half, so that grants come in batches.
+        if (usage.granted - usage.slots > ahead / 2) {
+            continue;
+        }
+        while (state.ready_count > 0 && usage.granted < usage.slots + ahead) {
+            grant(index,
+                  rank,
+                  static_cast<std::uint64_t>(usage.slots + ahead - usage.granted),
+                  actions);
+        }
+    }
+}
+
+void Scheduler::reserve(wire::ClassIndex index) {
+    ClassState& state = classes_[index];
+    const auto& definition = state.definition;
+    const auto blocked = [&](Rank rank) {
+        return blocked_[static_cast<std::size_t>(muster::index(rank))] > 0;
+    };
+    if (state.reserved && blocked(*state.reserved)) {
+        state.reserved.reset();
+    }
+    if (!state.reserved) {
+        for (std::int32_t i = 0; i < ranks_.size(); ++i) {
+            if (eligible(ranks_, definition.demand, definition.placement, Rank{i}) &&
+                !blocked(Rank{i}) &&
+                (!state.reserved ||
+                 ranks_.at(Rank{i}).free.cpus > ranks_.at(*state.reserved).free.cpus)) {
+                state.reserved = Rank{i};
+            }
+        }
+    }
+    if (state.reserved) {
+        reserved_[static_cast<std::size_t>(muster::index(*state.reserved))] = true;
+    }
+    for (std::int32_t i = 0; i < ranks_.size(); ++i) {
+        if (!contested_[static_cast<std::size_t>(i)]) {
+            contested_[static_cast<std::size_t>(i)] =
+                eligible(ranks_, definition.demand, definition.placement, Rank{i});
+        }
+    }
+}
+
+void Scheduler::dispatch(wire::Actions& actions) {
+    if (!formed_) {
+        return;
+    }
+    bool marked = false;
+    for (auto place = waiting_.begin(); place != waiting_.end();) {
+        const wire::ClassIndex index = std::get<wire::ClassIndex>(*place);
+        open_slots(index, actions);
+        if (classes_[index].ready_count > 0) {
+            top_up(index, actions);
+        }
+        // The class may move to an older or younger place, or leave; go on after where it stood.
+        const Order stood = *place;
+        update_order(index);
+        place = waiting_.upper_bound(stood);
+        if (place != waiting_.end() && classes_[index].ready_count > 0) {
+            reserve(index);
+            marked = true;
+        }
+    }
+    if (marked) {
+        reserved_.assign(reserved_.size(), false);
+        contested_.assign(contested_.size(), false);
+    }
+    recall(actions);
+}
+
+void Scheduler::recall(wire::Actions& actions) {
+    for (wire::ClassIndex index = 0; index < classes_.size(); ++index) {
+        ClassState& state = classes_[index];
+        if (state.ready_count > 0 || state.granted_total <= state.slots_total) {
+            continue;
+        }
+        // A rank with room starts what waits there ahead by itself; charge it for that.
+        for (const Rank rank : state.active) {
+            Usage& usage = state.usage[static_cast<std::size_t>(muster::index(rank))];
+            while (usage.granted > usage.slots && can_open(view(state), rank)) {
+                change_slots(index, rank, 1);
+            }
+        }
+        if (state.recalling || !pick_rank(view(state))) {
+            continue;
+        }
+        std::optional<Rank> victim;
+        std::int64_t most = 0;
+        for (const Rank rank : state.active) {
+            const Usage& usage = state.usage[static_cast<std::size_t>(muster::index(rank))];
+            if (usage.granted - usage.slots > most && !state.futile.contains(rank)) {
+                most = usage.granted - usage.slots;
+                victim = rank;
+            }
+        }
+        if (!victim) {
+            continue;
+        }
+        state.recalling = victim;
+        actions.push_back(wire::SendMessage{
+            *victim, wire::Recall{state.definition, static_cast<std::uint32_t>((most + 1) / 2)}});
+    }
+}
+
+std::vector<Rank> Scheduler::missing_registrations(std::size_t limit) const {
+    std::vector<Rank> missing;
+    for (std::int32_t i = 0; i < ranks_.size() && missing.size() < limit; ++i) {
+        if (!ranks_.at(Rank{i}).present) {
+            missing.push_back(Rank{i});
+        }
+    }
+    return missing;
+}
+
+bool Scheduler::idle() const {
+    if (!waiting_.empty() || !leases_.empty()) {
+        return false;
+    }
+    for (std::int32_t i = 0; i < ranks_.size(); ++i) {
+        const auto& entry = ranks_.at(Rank{i});
+        if (entry.present && entry.free != entry.capacity) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void Scheduler::check_invariants() const {
+    std::vector<Resources> charged(static_cast<std::size_t>(ranks_.size()));
+    std::vector<std::vector<std::int64_t>> leased(classes_.size());
+    for (std::size_t c = 0; c < classes_.size(); ++c) {
+        const ClassState& state = classes_[c];
+        leased[c].resize(charged.size());
+        std::uint64_t ready = 0;
+        for (const auto& item : state.ready) {
+            MUSTER_ASSERT(item.range.count > 0);
+            ready += item.range.count;
+        }
+        MUSTER_ASSERT(ready == state.ready_count);
+        MUSTER_ASSERT(state.order.has_value() == (ready > 0));
+        MUSTER_ASSERT(!state.order || waiting_.contains(*state.order));
+        for (std::size_t r = 0; r < charged.size(); ++r) {
+            const Usage& usage = state.usage[r];
+            MUSTER_ASSERT(usage.slots == usage.granted ||
+                          !holds_more_than_cpus(state.definition.demand));
+            MUSTER_ASSERT(0 <= usage.lent && usage.lent <= usage.slots &&
+                          usage.slots <= usage.granted);
+            add(charged[r], state.definition.demand, usage.slots);
+        }
+    }
+    for (const auto& [id, lease] : leases_) {
+        const auto r = static_cast<std::size_t>(index(lease.worker));
+        leased[lease.task_class][r] += static_cast<std::int64_t>(lease.remaining);
+        subtract(charged[r], lendable(classes_[lease.task_class].definition.demand), lease.lent);
+    }
+    for (std::size_t c = 0; c < classes_.size(); ++c) {
+        for (std::size_t r = 0; r < charged.size(); ++r) {
+            MUSTER_ASSERT(leased[c][r] == classes_[c].usage[r].granted);
+        }
+    }
+    for (std::size_t r = 0; r < charged.size(); ++r) {
+        const auto& entry = ranks_.at(Rank{static_cast<std::int32_t>(r)});
+        if (entry.present) {
+            Resources expected = entry.capacity;
+            subtract(expected, charged[r]);
+            MUSTER_ASSERT(fits(expected, entry.free) || expected.cpus < Amount{});
+            MUSTER_ASSERT(expected.cpus == entry.free.cpus && expected.gpus == entry.free.gpus &&
+                          expected.memory == entry.free.memory);
+            MUSTER_ASSERT(fits(entry.free, entry.capacity));
+        }
+    }
+}
+
+} // namespace muster::sched

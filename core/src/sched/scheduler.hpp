@@ -1,0 +1,148 @@
+#pragma once
+
+#include "sched/policy.hpp"
+#include "sched/rank_table.hpp"
+#include "wire/actions.hpp"
+
+#include <deque>
+#include <map>
+#include <set>
+#include <tuple>
+#include <unordered_map>
+#include <vector>
+
+namespace muster::sched {
+
+/// The coordinator's state machine: which tasks run where.
+///
+/// It sees ids, not tasks: ranges of ready tasks of a class (same function, demand, priority,
+/// placement), and hands them to ranks as *leases*. Per class and rank it counts
+///
+///   slots    tasks that may run there at once; each is charged to the rank's free resources;
+///   granted  tasks leased to the rank and not yet done; those beyond `slots` wait there *ahead*,
+///            so that the rank is never idle for a round trip. How many may is bounded by the time
+///            they are expected to take, and they can be recalled while they have not started.
+///            Only tasks that demand nothing but CPUs wait ahead: the rank may start one at any
+///            time, and what a task then holds while it is blocked must have been charged, or
+///            another could wait for it in vain.
+///
+/// So its cost is per lease, not per task. All its state is soft: owners know what is ready and
+/// granted, workers know what they run.
+///
+/// Order among waiting classes: priority, then nesting depth, then the age of the oldest ready
+/// range. A class that waits for more than any rank has free reserves one rank against the classes
+/// after it, so that large demands do not starve behind small ones. Never a rank where a task is
+/// blocked: that one may hold what the class waits for, and wait itself for a class after it.
+///
+/// Pure: no MPI, threads, clock or randomness; iterates in defined orders only.
+///
+/// Invariants, checked by check_invariants():
+///   1. A rank's free amounts are its capacity less the demands of all slots, plus what blocked
+///      tasks lent, and never more than its capacity.
+///   2. For each class and rank, lent <= slots <= granted, and granted is the sum of what is left
+///      of its leases.
+///   3. A class is in the waiting order exactly if it has ready tasks.
+class Scheduler {
+public:
+    struct Config {
+        Rank self{};
+        Term term{};
+        std::int32_t world_size = 1;
+        /// Work leased ahead is bounded to about this much time per slot, a few round trips.
+        Duration ahead_time = std::chrono::milliseconds{4};
+        std::int64_t ahead_tasks_max = 4096;             ///< per slot
+        std::int64_t slots_per_class_and_rank_max = 256; ///< bounds tasks that demand nothing
+    };
+
+    explicit Scheduler(const Config& config);
+
+    /// A rank enters. With the last one in, every rank is told that the cluster stands.
+    void on_register(Rank from, const wire::Register& message, wire::Actions& actions);
+
+    void on_submit(const wire::Submit& message);
+
+    /// Tasks done (from their worker) or declined because cancelled (from their owner). Leases that
+    /// are not known any more are ignored.
+    void on_progress(const wire::Progress& message);
+
+    void on_returned(Rank from, const wire::Returned& message);
+    void on_lent(const wire::Lent& message);
+
+    /// Grants what can be granted, and recalls for idle ranks. Called once after a batch of events.
+    void dispatch(wire::Actions& actions);
+
+    [[nodiscard]] bool formed() const { return formed_; }
+
+    [[nodiscard]] std::vector<Rank> missing_registrations(std::size_t limit) const;
+
+    /// Nothing ready, leased or lent, and every rank's capacity is free.
+    [[nodiscard]] bool idle() const;
+
+    /// Aborts with the first broken invariant.
+    void check_invariants() const;
+
+private:
+    struct ReadyRange {
+        wire::Range range;
+        std::uint64_t age = 0; ///< Order of arrival; smaller is older.
+    };
+
+    using Order = std::tuple<std::int64_t, std::int64_t, std::uint64_t, wire::ClassIndex>;
+
+    struct ClassState {
+        wire::TaskClass definition;
+        std::deque<ReadyRange> ready;
+        std::uint64_t ready_count = 0;
+        std::optional<Order> order; ///< Its place in waiting_, if there.
+        std::vector<Usage> usage;   ///< By rank.
+        std::set<Rank> active;      ///< Ranks with slots.
+        std::set<Rank> hungry;      ///< Active ranks that may want more ahead.
+        std::int64_t slots_total = 0;
+        std::int64_t granted_total = 0;
+        std::optional<Duration> task_time; ///< Moving average.
+        std::optional<Rank> recalling;     ///< The rank that a Recall is out to.
+        std::set<Rank> futile; ///< Ranks that had nothing to return; not asked before progress.
+        std::optional<Rank> reserved;
+    };
+
+    struct Lease {
+        wire::ClassIndex task_class = 0;
+        Rank worker{};
+        std::uint64_t remaining = 0;
+        std::int64_t lent = 0; ///< Blocked tasks of this lease whose CPUs are lent.
+    };
+
+    wire::ClassIndex intern(const wire::TaskClass& definition);
+    void push_ready(wire::ClassIndex index, const wire::Range& range, bool front);
+    void update_order(wire::ClassIndex index);
+    /// Leases up to `count` ready tasks (fewer if the oldest range is shorter). @return how many.
+    std::uint64_t
+    grant(wire::ClassIndex index, Rank worker, std::uint64_t count, wire::Actions& actions);
+    void open_slots(wire::ClassIndex index, wire::Actions& actions);
+    void top_up(wire::ClassIndex index, wire::Actions& actions);
+    void reserve(wire::ClassIndex index);
+    void recall(wire::Actions& actions);
+    void change_slots(wire::ClassIndex index, Rank worker, std::int64_t by);
+    /// `count` granted tasks of the class left the rank, by whatever way.
+    void release(wire::ClassIndex index, Rank worker, std::uint64_t count);
+    [[nodiscard]] std::int64_t ahead_per_slot(const ClassState& state) const;
+    [[nodiscard]] PlacementView view(const ClassState& state) const;
+
+    Config config_;
+    RankTable ranks_;
+    std::vector<std::string> hosts_;
+    std::int32_t registered_ = 0;
+    bool formed_ = false;
+    std::vector<ClassState> classes_;
+    std::map<wire::TaskClass, wire::ClassIndex> class_index_;
+    std::set<Order> waiting_;
+    std::unordered_map<LeaseId, Lease> leases_; ///< Looked up only, never iterated for decisions.
+    std::vector<std::int64_t> blocked_;         ///< By rank: tasks that lent their CPUs.
+    std::vector<bool> reserved_;                ///< By rank, within one dispatch().
+    std::vector<bool>
+        contested_; ///< By rank, within one dispatch(): a class that goes first waits for it.
+    std::uint64_t last_lease_ = 0;
+    std::uint64_t last_age_ = 0;
+};
+
+} // namespace muster::sched

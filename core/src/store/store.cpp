@@ -1,0 +1,83 @@
+#include "store/store.hpp"
+
+#include <muster/base/assert.hpp>
+
+namespace muster::store {
+
+void Store::keep(ObjectId object, Buffer value) {
+    const std::size_t size = value.size();
+    if (objects_.emplace(object, std::move(value)).second) {
+        size_bytes_ += size;
+    }
+}
+
+const Buffer* Store::find(ObjectId object) const {
+    const auto place = objects_.find(object);
+    return place == objects_.end() ? nullptr : &place->second;
+}
+
+void Store::drop(const wire::Drop& message) {
+    for (const ObjectId object : message.objects) {
+        if (const auto place = objects_.find(object); place != objects_.end()) {
+            size_bytes_ -= place->second.size();
+            objects_.erase(place);
+        }
+        if (const auto place = fetches_.find(object); place != fetches_.end()) {
+            place->second.dropped = true;
+        }
+    }
+}
+
+void Store::fetch(ObjectId object,
+                  Rank holder,
+                  std::uint64_t size,
+                  const Waiter& waiter,
+                  wire::Actions& actions) {
+    MUSTER_ASSERT(holder != self_);
+    const auto [place, is_new] = fetches_.try_emplace(object);
+    place->second.waiters.push_back(waiter);
+    if (!is_new) {
+        return;
+    }
+    const std::uint64_t transfer = ++last_transfer_;
+    place->second.transfer = transfer;
+    transfers_.emplace(transfer, object);
+    actions.push_back(wire::ReceiveBulk{holder, transfer, size});
+    actions.push_back(wire::SendMessage{holder, wire::Fetch{object, transfer}});
+}
+
+void Store::on_fetch(Rank from, const wire::Fetch& message, wire::Actions& actions) const {
+    if (const Buffer* value = find(message.object)) {
+        actions.push_back(wire::SendBulk{from, message.transfer, *value});
+    } else {
+        actions.push_back(
+            wire::SendMessage{from, wire::FetchFailed{message.object, message.transfer}});
+    }
+}
+
+Store::Arrival Store::on_bulk_received(std::uint64_t transfer, Buffer value) {
+    const auto place = transfers_.find(transfer);
+    MUSTER_ASSERT(place != transfers_.end());
+    const ObjectId object = place->second;
+    transfers_.erase(place);
+    auto pending = std::move(fetches_.at(object));
+    fetches_.erase(object);
+    if (!pending.dropped) {
+        keep(object, value);
+    }
+    return {object, std::move(value), std::move(pending.waiters)};
+}
+
+Store::Arrival Store::on_fetch_failed(const wire::FetchFailed& message) {
+    const auto place = transfers_.find(message.transfer);
+    if (place == transfers_.end()) {
+        return {};
+    }
+    const ObjectId object = place->second;
+    transfers_.erase(place);
+    auto pending = std::move(fetches_.at(object));
+    fetches_.erase(object);
+    return {object, std::nullopt, std::move(pending.waiters)};
+}
+
+} // namespace muster::store

@@ -1,0 +1,70 @@
+#pragma once
+
+#include "wire/actions.hpp"
+
+#include <map>
+#include <optional>
+#include <vector>
+
+namespace muster::store {
+
+/// The values one rank keeps, and the ones it is fetching.
+///
+/// A value too large to travel in a message stays with the rank that made it, and is pulled by
+/// those that need it: one Fetch there, one bulk transfer back. A fetched copy is kept until the
+/// object's owner says Drop, so a value that many tasks of a rank take is fetched once.
+///
+/// Pure: no MPI, threads, clock or randomness. Buffers are shared, not copied.
+class Store {
+public:
+    /// Who is told when a fetch ends: a task that depends on the value, or a local future.
+    struct Waiter {
+        bool is_task = false;
+        TaskId task{};
+    };
+
+    struct Arrival {
+        ObjectId object{};
+        std::optional<Buffer> value; ///< Nothing: the holder does not have it.
+        std::vector<Waiter> waiters;
+    };
+
+    explicit Store(Rank self) : self_(self) {}
+
+    void keep(ObjectId object, Buffer value);
+    [[nodiscard]] const Buffer* find(ObjectId object) const;
+    void drop(const wire::Drop& message);
+
+    /// Asks `holder` for an object of `size` bytes, unless it is under way already.
+    void fetch(ObjectId object,
+               Rank holder,
+               std::uint64_t size,
+               const Waiter& waiter,
+               wire::Actions& actions);
+
+    void on_fetch(Rank from, const wire::Fetch& message, wire::Actions& actions) const;
+    [[nodiscard]] Arrival on_bulk_received(std::uint64_t transfer, Buffer value);
+    [[nodiscard]] Arrival on_fetch_failed(const wire::FetchFailed& message);
+
+    [[nodiscard]] std::size_t object_count() const { return objects_.size(); }
+
+    [[nodiscard]] std::uint64_t size_bytes() const { return size_bytes_; }
+
+    [[nodiscard]] bool fetching() const { return !fetches_.empty(); }
+
+private:
+    struct Pending {
+        std::uint64_t transfer = 0;
+        std::vector<Waiter> waiters;
+        bool dropped = false; ///< Nobody needs it after the waiters.
+    };
+
+    Rank self_;
+    std::map<ObjectId, Buffer> objects_;
+    std::map<ObjectId, Pending> fetches_;
+    std::map<std::uint64_t, ObjectId> transfers_;
+    std::uint64_t last_transfer_ = 0;
+    std::uint64_t size_bytes_ = 0;
+};
+
+} // namespace muster::store

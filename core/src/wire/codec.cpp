@@ -1,0 +1,25 @@
+#include "wire/codec.hpp"
+
+namespace muster::wire {
+
+void encode_envelope(Writer& writer, Term term, const Message& message) {
+    encode(writer, term);
+    encode(writer, message);
+}
+
+Result<Envelope> decode_envelope(std::span<const std::byte> bytes) {
+    try {
+        Reader reader(bytes);
+        Envelope envelope;
+        decode(reader, envelope.term);
+        decode(reader, envelope.message);
+        if (!reader.at_end()) {
+            return Failure{ErrorCode::malformed, "message has bytes after its end"};
+        }
+        return envelope;
+    } catch (const Error& error) {
+        return Failure{error.code(), error.what()};
+    }
+}
+
+} // namespace muster::wire

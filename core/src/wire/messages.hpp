@@ -1,0 +1,296 @@
+#pragma once
+
+#include <muster/base/clock.hpp>
+#include <muster/base/ids.hpp>
+#include <muster/core/buffer.hpp>
+#include <muster/core/resources.hpp>
+
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+/// What ranks say to one another. Aggregates, carried by the project's one codec (serialize.hpp).
+///
+/// Three roles speak: a task's *owner* (the rank that submitted it, and keeps its specification
+/// until it is done), the *coordinator* (which only ever sees task ids and what they need), and
+/// the *worker* (the rank that runs it). A task's life in messages:
+///
+///     owner       -> coordinator  Submit    these ids are ready to run and need this
+///     coordinator -> owner        Grant     send that range of them to that rank, as one lease
+///     owner       -> worker       Run       the specifications: function, arguments, dependencies
+///     worker      -> owner        Finished  the results, or where they are kept
+///     worker      -> coordinator  Progress  so many tasks of the lease are done
+///
+/// Arguments and results never pass through the coordinator.
+namespace muster::wire {
+
+/// `count` consecutive tasks of one owner.
+struct Range {
+    ObjectId first{};
+    std::uint64_t count = 0;
+
+    friend auto operator<=>(const Range&, const Range&) = default;
+};
+
+/// All the coordinator must know to treat tasks as interchangeable.
+struct TaskClass {
+    FunctionId function{};
+    Resources demand;
+    std::int32_t priority = 0; ///< Higher runs first.
+    /// How deeply nested the submission was: 0 from the driver, n + 1 from a task of depth n. Among
+    /// equal priorities the deeper goes first: a parent that waits needs its children more than
+    /// the cluster needs another parent.
+    std::uint32_t depth = 0;
+    Placement placement;
+
+    friend auto operator<=>(const TaskClass&, const TaskClass&) = default;
+    friend bool operator==(const TaskClass&, const TaskClass&) = default;
+};
+
+/// Exceptions that are rebuilt as their own type where the future is asked. Numbers are stable.
+enum class StandardType : std::uint8_t {
+    none = 0,
+    exception = 1,
+    runtime_error = 2,
+    range_error = 3,
+    overflow_error = 4,
+    underflow_error = 5,
+    logic_error = 6,
+    invalid_argument = 7,
+    domain_error = 8,
+    length_error = 9,
+    out_of_range = 10,
+    bad_alloc = 11,
+    system_error_generic = 12, ///< std::system_error in the generic category.
+    system_error_system = 13,
+    muster_error = 14,
+    muster_usage_error = 15,
+};
+
+/// One link in the chain of reasons for a failed task. Text only: no exception objects travel.
+struct FailureRecord {
+    enum class Kind : std::uint8_t { exception, cancelled, dependency, object_lost, system };
+
+    Kind kind = Kind::exception;
+    std::string type;    ///< The exception's type, demangled; for people, never compared.
+    std::string message; ///< what()
+    StandardType standard = StandardType::none; ///< What it can be rebuilt as elsewhere.
+    std::int32_t error_number = 0; ///< Of std::system_error; for muster::Error, its ErrorCode.
+    TaskId task{};
+    FunctionId function{};
+    std::string name; ///< The task's own name, if its options gave one.
+    Rank rank{};      ///< Where it ran, or where it was decided.
+    std::string host;
+    std::uint32_t attempt = 0;
+};
+
+/// How a task ended: its value (here, or kept by `holder`), or why there is none.
+struct Outcome {
+    enum class Kind : std::uint8_t { value, failed };
+
+    Kind kind = Kind::value;
+    Buffer value;           ///< The encoded value if small; empty if kept by the holder.
+    std::uint64_t size = 0; ///< Of the encoded value, in bytes.
+    bool kept = false;      ///< True: the value is in the store of `holder`.
+    Rank holder{};
+    std::vector<FailureRecord> failure; ///< The failure itself first, its root cause last.
+};
+
+// Election: see elect/election.hpp.
+
+struct Bid {
+    Rank rank{};
+    Amount cpus;
+    bool preferred = false; ///< The user asked for this rank (MUSTER_COORDINATOR).
+};
+
+struct CoordinatorElected {
+    Term term{};
+    Rank coordinator{};
+    std::string reason;
+};
+
+/// A rank enters the cluster of the term's coordinator.
+struct Register {
+    NodeId node{};
+    std::string host;
+    Resources capacity;
+};
+
+/// Ranks of equal capacity, so that a list for ten thousand ranks has a handful of entries.
+struct CapacityGroup {
+    Resources capacity;
+    std::int32_t ranks = 0;
+    Rank example{};
+    std::string host;
+};
+
+struct ClusterFormed {
+    std::vector<CapacityGroup> capacities;
+    std::vector<std::uint32_t> group_of; ///< By rank: its entry in `capacities`.
+    std::int32_t nodes = 0;
+};
+
+// Scheduling.
+
+struct Submit {
+    TaskClass task_class;
+    std::vector<Range> ranges;
+};
+
+struct Grant {
+    LeaseId lease{};
+    Range range;
+    Rank worker{};
+};
+
+/// A dependency's value, or where to fetch it.
+struct Dependency {
+    ObjectId object{};
+    Buffer value;
+    std::uint64_t size = 0;
+    bool kept = false;
+    Rank holder{};
+};
+
+struct TaskSpec {
+    TaskId id{};
+    std::uint32_t attempt = 1;
+    Buffer arguments;
+    std::vector<Dependency> dependencies;
+};
+
+struct Run {
+    LeaseId lease{};
+    TaskClass task_class;
+    std::string name;
+    std::vector<TaskSpec> tasks;
+};
+
+struct TaskOutcome {
+    TaskId id{};
+    LeaseId lease{};
+    Outcome outcome;
+};
+
+struct Finished {
+    std::vector<TaskOutcome> tasks;
+};
+
+struct LeaseProgress {
+    LeaseId lease{};
+    std::uint32_t finished = 0;
+    Duration busy{}; ///< Summed run time of these tasks; zero from an owner that declined them.
+};
+
+/// Worker to coordinator; also owner to coordinator, for granted tasks that were cancelled.
+struct Progress {
+    std::vector<LeaseProgress> leases;
+};
+
+/// Coordinator to worker: hand back up to `count` tasks of the class that have not started.
+/// Always answered with one Returned, possibly empty.
+struct Recall {
+    TaskClass task_class;
+    std::uint32_t count = 0;
+};
+
+struct ReturnedTask {
+    LeaseId lease{};
+    TaskId task{};
+};
+
+struct Returned {
+    TaskClass task_class;
+    std::vector<ReturnedTask> tasks;
+};
+
+/// Worker to coordinator: a task of the lease waits for a future and lends its CPUs, or takes
+/// them back.
+struct Lent {
+    LeaseId lease{};
+    bool resumed = false;
+};
+
+/// To a task's owner: somebody wants it cancelled.
+struct Cancel {
+    TaskId task{};
+};
+
+/// From the owner to the worker: do not start it, or ask it to stop.
+struct Stop {
+    TaskId task{};
+    LeaseId lease{};
+};
+
+// Objects.
+
+/// A rank that does not own the object wants to know when it is there.
+struct Subscribe {
+    ObjectId object{};
+};
+
+struct ObjectReady {
+    ObjectId object{};
+    Outcome outcome;
+};
+
+/// Send me this object by bulk transfer `transfer` (numbered by the receiver).
+struct Fetch {
+    ObjectId object{};
+    std::uint64_t transfer = 0;
+};
+
+struct FetchFailed {
+    ObjectId object{};
+    std::uint64_t transfer = 0;
+};
+
+/// The owner's word that nobody needs these any more.
+struct Drop {
+    std::vector<ObjectId> objects;
+};
+
+// Ending: the driver's rank says Shutdown, every rank falls silent and answers Goodbye, and when
+// all have, Leave lets them close their transports together.
+
+struct Shutdown {
+    std::int32_t exit_code = 0;
+};
+
+struct Goodbye {};
+
+struct Leave {};
+
+using Message = std::variant<Bid,
+                             CoordinatorElected,
+                             Register,
+                             ClusterFormed,
+                             Submit,
+                             Grant,
+                             Run,
+                             Finished,
+                             Progress,
+                             Recall,
+                             Returned,
+                             Lent,
+                             Cancel,
+                             Stop,
+                             Subscribe,
+                             ObjectReady,
+                             Fetch,
+                             FetchFailed,
+                             Drop,
+                             Shutdown,
+                             Goodbye,
+                             Leave>;
+
+/// Every message carries its sender's term: what an older coordinator ordered is ignored.
+struct Envelope {
+    Term term{};
+    Message message;
+};
+
+} // namespace muster::wire

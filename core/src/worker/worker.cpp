@@ -1,0 +1,415 @@
+#include "worker/worker.hpp"
+
+#include <muster/base/assert.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace muster::worker {
+namespace {
+
+constexpr std::size_t outcomes_per_message_max = 512;
+
+Resources lendable(const Resources& demand) {
+    return Resources{.cpus = demand.cpus, .gpus = {}, .memory = {}, .custom = {}};
+}
+
+} // namespace
+
+wire::ClassIndex Worker::intern(const wire::TaskClass& definition) {
+    const auto [place, is_new] =
+        class_index_.try_emplace(definition, static_cast<wire::ClassIndex>(classes_.size()));
+    if (is_new) {
+        classes_.emplace_back().definition = definition;
+        order_.insert(
+            {-std::int64_t{definition.priority}, -std::int64_t{definition.depth}, place->second});
+    }
+    return place->second;
+}
+
+void Worker::on_run(Rank owner, wire::Run message, store::Store& store, wire::Actions& actions) {
+    const wire::ClassIndex index = intern(message.task_class);
+    for (auto& spec : message.tasks) {
+        Task task;
+        task.task_class = index;
+        task.lease = message.lease;
+        task.owner = owner;
+        task.name = message.name;
+        task.ready = {spec.id,
+                      message.task_class.function,
+                      spec.attempt,
+                      std::move(spec.arguments),
+                      std::vector<Buffer>(spec.dependencies.size())};
+        for (std::size_t i = 0; i < spec.dependencies.size(); ++i) {
+            auto& dependency = spec.dependencies[i];
+            task.dependencies.push_back(dependency.object);
+            if (!dependency.kept) {
+                task.ready.dependencies[i] = std::move(dependency.value);
+            } else if (const Buffer* here = store.find(dependency.object)) {
+                task.ready.dependencies[i] = *here;
+            } else {
+                // The same object twice is one fetch with two waiters; each counts once.
+                ++task.missing;
+                store.fetch(dependency.object,
+                            dependency.holder,
+                            dependency.size,
+                            {true, spec.id},
+                            actions);
+            }
+        }
+        const auto [place, is_new] = tasks_.emplace(spec.id, std::move(task));
+        MUSTER_ASSERT(is_new);
+        if (place->second.missing == 0) {
+            enqueue(place->second, actions);
+        } else {
+            classes_[index].fetching.insert(spec.id);
+        }
+    }
+}
+
+void Worker::enqueue(Task& task, wire::Actions& actions) {
+    ++classes_[task.task_class].queued;
+    task.dependencies = {};
+    actions.push_back(wire::EnqueueTask{task.task_class, std::move(task.ready)});
+    task.ready = {};
+}
+
+void Worker::on_dependency(TaskId id,
+                           ObjectId object,
+                           const std::optional<Buffer>& value,
+                           wire::Actions& actions) {
+    const auto place = tasks_.find(id);
+    if (place == tasks_.end() || place->second.missing == 0) {
+        return; // cancelled or returned meanwhile
+    }
+    Task& task = place->second;
+    if (!value) {
+        classes_[task.task_class].fetching.erase(id);
+        fail(id,
+             wire::FailureRecord::Kind::object_lost,
+             fmt::format("its argument, the result of {}, is not where it was kept any more",
+                         to_string(object)));
+        return;
+    }
+    // One waiter, one position: the next one that is still open. There may be none: a task that was
+    // recalled and came back here has the waiters of both stays.
+    bool filled = false;
+    for (std::size_t i = 0; i < task.dependencies.size() && !filled; ++i) {
+        if (task.dependencies[i] == object && task.ready.dependencies[i].empty()) {
+            task.ready.dependencies[i] = *value;
+            filled = true;
+        }
+    }
+    if (filled && --task.missing == 0) {
+        classes_[task.task_class].fetching.erase(id);
+        enqueue(task, actions);
+    }
+}
+
+void Worker::report(const Task& task, TaskId id, wire::Outcome outcome, Duration busy) {
+    finished_[task.owner].push_back({id, task.lease, std::move(outcome)});
+    auto& progress = progress_[task.lease];
+    progress.lease = task.lease;
+    ++progress.finished;
+    progress.busy += busy;
+    classes_[task.task_class].owed = 0;
+}
+
+void Worker::fail(TaskId id, wire::FailureRecord::Kind kind, std::string message) {
+    const auto place = tasks_.find(id);
+    const Task& task = place->second;
+    wire::FailureRecord record;
+    record.kind = kind;
+    record.message = std::move(message);
+    record.task = id;
+    record.function = classes_[task.task_class].definition.function;
+    record.name = task.name;
+    record.rank = config_.self;
+    record.host = config_.host;
+    wire::Outcome outcome;
+    outcome.kind = wire::Outcome::Kind::failed;
+    outcome.failure.push_back(std::move(record));
+    report(task, id, std::move(outcome), Duration{});
+    tasks_.erase(place);
+}
+
+void Worker::on_attempt_finished(AttemptFinished finished,
+                                 store::Store& store,
+                                 wire::Actions& /*actions*/) {
+    const auto place = tasks_.find(finished.task);
+    MUSTER_ASSERT(place != tasks_.end());
+    Task& task = place->second;
+    MUSTER_ASSERT(!task.blocked && !task.resuming);
+    ClassState& state = classes_[task.task_class];
+    MUSTER_ASSERT(state.queued > 0);
+    --state.queued;
+    state.served = true;
+    wire::Outcome outcome;
+    if (finished.ok) {
+        outcome.size = finished.value.size();
+        if (outcome.size > config_.inline_bytes_max) {
+            outcome.kept = true;
+            outcome.holder = config_.self;
+            store.keep(finished.task, std::move(finished.value));
+        } else {
+            outcome.value = std::move(finished.value);
+        }
+    } else {
+        outcome.kind = wire::Outcome::Kind::failed;
+        outcome.failure = std::move(finished.failure);
+        if (!outcome.failure.empty()) {
+            outcome.failure.front().name = task.name;
+        }
+    }
+    report(task, finished.task, std::move(outcome), std::max(finished.busy, Duration{1}));
+    tasks_.erase(place);
+}
+
+void Worker::on_slot_returned(wire::ClassIndex index) {
+    ClassState& state = classes_[index];
+    MUSTER_ASSERT(state.slots > 0);
+    --state.slots;
+    state.revoking -= state.revoking > 0 ? 1 : 0;
+    add(free_, state.definition.demand);
+}
+
+void Worker::on_blocked(TaskId id, wire::Actions& actions) {
+    Task& task = tasks_.at(id);
+    MUSTER_ASSERT(!task.blocked);
+    task.blocked = true;
+    ClassState& state = classes_[task.task_class];
+    ++state.blocked;
+    add(free_, lendable(state.definition.demand));
+    actions.push_back(wire::SendMessage{coordinator_, wire::Lent{task.lease, false}});
+}
+
+void Worker::on_resuming(TaskId id) {
+    Task& task = tasks_.at(id);
+    MUSTER_ASSERT(task.blocked && !task.resuming);
+    task.resuming = true;
+    resuming_.push_back(id);
+}
+
+void Worker::on_recall(Rank from, const wire::Recall& message, wire::Actions& actions) {
+    MUSTER_ASSERT(from == coordinator_);
+    const wire::ClassIndex index = intern(message.task_class);
+    classes_[index].owed = 0;
+    give_back({index, message.count, {}, true}, actions);
+}
+
+void Worker::give_back(Recalling recalling, wire::Actions& actions) {
+    auto& fetching = classes_[recalling.task_class].fetching;
+    std::uint32_t wanted = recalling.count;
+    while (wanted > 0 && !fetching.empty()) {
+        const TaskId id = *fetching.rbegin();
+        const auto place = tasks_.find(id);
+        recalling.returned.push_back({place->second.lease, id});
+        fetching.erase(id);
+        tasks_.erase(place);
+        --wanted;
+    }
+    // Answered by on_taken_back, also with nothing.
+    actions.push_back(wire::TakeBackTasks{recalling.task_class, wanted});
+    recalling_.push_back(std::move(recalling));
+}
+
+void Worker::give_back_late_ones(wire::Actions& actions) {
+    for (const wire::ClassIndex index : std::exchange(owing_, {})) {
+        ClassState& state = classes_[index];
+        const std::uint32_t late = static_cast<std::uint32_t>(state.fetching.size()) +
+                                   (state.queued > state.slots ? state.queued - state.slots : 0);
+        if (state.owed > 0 && late > 0) {
+            give_back({index, std::min(late, std::exchange(state.owed, 0)), {}, false}, actions);
+        } else if (state.owed > 0) {
+            owing_.insert(index);
+        }
+    }
+}
+
+void Worker::on_taken_back(const std::vector<TaskId>& tasks,
+                           bool recalled,
+                           wire::Actions& actions) {
+    for (const TaskId id : tasks) {
+        const auto place = tasks_.find(id);
+        MUSTER_ASSERT(place != tasks_.end());
+        --classes_[place->second.task_class].queued;
+        if (recalled) {
+            recalling_.front().returned.push_back({place->second.lease, id});
+            tasks_.erase(place);
+        } else {
+            fail(id, wire::FailureRecord::Kind::cancelled, "cancelled before it ran");
+        }
+    }
+    if (!recalled) {
+        return;
+    }
+    Recalling recalling = std::move(recalling_.front());
+    recalling_.pop_front();
+    ClassState& state = classes_[recalling.task_class];
+    if (recalling.returned.empty()) {
+        if (!recalling.asked) {
+            return;
+        }
+        state.owed = recalling.count;
+        owing_.insert(recalling.task_class);
+    }
+    // Progress first: it must find the leases that this may empty.
+    flush(actions);
+    actions.push_back(wire::SendMessage{
+        coordinator_, wire::Returned{state.definition, std::move(recalling.returned)}});
+}
+
+void Worker::on_stop(const wire::Stop& message, wire::Actions& actions) {
+    const auto place = tasks_.find(message.task);
+    if (place == tasks_.end() || place->second.lease != message.lease) {
+        return; // finished, or recalled
+    }
+    ClassState& state = classes_[place->second.task_class];
+    if (state.fetching.erase(message.task) > 0) {
+        fail(message.task, wire::FailureRecord::Kind::cancelled, "cancelled before it ran");
+        return;
+    }
+    actions.push_back(wire::StopTask{place->second.task_class, message.task});
+}
+
+void Worker::resume_tasks(wire::Actions& actions) {
+    while (!resuming_.empty()) {
+        Task& task = tasks_.at(resuming_.front());
+        ClassState& state = classes_[task.task_class];
+        const Resources cpus = lendable(state.definition.demand);
+        if (!fits(cpus, free_)) {
+            return;
+        }
+        subtract(free_, cpus);
+        --state.blocked;
+        task.blocked = false;
+        task.resuming = false;
+        actions.push_back(wire::ResumeTask{resuming_.front()});
+        actions.push_back(wire::SendMessage{coordinator_, wire::Lent{task.lease, true}});
+        resuming_.pop_front();
+    }
+}
+
+bool Worker::make_room(const Resources& demand, const Order* first, wire::Actions& actions) {
+    Resources room = free_;
+    for (const auto& [priority, depth, index] : order_) {
+        const ClassState& state = classes_[index];
+        add(room, state.definition.demand, std::min(state.revoking, state.moving()));
+    }
+    std::vector<wire::ClassIndex> victims;
+    for (auto place = order_.rbegin(); place != order_.rend() && !fits(demand, room); ++place) {
+        const auto& [priority, depth, index] = *place;
+        const ClassState& state = classes_[index];
+        if (first != nullptr) {
+            // Among equals only a class without any slot takes one, and not before it was of use,
+            // or two such classes would hand one slot to and fro.
+            const auto rank = std::tie(priority, depth);
+            const auto first_rank = std::tie(std::get<0>(*first), std::get<1>(*first));
+            const wire::ClassIndex first_index = std::get<2>(*first);
+            if (rank < first_rank) {
+                break;
+            }
+            if (rank == first_rank &&
+                (index == first_index || classes_[first_index].slots > 0 || !state.served)) {
+                continue;
+            }
+        }
+        for (std::uint32_t i = state.revoking; i < state.moving() && !fits(demand, room); ++i) {
+            add(room, state.definition.demand);
+            victims.push_back(index);
+        }
+    }
+    if (!fits(demand, room)) {
+        return false;
+    }
+    for (const wire::ClassIndex index : victims) {
+        ++classes_[index].revoking;
+        actions.push_back(wire::RevokeSlot{index});
+    }
+    return true;
+}
+
+void Worker::assign_slots(wire::Actions& actions) {
+    resume_tasks(actions);
+    if (!resuming_.empty()) {
+        const Task& task = tasks_.at(resuming_.front());
+        make_room(lendable(classes_[task.task_class].definition.demand), nullptr, actions);
+        return;
+    }
+    for (const Order& order : order_) {
+        const wire::ClassIndex index = std::get<2>(order);
+        ClassState& state = classes_[index];
+        while (state.wants_slot(config_.slots_per_class_max) &&
+               fits(state.definition.demand, free_)) {
+            subtract(free_, state.definition.demand);
+            ++state.slots;
+            state.served = false;
+            actions.push_back(wire::GrantSlot{index});
+        }
+        if (state.wants_slot(config_.slots_per_class_max) &&
+            make_room(state.definition.demand, &order, actions)) {
+            return;
+        }
+    }
+}
+
+void Worker::flush(wire::Actions& actions) {
+    assign_slots(actions);
+    give_back_late_ones(actions);
+    for (auto& [owner, outcomes] : finished_) {
+        for (std::size_t begin = 0; begin < outcomes.size(); begin += outcomes_per_message_max) {
+            const std::size_t end = std::min(outcomes.size(), begin + outcomes_per_message_max);
+            wire::Finished message;
+            message.tasks.assign(
+                std::make_move_iterator(outcomes.begin() + static_cast<std::ptrdiff_t>(begin)),
+                std::make_move_iterator(outcomes.begin() + static_cast<std::ptrdiff_t>(end)));
+            actions.push_back(wire::SendMessage{owner, std::move(message)});
+        }
+    }
+    finished_.clear();
+    if (!progress_.empty()) {
+        wire::Progress message;
+        for (const auto& [lease, report] : progress_) {
+            message.leases.push_back(report);
+        }
+        progress_.clear();
+        actions.push_back(wire::SendMessage{coordinator_, std::move(message)});
+    }
+}
+
+void Worker::check_invariants() const {
+    Resources charged;
+    std::vector<std::uint32_t> queued(classes_.size());
+    std::vector<std::uint32_t> fetching(classes_.size());
+    std::vector<std::uint32_t> blocked(classes_.size());
+    for (const auto& [id, task] : tasks_) {
+        const ClassState& state = classes_[task.task_class];
+        if (task.missing > 0) {
+            MUSTER_ASSERT(state.fetching.contains(id));
+            ++fetching[task.task_class];
+        } else {
+            ++queued[task.task_class];
+        }
+        MUSTER_ASSERT(!task.resuming || task.blocked);
+        if (task.blocked) {
+            ++blocked[task.task_class];
+            subtract(charged, lendable(state.definition.demand));
+        }
+    }
+    for (std::size_t c = 0; c < classes_.size(); ++c) {
+        const ClassState& state = classes_[c];
+        MUSTER_ASSERT(state.queued == queued[c]);
+        MUSTER_ASSERT(state.fetching.size() == fetching[c]);
+        MUSTER_ASSERT(state.blocked == blocked[c]);
+        MUSTER_ASSERT(state.revoking <= state.slots && state.blocked <= state.slots);
+        add(charged, state.definition.demand, state.slots);
+    }
+    Resources expected = config_.capacity;
+    subtract(expected, charged);
+    MUSTER_ASSERT(expected.cpus == free_.cpus && expected.gpus == free_.gpus &&
+                  expected.memory == free_.memory);
+    MUSTER_ASSERT(free_.cpus >= Amount{} && free_.gpus >= Amount{} && free_.memory >= Amount{});
+}
+
+} // namespace muster::worker

@@ -1,0 +1,163 @@
+#pragma once
+
+#include "store/store.hpp"
+#include "wire/actions.hpp"
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <unordered_map>
+#include <vector>
+
+namespace muster::worker {
+
+/// What an executor says of a task it ran.
+struct AttemptFinished {
+    TaskId task{};
+    bool ok = true;
+    Buffer value;                             ///< Encoded, if ok.
+    std::vector<wire::FailureRecord> failure; ///< If not: the record, and its causes.
+    Duration busy{};
+};
+
+/// A rank's worker: the tasks leased to it, their dependencies, and the slots it runs them in.
+///
+/// A task is *fetching* until its dependencies are here, then *queued* with the executors, and
+/// runs when its class has a slot. A slot is a share of the rank's resources, given to the
+/// executors (GrantSlot), which keep it while the class has tasks, so that short tasks follow one
+/// another without asking, and give it back when the queue is empty or when a slot is revoked for
+/// a class that goes first.
+///
+/// A running task that waits for a future is *blocked*: its CPUs (not its GPUs or memory) are lent
+/// to others, and when the future is there it resumes once CPUs are free, before anything new.
+///
+/// Whoever goes first and finds no room gets it: slots of classes behind it are revoked, and until
+/// they are back no class behind it gets a new one. But only if that makes enough room: what it
+/// waits for may be held by a blocked task, which waits in turn for a class behind.
+///
+/// A Recall may come before the tasks it is about, which take another way. Then the worker answers
+/// with none, and hands back what comes later and cannot start, until the class makes progress.
+///
+/// Pure: no MPI, threads, clock or randomness.
+///
+/// Invariants, checked by check_invariants():
+///   1. Free resources are the capacity, less the demands of all slots, plus what blocked tasks
+///      lent.
+///   2. A class has at most as many slots as tasks that are queued, running or blocked, once
+///      returned slots are counted.
+class Worker {
+public:
+    struct Config {
+        Rank self{};
+        std::string host;
+        Resources capacity;
+        std::size_t inline_bytes_max = 1024; ///< Larger results are kept here, to be fetched.
+        std::uint32_t slots_per_class_max = 256;
+    };
+
+    explicit Worker(const Config& config) : config_(config), free_(config.capacity) {}
+
+    void set_coordinator(Rank coordinator) { coordinator_ = coordinator; }
+
+    void on_run(Rank owner, wire::Run message, store::Store& store, wire::Actions& actions);
+    void on_recall(Rank from, const wire::Recall& message, wire::Actions& actions);
+    void on_stop(const wire::Stop& message, wire::Actions& actions);
+
+    /// A dependency of `task` came, or (no value) is lost.
+    void on_dependency(TaskId task,
+                       ObjectId object,
+                       const std::optional<Buffer>& value,
+                       wire::Actions& actions);
+
+    void on_attempt_finished(AttemptFinished report, store::Store& store, wire::Actions& actions);
+    void on_slot_returned(wire::ClassIndex index);
+    /// The executors' answer to TakeBackTasks and StopTask: these tasks have not started and won't.
+    /// Answers to TakeBackTasks come in the order of the orders.
+    void on_taken_back(const std::vector<TaskId>& tasks, bool recalled, wire::Actions& actions);
+    void on_blocked(TaskId task, wire::Actions& actions);
+    void on_resuming(TaskId task);
+
+    /// Gives out slots, and sends the results and the progress gathered since the last call.
+    void flush(wire::Actions& actions);
+
+    [[nodiscard]] const wire::TaskClass& task_class(wire::ClassIndex index) const {
+        return classes_[index].definition;
+    }
+
+    [[nodiscard]] std::size_t task_count() const { return tasks_.size(); }
+
+    /// No task here and every resource free.
+    [[nodiscard]] bool idle() const { return tasks_.empty() && free_ == config_.capacity; }
+
+    void check_invariants() const;
+
+private:
+    struct ClassState {
+        wire::TaskClass definition;
+        std::uint32_t queued = 0; ///< With the executors: waiting, running or blocked.
+        std::uint32_t slots = 0;
+        std::uint32_t revoking = 0; ///< Slots asked back and not yet returned.
+        std::uint32_t blocked = 0;  ///< Slots whose task waits for a future.
+        bool served = false;        ///< A task has ended since the last slot was granted.
+        std::uint32_t owed = 0;     ///< Tasks that a Recall asked for before they were here.
+        std::set<TaskId> fetching;
+
+        [[nodiscard]] bool wants_slot(std::uint32_t slots_max) const {
+            return queued > slots && slots < slots_max;
+        }
+
+        /// Slots that come back once they are revoked and their present task ends.
+        [[nodiscard]] std::uint32_t moving() const { return slots - blocked; }
+    };
+
+    struct Task {
+        wire::ClassIndex task_class = 0;
+        LeaseId lease{};
+        Rank owner{};
+        std::string name;
+        std::uint32_t missing = 0;
+        bool blocked = false;
+        bool resuming = false;
+        wire::ReadyTask ready;              ///< Until it is queued.
+        std::vector<ObjectId> dependencies; ///< Of `ready`, by position; until it is queued.
+    };
+
+    struct Recalling {
+        wire::ClassIndex task_class = 0;
+        std::uint32_t count = 0;
+        std::vector<wire::ReturnedTask> returned;
+        bool asked = true; ///< By a Recall; else it makes up for one that came too early.
+    };
+
+    /// Priority and depth, both negated, then first seen.
+    using Order = std::tuple<std::int64_t, std::int64_t, wire::ClassIndex>;
+
+    wire::ClassIndex intern(const wire::TaskClass& definition);
+    void enqueue(Task& task, wire::Actions& actions);
+    void report(const Task& task, TaskId id, wire::Outcome outcome, Duration busy);
+    void fail(TaskId id, wire::FailureRecord::Kind kind, std::string message);
+    void give_back(Recalling recalling, wire::Actions& actions);
+    void give_back_late_ones(wire::Actions& actions);
+    void assign_slots(wire::Actions& actions);
+    void resume_tasks(wire::Actions& actions);
+    /// Revokes slots until `demand` will fit, if that is possible: of the classes behind `first` in
+    /// order, or of all if it is none. @return true if room is on its way.
+    bool make_room(const Resources& demand, const Order* first, wire::Actions& actions);
+
+    Config config_;
+    Rank coordinator_{};
+    Resources free_;
+    std::vector<ClassState> classes_;
+    std::map<wire::TaskClass, wire::ClassIndex> class_index_;
+    /// Classes in the order in which they get slots: priority, then depth, then first seen.
+    std::set<Order> order_;
+    std::unordered_map<TaskId, Task> tasks_;
+    std::deque<TaskId> resuming_;
+    std::deque<Recalling> recalling_;  ///< In the order in which the executors answer.
+    std::set<wire::ClassIndex> owing_; ///< Classes that owe tasks to a Recall.
+    std::map<Rank, std::vector<wire::TaskOutcome>> finished_; ///< By owner, until flush().
+    std::map<LeaseId, wire::LeaseProgress> progress_;         ///< Until flush().
+};
+
+} // namespace muster::worker

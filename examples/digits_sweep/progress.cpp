@@ -1,0 +1,55 @@
+#include "digits_sweep/progress.hpp"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <iostream>
+
+namespace digits {
+namespace {
+
+/// Wide enough for any line: what goes into a file is not cut.
+constexpr int uncut = 1000;
+
+} // namespace
+
+ProgressDisplay::ProgressDisplay(std::ostream& out, bool is_terminal, int width)
+    : out_(out), is_terminal_(is_terminal), width_(width) {
+}
+
+void ProgressDisplay::show(const Progress& progress) {
+    if (is_terminal_) {
+        std::string text;
+        if (lines_drawn_ > 0) {
+            text += fmt::format("\x1b[{}A", lines_drawn_); // up to the first line of last time
+        }
+        const std::vector<std::string> lines = progress_lines(progress, width_);
+        for (const std::string& line : lines) {
+            text += "\r\x1b[2K" + line + "\n"; // clears what was there
+        }
+        lines_drawn_ = lines.size();
+        out_ << text << std::flush;
+        return;
+    }
+    const int tenths =
+        progress.epochs_planned > 0 ? 10 * progress.epochs_done / progress.epochs_planned : 0;
+    if (tenths > tenths_shown_) {
+        tenths_shown_ = tenths;
+        for (const std::string& line : progress_lines(progress, uncut)) {
+            out_ << line << '\n';
+        }
+        out_ << std::flush;
+    }
+}
+
+ProgressDisplay standard_output_display() {
+    winsize size{};
+    const bool is_terminal = ::isatty(STDOUT_FILENO) == 1;
+    if (is_terminal && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
+        return {std::cout, true, size.ws_col};
+    }
+    return {std::cout, is_terminal};
+}
+
+} // namespace digits

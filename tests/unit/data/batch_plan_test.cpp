@@ -1,0 +1,82 @@
+#include <muster/base/error.hpp>
+#include <muster/data/batch_plan.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace muster::data {
+namespace {
+
+/// The batches of one epoch, each put together from the pieces of all ranks.
+std::vector<std::vector<std::uint64_t>>
+epoch_of(std::uint64_t rows, std::uint64_t batch_size, std::uint64_t epoch, std::uint32_t world) {
+    std::vector<std::vector<std::uint64_t>> batches;
+    for (std::uint32_t rank = 0; rank < world; ++rank) {
+        const BatchPlan plan(rows, batch_size, 5, {.rank = rank, .world = world});
+        batches.resize(plan.batches());
+        for (std::uint64_t batch = 0; batch < plan.batches(); ++batch) {
+            std::vector<std::uint64_t> piece;
+            plan.indices(epoch, batch, piece);
+            batches[batch].insert(batches[batch].end(), piece.begin(), piece.end());
+        }
+    }
+    return batches;
+}
+
+class BatchPlanOnRanks : public testing::TestWithParam<std::uint32_t> {};
+
+TEST_P(BatchPlanOnRanks, TakesEachRowOncePerEpoch) {
+    for (const std::uint64_t rows : {0ULL, 1ULL, 6ULL, 64ULL, 100ULL, 1001ULL}) {
+        for (const std::uint64_t batch_size : {1ULL, 5ULL, 64ULL, 2000ULL}) {
+            std::vector<std::uint64_t> seen;
+            for (const auto& batch : epoch_of(rows, batch_size, 3, GetParam())) {
+                EXPECT_LE(batch.size(), batch_size);
+                seen.insert(seen.end(), batch.begin(), batch.end());
+            }
+            ASSERT_EQ(seen.size(), rows);
+            std::sort(seen.begin(), seen.end());
+            for (std::uint64_t i = 0; i < rows; ++i) {
+                ASSERT_EQ(seen[i], i);
+            }
+        }
+    }
+}
+
+TEST_P(BatchPlanOnRanks, GivesTheSameBatchesAsOneRank) {
+    EXPECT_EQ(epoch_of(1001, 64, 2, GetParam()), epoch_of(1001, 64, 2, 1));
+}
+
+TEST_P(BatchPlanOnRanks, SharesABatchOutEvenly) {
+    std::uint64_t least = 64;
+    std::uint64_t most = 0;
+    for (std::uint32_t rank = 0; rank < GetParam(); ++rank) {
+        std::vector<std::uint64_t> piece;
+        BatchPlan(640, 64, 1, {.rank = rank, .world = GetParam()}).indices(0, 4, piece);
+        least = std::min(least, piece.size());
+        most = std::max(most, piece.size());
+    }
+    EXPECT_LE(most - least, 1U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Ranks, BatchPlanOnRanks, testing::Range(1U, 8U));
+
+TEST(BatchPlan, ShufflesAnewEveryEpoch) {
+    EXPECT_NE(epoch_of(1000, 64, 0, 1), epoch_of(1000, 64, 1, 1));
+}
+
+TEST(BatchPlan, EndsWithAShortBatch) {
+    const auto batches = epoch_of(100, 64, 0, 1);
+    ASSERT_EQ(batches.size(), 2U);
+    EXPECT_EQ(batches[0].size(), 64U);
+    EXPECT_EQ(batches[1].size(), 36U);
+}
+
+TEST(BatchPlan, RefusesEmptyBatchesAndRanksOutsideTheWorld) {
+    EXPECT_THROW(BatchPlan(10, 0, 1), UsageError);
+    EXPECT_THROW(BatchPlan(10, 5, 1, {.rank = 2, .world = 2}), UsageError);
+    EXPECT_THROW(BatchPlan(10, 5, 1, {.rank = 0, .world = 0}), UsageError);
+}
+
+} // namespace
+} // namespace muster::data
