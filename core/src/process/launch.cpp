@@ -111,7 +111,8 @@ bool bind_to(const std::vector<int>& cpu_ids) {
     return ::sched_setaffinity(0, size, set) == 0;
 }
 
-/// Whoever runs a program expects these as they are at login, not as the zygote has them.
+/// Whoever runs a program expects these as they are at login, not as the zygote has them. A signal
+/// that came meanwhile takes effect here.
 void reset_signals() {
     for (int number = 1; number < NSIG; ++number) {
         ::signal(number, SIG_DFL); // refused for KILL, STOP and the C library's own

@@ -180,7 +180,7 @@ Result<std::unique_ptr<Zygote>> Zygote::fork_off() {
     UniqueFd ours(ends[0]);
     UniqueFd theirs(ends[1]);
     const pid_t rank = ::getpid();
-    // The zygote must not die of a signal to the process group before it ignores them.
+    // The zygote must not die of a signal to the process group before it has blocked them.
     sigset_t all;
     sigset_t before;
     sigfillset(&all);

@@ -99,18 +99,13 @@ private:
         if (const UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC)); null) {
             ::dup2(null.get(), STDIN_FILENO);
         }
-        for (int number = 1; number < NSIG; ++number) {
-            const bool ours = number == SIGCHLD || number == SIGHUP;
-            const bool fault = number == SIGSEGV || number == SIGBUS || number == SIGFPE ||
-                               number == SIGILL || number == SIGABRT || number == SIGTRAP ||
-                               number == SIGSYS;
-            ::signal(number, ours || fault ? SIG_DFL : SIG_IGN);
-        }
+        // All signals stay blocked, as they came, rather than ignored: a signal to a command that
+        // has not got as far as exec then waits for it instead of being lost.
+        ::signal(SIGCHLD, SIG_DFL); // ignored, it would reap our children for us
         sigset_t awaited;
         sigemptyset(&awaited);
         sigaddset(&awaited, SIGCHLD);
         sigaddset(&awaited, SIGHUP);
-        ::sigprocmask(SIG_SETMASK, &awaited, nullptr);
         signals_ = UniqueFd(::signalfd(-1, &awaited, SFD_CLOEXEC | SFD_NONBLOCK));
     }
 
@@ -185,6 +180,7 @@ private:
             plan.out = std::move(fds[2]);
             plan.err = std::move(fds[3]);
         }
+        fds.clear();
         const auto now = Clock::now();
         const pid_t pid = launch(plan, inherited_);
         if (pid < 0) {
@@ -194,6 +190,8 @@ private:
             send_report(plan.report.get(), report);
             return;
         }
+        plan.out.reset();
+        plan.err.reset();
         report.pid = pid;
         send_report(plan.report.get(), report);
         running_.emplace(pid, Running{id, std::move(plan.report), now});

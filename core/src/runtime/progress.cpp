@@ -50,6 +50,9 @@ void ProgressLoop::run() {
         settle();
         auto busy_until = Clock::now();
         while (!close_ordered_) {
+            if (const int signal = pending_signal(); signal != 0) {
+                end_by_signal(signal, transport_.world().rank == Rank{0});
+            }
             bool busy = take_inbox();
             busy = transport_.poll(*this) || busy;
             if (busy) {
@@ -61,9 +64,6 @@ void ProgressLoop::run() {
             if (now < busy_until) {
                 ::sched_yield();
                 continue;
-            }
-            if (const int signal = pending_signal(); signal != 0) {
-                end_by_signal(signal, transport_.world().rank == Rank{0});
             }
             report_slow_start(now);
             report_slow_end(now);

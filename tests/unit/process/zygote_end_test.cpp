@@ -79,7 +79,7 @@ TEST(ZygoteEnd, TakesAlongWhatLeftItsGroup) {
     EXPECT_FALSE(runs(daemon)) << "but not the zygote";
 }
 
-TEST(ZygoteEnd, IgnoresSignalsMeantForTheProcessGroup) {
+TEST(ZygoteEnd, LetsPassSignalsMeantForTheProcessGroup) {
     const auto zygote = Zygote::fork_off().value_or_throw();
     for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM}) {
         ::kill(zygote->pid(), number);
