@@ -76,6 +76,12 @@ std::optional<std::string> read_all(int file) {
     return bytes;
 }
 
+UniqueFd above_2(UniqueFd fd) {
+    return fd.get() > STDERR_FILENO
+               ? std::move(fd)
+               : UniqueFd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+}
+
 class Loop {
 public:
     Loop(UniqueFd socket, pid_t rank_pid)
@@ -95,9 +101,15 @@ private:
         ::prctl(PR_SET_CHILD_SUBREAPER, 1);
         // A second sign that the rank is gone, should something hold its end of the socket open.
         ::prctl(PR_SET_PDEATHSIG, SIGHUP);
+        socket_ = above_2(std::move(socket_));
         close_above_2(socket_.get());
-        if (const UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC)); null) {
-            ::dup2(null.get(), STDIN_FILENO);
+        // Commands expect 0 to 2 to be open, and the rank may have been started without.
+        const UniqueFd null = above_2(UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC)));
+        ::dup2(null.get(), STDIN_FILENO);
+        for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
+            if (::fcntl(fd, F_GETFD) < 0) {
+                ::dup2(null.get(), fd);
+            }
         }
         // All signals stay blocked, as they came, rather than ignored: a signal to a command that
         // has not got as far as exec then waits for it instead of being lost.

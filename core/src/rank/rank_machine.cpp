@@ -19,6 +19,16 @@ template <class M>
 constexpr bool to_coordinator =
     is_one_of<M, wire::Register, wire::Submit, wire::Progress, wire::Returned, wire::Lent>;
 
+// What a silent rank still sends and takes: the farewell, and the end of fetches under way.
+template <class M>
+constexpr bool when_silent = is_one_of<M,
+                                       wire::Fetch,
+                                       wire::FetchStarted,
+                                       wire::FetchFailed,
+                                       wire::Shutdown,
+                                       wire::Goodbye,
+                                       wire::Leave>;
+
 std::string list_ranks(const std::vector<Rank>& ranks) {
     std::string text;
     for (const Rank rank : ranks) {
@@ -41,9 +51,16 @@ RankMachine::RankMachine(const Config& config)
 }
 
 void RankMachine::on_event(Event event, wire::Actions& actions) {
+    // The farewell is all that counts once the run is over; what tasks do in their last moments
+    // (those that waited were woken without their answer) concerns nobody.
+    if (silent_ && !std::holds_alternative<MessageReceived>(event) &&
+        !std::holds_alternative<ExecutorsStopped>(event)) {
+        return;
+    }
     // Once silent, what executors still say is of no use: a task that the end of the run woke from
     // its wait finishes as if it had never been blocked.
     if (!silent_ || std::holds_alternative<MessageReceived>(event) ||
+        std::holds_alternative<BulkReceived>(event) ||
         std::holds_alternative<ExecutorsStopped>(event)) {
         std::visit([&](auto& fact) { apply(std::move(fact)); }, event);
     }
@@ -77,9 +94,7 @@ void RankMachine::drain(wire::Actions& actions) {
             wire::Message message = std::move(send->message);
             receive(config_.self, election_.term(), std::move(message));
         } else if (send == nullptr || !silent_ ||
-                   std::holds_alternative<wire::Goodbye>(send->message) ||
-                   std::holds_alternative<wire::Shutdown>(send->message) ||
-                   std::holds_alternative<wire::Leave>(send->message)) {
+                   std::visit([]<class M>(const M&) { return when_silent<M>; }, send->message)) {
             actions.push_back(std::move(pending_[i]));
         }
     }
@@ -116,7 +131,7 @@ void RankMachine::receive(Rank from, Term term, wire::Message message) {
                     return;
                 }
             }
-            if constexpr (!is_one_of<M, wire::Shutdown, wire::Goodbye, wire::Leave>) {
+            if constexpr (!when_silent<M>) {
                 if (silent_) {
                     return;
                 }
@@ -216,6 +231,10 @@ void RankMachine::handle(Rank from, wire::Fetch& message) {
     store_.on_fetch(from, message, pending_);
 }
 
+void RankMachine::handle(Rank /*from*/, wire::FetchStarted& message) {
+    store_.on_fetch_started(message, pending_);
+}
+
 void RankMachine::handle(Rank /*from*/, wire::FetchFailed& message) {
     arrived(store_.on_fetch_failed(message));
 }
@@ -297,6 +316,10 @@ void RankMachine::deliver_lost(ObjectId object) {
 }
 
 void RankMachine::arrived(const store::Store::Arrival& arrival) {
+    if (silent_) {
+        say_goodbye_if_done();
+        return;
+    }
     for (const auto& waiter : arrival.waiters) {
         if (waiter.is_task) {
             worker_.on_dependency(waiter.task, arrival.object, arrival.value, pending_);
@@ -363,7 +386,15 @@ void RankMachine::apply(DriverFinished event) {
 }
 
 void RankMachine::apply(ExecutorsStopped) {
-    pending_.push_back(wire::SendMessage{config_.driver, wire::Goodbye{}});
+    stopped_ = true;
+    say_goodbye_if_done();
+}
+
+void RankMachine::say_goodbye_if_done() {
+    if (stopped_ && !said_goodbye_ && !store_.fetching()) {
+        said_goodbye_ = true;
+        pending_.push_back(wire::SendMessage{config_.driver, wire::Goodbye{}});
+    }
 }
 
 std::string RankMachine::start_waits_for() const {

@@ -187,6 +187,7 @@ private:
     void handle(Rank from, wire::Subscribe& message);
     void handle(Rank from, wire::ObjectReady& message);
     void handle(Rank from, wire::Fetch& message);
+    void handle(Rank from, wire::FetchStarted& message);
     void handle(Rank from, wire::FetchFailed& message);
     void handle(Rank from, wire::Drop& message);
     void handle(Rank from, wire::Shutdown& message);
@@ -194,6 +195,7 @@ private:
     void handle(Rank from, wire::Leave& message);
 
     void arrived(const store::Store::Arrival& arrival);
+    void say_goodbye_if_done();
     void deliver_lost(ObjectId object);
     /// Moves pending actions out, delivering messages to this rank itself on the way.
     void drain(wire::Actions& actions);
@@ -208,6 +210,8 @@ private:
     std::vector<MessageReceived> early_; ///< Of a term this rank has not heard of yet.
     wire::Actions pending_;
     bool silent_ = false;
+    bool stopped_ = false; ///< Silent, and no executor runs.
+    bool said_goodbye_ = false;
     std::int32_t goodbyes_ = 0;
 };
 

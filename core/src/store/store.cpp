@@ -40,19 +40,28 @@ void Store::fetch(ObjectId object,
         return;
     }
     const std::uint64_t transfer = ++last_transfer_;
-    place->second.transfer = transfer;
+    place->second.holder = holder;
+    place->second.size = size;
     transfers_.emplace(transfer, object);
-    actions.push_back(wire::ReceiveBulk{holder, transfer, size});
     actions.push_back(wire::SendMessage{holder, wire::Fetch{object, transfer}});
 }
 
 void Store::on_fetch(Rank from, const wire::Fetch& message, wire::Actions& actions) const {
     if (const Buffer* value = find(message.object)) {
+        actions.push_back(wire::SendMessage{
+            from, wire::FetchStarted{message.object, message.transfer}});
         actions.push_back(wire::SendBulk{from, message.transfer, *value});
     } else {
         actions.push_back(
             wire::SendMessage{from, wire::FetchFailed{message.object, message.transfer}});
     }
+}
+
+void Store::on_fetch_started(const wire::FetchStarted& message, wire::Actions& actions) const {
+    const auto place = transfers_.find(message.transfer);
+    MUSTER_ASSERT(place != transfers_.end());
+    const Pending& pending = fetches_.at(place->second);
+    actions.push_back(wire::ReceiveBulk{pending.holder, message.transfer, pending.size});
 }
 
 Store::Arrival Store::on_bulk_received(std::uint64_t transfer, Buffer value) {

@@ -11,7 +11,7 @@ namespace muster::store {
 /// The values one rank keeps, and the ones it is fetching.
 ///
 /// A value too large to travel in a message stays with the rank that made it, and is pulled by
-/// those that need it: one Fetch there, one bulk transfer back. A fetched copy is kept until the
+/// those that need it: one Fetch there, FetchStarted and one bulk transfer back. A fetched copy is kept until the
 /// object's owner says Drop, so a value that many tasks of a rank take is fetched once.
 ///
 /// Pure: no MPI, threads, clock or randomness. Buffers are shared, not copied.
@@ -43,6 +43,7 @@ public:
                wire::Actions& actions);
 
     void on_fetch(Rank from, const wire::Fetch& message, wire::Actions& actions) const;
+    void on_fetch_started(const wire::FetchStarted& message, wire::Actions& actions) const;
     [[nodiscard]] Arrival on_bulk_received(std::uint64_t transfer, Buffer value);
     [[nodiscard]] Arrival on_fetch_failed(const wire::FetchFailed& message);
 
@@ -54,7 +55,8 @@ public:
 
 private:
     struct Pending {
-        std::uint64_t transfer = 0;
+        Rank holder{};
+        std::uint64_t size = 0;
         std::vector<Waiter> waiters;
         bool dropped = false; ///< Nobody needs it after the waiters.
     };

@@ -243,6 +243,12 @@ struct Fetch {
     std::uint64_t transfer = 0;
 };
 
+/// It is on its way: receive it now. So no receive is ever posted in vain.
+struct FetchStarted {
+    ObjectId object{};
+    std::uint64_t transfer = 0;
+};
+
 struct FetchFailed {
     ObjectId object{};
     std::uint64_t transfer = 0;
@@ -253,8 +259,9 @@ struct Drop {
     std::vector<ObjectId> objects;
 };
 
-// Ending: the driver's rank says Shutdown, every rank falls silent and answers Goodbye, and when
-// all have, Leave lets them close their transports together.
+// Ending: the driver's rank says Shutdown; every rank falls silent (it only answers fetches), and
+// says Goodbye once its executors have stopped and its own fetches have ended; when all have, Leave
+// lets them close their transports together. No bulk transfer is under way then.
 
 struct Shutdown {
     std::int32_t exit_code = 0;
@@ -281,6 +288,7 @@ using Message = std::variant<Bid,
                              Subscribe,
                              ObjectReady,
                              Fetch,
+                             FetchStarted,
                              FetchFailed,
                              Drop,
                              Shutdown,

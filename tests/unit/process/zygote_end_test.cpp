@@ -104,6 +104,30 @@ TEST(ZygoteEnd, IsAFailureForWhoWaitsOrStarts) {
     EXPECT_TRUE(ends_soon(command)) << "a command dies with the zygote that started it";
 }
 
+TEST(ZygoteStart, WorksInARankWithoutStandardDescriptors) {
+    const pid_t rank = ::fork();
+    ASSERT_GE(rank, 0);
+    if (rank == 0) {
+        try {
+            for (const int fd : {0, 1, 2}) {
+                ::close(fd);
+            }
+            const auto zygote = Zygote::fork_off().value_or_throw();
+            CommandSpec spec;
+            spec.argv = {"sh", "-c", "cat; echo out; echo err >&2"};
+            spec.input = "in ";
+            Process process = zygote->start(spec).value_or_throw();
+            const CommandResult result = zygote->wait(process).value_or_throw();
+            ::_exit(result.out == "in out\n" && result.err == "err\n" ? 0 : 1);
+        } catch (const std::exception&) {
+            ::_exit(2);
+        }
+    }
+    int status = 0;
+    ::waitpid(rank, &status, 0);
+    EXPECT_EQ(status, 0);
+}
+
 TEST(ZygoteEnd, LeavesNoZombieAtItsRank) {
     { const auto zygote = Zygote::fork_off().value_or_throw(); }
     EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1);
