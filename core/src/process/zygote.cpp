@@ -16,6 +16,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <optional>
@@ -180,6 +181,7 @@ Result<std::unique_ptr<Zygote>> Zygote::fork_off() {
     UniqueFd ours(ends[0]);
     UniqueFd theirs(ends[1]);
     const pid_t rank = ::getpid();
+    std::fflush(nullptr); // what is buffered must not be written twice
     // The zygote must not die of a signal to the process group before it has blocked them.
     sigset_t all;
     sigset_t before;

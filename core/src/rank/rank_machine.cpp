@@ -51,14 +51,8 @@ RankMachine::RankMachine(const Config& config)
 }
 
 void RankMachine::on_event(Event event, wire::Actions& actions) {
-    // The farewell is all that counts once the run is over; what tasks do in their last moments
-    // (those that waited were woken without their answer) concerns nobody.
-    if (silent_ && !std::holds_alternative<MessageReceived>(event) &&
-        !std::holds_alternative<ExecutorsStopped>(event)) {
-        return;
-    }
-    // Once silent, what executors still say is of no use: a task that the end of the run woke from
-    // its wait finishes as if it had never been blocked.
+    // The farewell and fetches under way are all that counts once the run is over; what tasks do in
+    // their last moments (those that waited were woken without their answer) concerns nobody.
     if (!silent_ || std::holds_alternative<MessageReceived>(event) ||
         std::holds_alternative<BulkReceived>(event) ||
         std::holds_alternative<ExecutorsStopped>(event)) {
