@@ -45,8 +45,9 @@ public:
 private:
     std::unique_ptr<transport::Transport> transport_;
     Inbox inbox_;
+    std::shared_ptr<RankClient>
+        client_; ///< Before the pool, whose threads report to it to the end.
     ExecutorPool pool_;
-    std::shared_ptr<RankClient> client_;
     std::promise<void> formed_;
     std::promise<int> ended_;
     ProgressLoop progress_;

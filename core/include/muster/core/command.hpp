@@ -13,19 +13,19 @@ namespace muster {
 struct CommandSpec {
     /// Program and arguments. A program without '/' is looked up in the command's PATH; a relative
     /// one is relative to `directory`. No shell: for one, {"sh", "-c", "…"}.
-    std::vector<std::string> argv;
+    std::vector<std::string> argv{};
     /// Added to the rank's environment, or replacing what is there. The variables that make the
     /// rank a process of its MPI launcher are not passed on.
-    std::vector<std::pair<std::string, std::string>> environment;
-    std::string directory; ///< Working directory; empty: the rank's at its start.
-    std::string input;     ///< Standard input; /dev/null if this and `input_file` are empty.
+    std::vector<std::pair<std::string, std::string>> environment{};
+    std::string directory{}; ///< Working directory; empty: the rank's at its start.
+    std::string input{};     ///< Standard input; /dev/null if this and `input_file` are empty.
     std::string
-        input_file; ///< A file that becomes standard input, relative to the rank's directory.
+        input_file{}; ///< A file that becomes standard input, relative to the rank's directory.
     /// Capture standard output and error; otherwise both are the rank's own.
     bool capture = true;
     /// Of each stream the last so many bytes are kept.
     Bytes capture_max = Bytes{1 << 20};
-    std::vector<int> cpu_ids; ///< Logical CPUs to bind to; empty: the rank's mask at its start.
+    std::vector<int> cpu_ids{}; ///< Logical CPUs to bind to; empty: the rank's mask at its start.
 };
 
 /// How a command ended.

@@ -218,11 +218,13 @@ public:
 
         void operator++(int) { ++*this; }
 
-        friend bool operator==(const Iterator& it, std::default_sentinel_t) {
-            return it.range_ == nullptr || it.range_->given_ > it.range_->futures_.size();
-        }
+        friend bool operator==(const Iterator& it, std::default_sentinel_t) { return it.at_end(); }
 
     private:
+        [[nodiscard]] bool at_end() const {
+            return range_ == nullptr || range_->given_ > range_->futures_.size();
+        }
+
         AsCompleted* range_ = nullptr;
     };
 
