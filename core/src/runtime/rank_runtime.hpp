@@ -45,8 +45,7 @@ public:
 private:
     std::unique_ptr<transport::Transport> transport_;
     Inbox inbox_;
-    std::shared_ptr<RankClient>
-        client_; ///< Before the pool, whose threads report to it to the end.
+    std::shared_ptr<RankClient> client_; // before the pool: its threads report to the last
     ExecutorPool pool_;
     std::promise<void> formed_;
     std::promise<int> ended_;

@@ -19,8 +19,8 @@ struct CommandSpec {
     std::vector<std::pair<std::string, std::string>> environment{};
     std::string directory{}; ///< Working directory; empty: the rank's at its start.
     std::string input{};     ///< Standard input; /dev/null if this and `input_file` are empty.
-    std::string
-        input_file{}; ///< A file that becomes standard input, relative to the rank's directory.
+    /// A file that becomes standard input, relative to the rank's directory.
+    std::string input_file{};
     /// Capture standard output and error; otherwise both are the rank's own.
     bool capture = true;
     /// Of each stream the last so many bytes are kept.

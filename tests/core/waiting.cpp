@@ -1,0 +1,145 @@
+#include "body.hpp"
+
+#include <algorithm>
+#include <deque>
+#include <forward_list>
+#include <list>
+#include <ranges>
+#include <sstream>
+
+namespace muster::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+int twice(int x) {
+    if (x < 0) {
+        throw std::invalid_argument("negative");
+    }
+    return 2 * x;
+}
+
+int multiply(int a, long b) {
+    return static_cast<int>(a * b);
+}
+
+int thirteen() {
+    return 13;
+}
+
+} // namespace
+
+MUSTER_BODY(WaitReturnsWhenEnoughAreDone) {
+    std::vector<Future<int>> futures;
+    futures.push_back(task<&wait_for_stop>.with({.cpus = 0})());
+    for (int i = 0; i < 5; ++i) {
+        futures.push_back(task<&twice>(i));
+    }
+    const auto [done, pending] = wait(futures, {.count = 5});
+    EXPECT_EQ(done.size(), 5U);
+    ASSERT_EQ(pending.size(), 1U);
+    EXPECT_EQ(pending[0].id(), futures[0].id());
+    EXPECT_EQ(wait(futures, {.count = 0}).done.size(), 0U);
+    cancel(futures[0]);
+    EXPECT_EQ(wait(futures).done.size(), 6U);
+    EXPECT_EQ(wait(futures, {.count = 100}).pending.size(), 0U);
+}
+
+MUSTER_BODY(WaitReturnsWhenTheTimeIsUp) {
+    std::vector<Future<int>> futures{task<&wait_for_stop>.with({.cpus = 0})()};
+    for (const auto timeout :
+         {0ns, 1ns, std::chrono::nanoseconds(5ms), std::chrono::nanoseconds(-1s)}) {
+        const auto [done, pending] = wait(futures, {.timeout = timeout});
+        EXPECT_EQ(done.size(), 0U);
+        EXPECT_EQ(pending.size(), 1U);
+    }
+    cancel(futures[0]);
+    EXPECT_EQ(wait(futures, {.timeout = 1h}).done.size(), 1U);
+    EXPECT_EQ(wait(futures, {.timeout = 0s}).done.size(), 1U);
+    EXPECT_EQ(wait(futures, {.timeout = std::chrono::nanoseconds::max()}).done.size(), 1U);
+}
+
+MUSTER_BODY(WaitTakesNothingAndTheSameTwice) {
+    EXPECT_EQ(wait(std::vector<Future<int>>{}).done.size(), 0U);
+    const auto future = task<&twice>(1);
+    EXPECT_EQ(wait(std::vector{future, future, future}).done.size(), 3U);
+}
+
+MUSTER_BODY(AsCompletedGivesEachOnceTheReadyOnesFirst) {
+    std::vector<Future<int>> futures;
+    futures.push_back(task<&wait_for_stop>.with({.cpus = 0})());
+    for (int i = -2; i < 10; ++i) {
+        futures.push_back(task<&twice>(i));
+    }
+    std::vector<std::size_t> order;
+    std::size_t failed = 0;
+    auto completed = as_completed(futures);
+    for (auto& future : completed) {
+        EXPECT_TRUE(future.ready());
+        order.push_back(completed.index());
+        EXPECT_EQ(future.id(), futures[completed.index()].id());
+        if (completed.index() != 0 && completed.index() < 3) {
+            EXPECT_THROW((void)future.get(), TaskError);
+            ++failed;
+        }
+        if (order.size() == 12) {
+            cancel(futures[0]);
+        }
+    }
+    EXPECT_EQ(order.back(), 0U);
+    EXPECT_EQ(failed, 2U);
+    std::ranges::sort(order);
+    for (std::size_t i = 0; i < order.size(); ++i) {
+        EXPECT_EQ(order[i], i);
+    }
+    std::vector<Future<int>> none;
+    for (auto& future : as_completed(none)) {
+        ADD_FAILURE() << future.get();
+    }
+}
+
+MUSTER_BODY(MapTakesRangesOfEveryKind) {
+    const auto get_all = [](const auto& futures) {
+        std::vector<int> values;
+        for (const auto& future : futures) {
+            values.push_back(future.get());
+        }
+        return values;
+    };
+    const std::vector<int> expected{2, 4, 6};
+    EXPECT_TRUE(map<&twice>(std::vector<int>{}).empty());
+    EXPECT_EQ(get_all(map<&twice>(std::vector{7})), std::vector{14});
+    EXPECT_EQ(get_all(map<&twice>(std::list{1, 2, 3})), expected);
+    EXPECT_EQ(get_all(map<&twice>(std::forward_list{1, 2, 3})), expected);
+    EXPECT_EQ(get_all(map<&twice>(std::views::iota(1, 4))), expected);
+    EXPECT_EQ(get_all(map<&twice>(std::views::iota(0, 10) |
+                                  std::views::filter([](int x) { return x > 0 && x < 4; }))),
+              expected);
+    std::istringstream input("1 2 3");
+    EXPECT_EQ(get_all(map<&twice>(std::views::istream<int>(input))), expected);
+    const std::vector<std::pair<int, long>> pairs{{1, 2}, {2, 2}, {2, 3}};
+    EXPECT_EQ(get_all(map<&multiply>(pairs)), expected);
+    EXPECT_EQ(get_all(map<&multiply>(std::deque{std::tuple{3, 5L}})), std::vector{15});
+    EXPECT_EQ(get_all(map<&thirteen>(std::vector<std::tuple<>>(2))), (std::vector{13, 13}));
+    // Elements that are futures themselves.
+    EXPECT_EQ(get_all(map<&twice>(map<&twice>(std::vector{1, 2}))), (std::vector{4, 8}));
+}
+
+MUSTER_BODY(MapKeepsTheOrderOfItsRange) {
+    constexpr int count = 20'000;
+    auto futures = map<&twice>(std::views::iota(0, count));
+    ASSERT_EQ(futures.size(), static_cast<std::size_t>(count));
+    for (int i = 0; i < count; ++i) {
+        ASSERT_EQ(futures[static_cast<std::size_t>(i)].get(), 2 * i);
+    }
+}
+
+MUSTER_BODY(MapTakesOptions) {
+    const auto ranks = map<[](int /*unused*/) { return where(); }>(std::views::iota(0, 9),
+                                                                   {.placement = rank_at(1)});
+    for (const auto& rank : ranks) {
+        EXPECT_EQ(rank.get(), 1 % rank_count());
+    }
+}
+
+} // namespace muster::test

@@ -1,0 +1,60 @@
+#include "coverage.hpp"
+
+namespace muster::sim {
+namespace {
+
+constexpr std::array<std::string_view, path_count> names{
+    "coordinator is not the driver",
+    "early message",
+    "recall sent",
+    "recall futile",
+    "task returned",
+    "grant declined",
+    "recalled task cancelled",
+    "slot revoked",
+    "slot bounced",
+    "task blocked",
+    "resume waited",
+    "stop before start",
+    "stop while fetching",
+    "stop while running",
+    "stop too late",
+    "cancel elsewhere",
+    "future borrowed",
+    "future came home",
+    "subscribed",
+    "object ready waited",
+    "value fetched",
+    "fetch failed",
+    "value delivered",
+    "copy dropped",
+    "failed by dependency",
+    "failed by exception",
+    "cancelled before start",
+    "window full",
+    "frame in pieces",
+    "rank stalled",
+    "ended early",
+};
+
+static_assert(!names.back().empty());
+
+} // namespace
+
+std::string_view name(Path path) {
+    return names[static_cast<std::size_t>(path)];
+}
+
+void Statistics::add(const Statistics& other) {
+    schedules += other.schedules;
+    events += other.events;
+    messages += other.messages;
+    packets += other.packets;
+    tasks += other.tasks;
+    attempts += other.attempts;
+    for (std::size_t i = 0; i < path_count; ++i) {
+        paths[i] += other.paths[i];
+    }
+}
+
+} // namespace muster::sim

@@ -1,0 +1,306 @@
+#include "executors.hpp"
+
+#include "failure.hpp"
+#include "payload.hpp"
+
+#include <muster/base/assert.hpp>
+
+#include <fmt/format.h>
+
+namespace muster::sim {
+namespace {
+
+Resources cpus_of(const Resources& demand) {
+    return Resources{.cpus = demand.cpus, .gpus = {}, .memory = {}, .custom = {}};
+}
+
+} // namespace
+
+Duration Executors::wake_delay() {
+    return world_.scaled(Duration{world_.random.between(200, 20'000)}, self_);
+}
+
+void Executors::use(const Resources& what) {
+    add(used_, what);
+    require(fits(used_, capacity_),
+            fmt::format("{} runs tasks that use {}, and has {}",
+                        to_string(self_),
+                        to_string(used_),
+                        to_string(capacity_)));
+}
+
+// Slots and tasks.
+
+void Executors::enqueue(wire::EnqueueTask order) {
+    classes_.insert(order.task_class);
+    queue_.push(order.task_class, std::move(order.task));
+}
+
+void Executors::grant_slot(wire::ClassIndex index) {
+    require(classes_.contains(index), "a slot was granted for a class without tasks");
+    world_.queue.after(wake_delay(), [this, index] { take_task(index, true); });
+}
+
+void Executors::take_task(wire::ClassIndex index, bool first) {
+    std::optional<wire::ReadyTask> task;
+    if (!ended_) {
+        task = queue_.take(index);
+    }
+    if (task) {
+        start(index, std::move(*task));
+        return;
+    }
+    if (first && !ended_) {
+        world_.statistics.took(Path::slot_bounced);
+    }
+    post_(rank::SlotReturned{index});
+}
+
+void Executors::start(wire::ClassIndex index, wire::ReadyTask ready) {
+    const auto& truth = world_.oracle.truth(ready.id);
+    world_.oracle.started(ready.id, self_);
+    ++world_.statistics.attempts;
+    require(ready.function == truth.kind.function, "a task came with another function");
+    require(ready.attempt >= 1, "an attempt has no number");
+
+    Context& context = contexts_[++last_context_];
+    context.id = last_context_;
+    context.program = truth.program;
+    context.task = ready.id;
+    context.task_class = index;
+    context.depth = truth.depth;
+    context.attempt = ready.attempt;
+    context.demand = truth.kind.demand;
+    context.began = world_.queue.now();
+    running_.emplace(ready.id, context.id);
+    started_.push_back(ready.id);
+    use(context.demand);
+
+    const Payload arguments = read_payload(ready.id, ready.arguments.bytes());
+    require(arguments.futures == truth.passed, "a task's arguments came with other futures");
+    borrow_all(context, arguments.futures);
+    require(ready.dependencies.size() == truth.dependencies.size(),
+            "a task came with another number of dependencies");
+    for (std::size_t i = 0; i < ready.dependencies.size(); ++i) {
+        world_.oracle.value_came(truth.dependencies[i], ready.dependencies[i]);
+        if (context.program->unpacks) {
+            borrow_all(context, world_.oracle.truth(truth.dependencies[i]).contained);
+        }
+    }
+    run(context);
+}
+
+void Executors::take_back(const wire::TakeBackTasks& order) {
+    post_(rank::TasksTakenBack{queue_.take_back(order.task_class, order.count), true});
+}
+
+void Executors::stop(const wire::StopTask& order) {
+    if (queue_.remove(order.task_class, order.task)) {
+        world_.statistics.took(Path::stop_before_start);
+        post_(rank::TasksTakenBack{{order.task}, false});
+    } else if (const auto place = running_.find(order.task); place != running_.end()) {
+        world_.statistics.took(Path::stop_while_running);
+        contexts_.at(place->second).stop_requested = true;
+    }
+}
+
+void Executors::resume(TaskId task) {
+    Context& context = contexts_.at(running_.at(task));
+    require(context.blocked && context.resuming, "a task was resumed that does not wait for it");
+    context.blocked = false;
+    context.resuming = false;
+    --blocked_count_;
+    use(cpus_of(context.demand));
+    plan(context, wake_delay());
+}
+
+void Executors::fall_silent() {
+    ended_ = true;
+    for (auto& [id, context] : contexts_) {
+        if (context.task) {
+            context.stop_requested = true;
+        }
+        if (context.blocked || !context.task) {
+            plan(context, wake_delay());
+        }
+    }
+    stopped_if_empty();
+}
+
+void Executors::stopped_if_empty() {
+    if (ended_ && running_.empty() && !stop_reported_) {
+        stop_reported_ = true;
+        post_(rank::ExecutorsStopped{});
+    }
+}
+
+// Futures.
+
+Handle Executors::adopt(std::shared_ptr<FutureBlock> block, std::size_t index) {
+    ++block->slots[index].handles;
+    return {std::move(block), index};
+}
+
+void Executors::release(Handle& handle) {
+    if (!handle) {
+        return;
+    }
+    FutureSlot& slot = handle.slot();
+    MUSTER_ASSERT(slot.handles > 0);
+    if (--slot.handles == 0) {
+        post_(rank::FutureReleased{handle.object()});
+    }
+    handle.block.reset();
+}
+
+Handle Executors::borrow(ObjectId object) {
+    auto block = std::make_shared<FutureBlock>();
+    block->first = object;
+    block->slots.resize(1);
+    world_.statistics.took(owner_of(object) == self_ ? Path::future_came_home
+                                                     : Path::future_borrowed);
+    post_(rank::FutureBorrowed{object, block});
+    return adopt(std::move(block), 0);
+}
+
+void Executors::borrow_all(Context& context, std::span<const ObjectId> objects) {
+    for (const ObjectId object : objects) {
+        context.table.push_back(borrow(object));
+    }
+}
+
+void Executors::escape(std::span<const ObjectId> objects) {
+    for (const ObjectId object : objects) {
+        post_(rank::FutureEscaped{object});
+    }
+}
+
+void Executors::want(const Handle& handle) {
+    FutureSlot& slot = handle.slot();
+    if (slot.state == SlotState::kept_elsewhere && !slot.wanted) {
+        slot.wanted = true;
+        wanted_.emplace(handle.object(), handle);
+        post_(rank::FutureWanted{handle.object()});
+    }
+}
+
+void Executors::wake_waiters(FutureSlot& slot) {
+    for (const ContextId id : std::exchange(slot.waiters, {})) {
+        if (const auto place = contexts_.find(id); place != contexts_.end()) {
+            plan(place->second, wake_delay());
+        }
+    }
+}
+
+void Executors::resolve(const wire::ResolveFuture& order) {
+    const auto block = std::static_pointer_cast<FutureBlock>(order.futures);
+    require(block != nullptr && order.index < block->slots.size() &&
+                advance(block->first, order.index) == order.object,
+            "an outcome came for another future");
+    FutureSlot& slot = block->slots[order.index];
+    require(slot.state == SlotState::pending,
+            "the future of " + to_string(order.object) + " was resolved twice");
+    world_.oracle.resolved(order.object, order.outcome);
+    if (order.outcome.kind == wire::Outcome::Kind::failed) {
+        slot.state = SlotState::failed;
+        slot.failure = order.outcome.failure;
+        using Kind = wire::FailureRecord::Kind;
+        const Kind kind = slot.failure.front().kind;
+        world_.statistics.took(kind == Kind::dependency  ? Path::failed_by_dependency
+                               : kind == Kind::cancelled ? Path::cancelled_before_start
+                                                         : Path::failed_by_exception);
+    } else if (order.outcome.kept) {
+        slot.state = SlotState::kept_elsewhere;
+    } else {
+        slot.state = SlotState::value;
+        slot.value = order.outcome.value;
+    }
+    wake_waiters(slot);
+}
+
+void Executors::deliver(const wire::DeliverValue& order) {
+    const auto [begin, end] = wanted_.equal_range(order.object);
+    for (auto place = begin; place != end; ++place) {
+        FutureSlot& slot = place->second.slot();
+        require(order.outcome.kind == wire::Outcome::Kind::value,
+                "the value of " + to_string(order.object) + " is lost");
+        world_.oracle.value_came(order.object, order.outcome.value);
+        world_.statistics.took(Path::value_delivered);
+        slot.state = SlotState::value;
+        slot.value = order.outcome.value;
+        wake_waiters(slot);
+    }
+    wanted_.erase(begin, end);
+}
+
+std::vector<Handle> Executors::submit(const TaskKind& kind,
+                                      std::uint32_t depth,
+                                      const std::vector<Launch>& tasks) {
+    auto block = std::make_shared<FutureBlock>();
+    block->first = make_object_id(self_, last_sequence_ + 1);
+    block->slots.resize(tasks.size());
+    last_sequence_ += tasks.size();
+    owner::Submission submission;
+    submission.first = block->first;
+    submission.task_class = {kind.function, kind.demand, kind.priority, depth, kind.placement};
+    submission.futures = block;
+    std::vector<Handle> handles;
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+        const Launch& task = tasks[i];
+        const TaskId id = advance(block->first, i);
+        escape(task.passed);
+        Oracle::Truth truth;
+        truth.kind = kind;
+        truth.depth = depth;
+        truth.program = task.program;
+        truth.dependencies = task.dependencies;
+        truth.passed = task.passed;
+        truth.owner = self_;
+        world_.oracle.submitted(id, std::move(truth));
+        submission.tasks.push_back(
+            {make_payload(id, task.passed, task.argument_bytes), task.dependencies});
+        handles.push_back(adopt(block, i));
+    }
+    world_.statistics.tasks += tasks.size();
+    post_(rank::TasksSubmitted{std::move(submission)});
+    return handles;
+}
+
+Handle Executors::put(std::size_t bytes, std::span<const ObjectId> contained) {
+    auto block = std::make_shared<FutureBlock>();
+    block->first = make_object_id(self_, ++last_sequence_);
+    block->slots.resize(1);
+    escape(contained);
+    Buffer value = make_payload(block->first, contained, bytes);
+    world_.oracle.stored(
+        block->first, self_, {contained.begin(), contained.end()}, value.size());
+    post_(rank::ValuePut{block->first, std::move(value), block});
+    return adopt(std::move(block), 0);
+}
+
+void Executors::cancel(ObjectId object) {
+    world_.oracle.cancel_requested(object);
+    if (owner_of(object) != self_) {
+        world_.statistics.took(Path::cancel_elsewhere);
+    }
+    post_(rank::CancelRequested{object});
+}
+
+std::string Executors::describe() const {
+    std::string text;
+    for (const auto& [id, context] : contexts_) {
+        text += fmt::format(
+            "    {} at step {} of {}{}{}\n",
+            context.task ? to_string(*context.task) : "the driver",
+            context.position,
+            context.program->steps.size(),
+            context.blocked ? ", blocked" : "",
+            context.resuming ? ", waits for its CPUs" : "");
+    }
+    for (const auto& [object, handle] : wanted_) {
+        text += fmt::format("    the bytes of {} are awaited\n", to_string(object));
+    }
+    return text;
+}
+
+} // namespace muster::sim

@@ -1,0 +1,148 @@
+#pragma once
+
+#include "futures.hpp"
+#include "program.hpp"
+#include "rank/rank_machine.hpp"
+#include "worker/run_queue.hpp"
+#include "world.hpp"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <vector>
+
+namespace muster::sim {
+
+/// The user's side of a virtual rank: its executors, the tasks and the driver that run there, and
+/// the futures they hold. Counterpart of the runtime's thread pool and client.
+///
+/// Recomputes what the rank's tasks use, apart from the machines, and throws SimFailure if it is
+/// ever more than the rank has.
+class Executors {
+public:
+    using Post = std::function<void(rank::Event)>;
+
+    Executors(World& world, Rank self, const Resources& capacity, Post post)
+        : world_(world), self_(self), capacity_(capacity), post_(std::move(post)) {}
+
+    // Orders of the rank's machine.
+    void enqueue(wire::EnqueueTask order);
+    void grant_slot(wire::ClassIndex index);
+    void revoke_slot(wire::ClassIndex index) { queue_.revoke_slot(index); }
+    void take_back(const wire::TakeBackTasks& order);
+    void stop(const wire::StopTask& order);
+    void resume(TaskId task);
+    void resolve(const wire::ResolveFuture& order);
+    void deliver(const wire::DeliverValue& order);
+    void fall_silent();
+
+    /// Runs a program as the driver; `done` is called at its end.
+    void run_driver(ProgramPtr program, std::function<void()> done);
+
+    // What a user's code does. Handles that are returned are the caller's to release.
+    struct Launch {
+        ProgramPtr program;
+        std::vector<ObjectId> dependencies;
+        std::vector<ObjectId> passed;
+        std::size_t argument_bytes = 0;
+    };
+    std::vector<Handle>
+    submit(const TaskKind& kind, std::uint32_t depth, const std::vector<Launch>& tasks);
+    Handle put(std::size_t bytes, std::span<const ObjectId> contained);
+    void cancel(ObjectId object);
+    void release(Handle& handle);
+    /// Asks for the bytes of a value kept elsewhere.
+    void want(const Handle& handle);
+
+    [[nodiscard]] bool running(TaskId task) const { return running_.contains(task); }
+    [[nodiscard]] bool blocked(TaskId task) const {
+        const auto place = running_.find(task);
+        return place != running_.end() && contexts_.at(place->second).blocked;
+    }
+    /// Blocked ones are not counted.
+    [[nodiscard]] std::size_t running_count() const { return running_.size() - blocked_count_; }
+    [[nodiscard]] std::size_t blocked_count() const { return blocked_count_; }
+    [[nodiscard]] std::size_t blocked_most() const { return blocked_most_; }
+    [[nodiscard]] bool idle() const { return contexts_.empty() && wanted_.empty(); }
+    /// Tasks in the order in which they started.
+    [[nodiscard]] const std::vector<TaskId>& started() const { return started_; }
+    /// What runs and waits here, for the report of a simulation that got stuck.
+    [[nodiscard]] std::string describe() const;
+
+private:
+    /// A thread of the user: the driver, or an executor inside a task.
+    struct Context {
+        ContextId id = 0;
+        ProgramPtr program;
+        std::size_t position = 0;
+        std::vector<Handle> table;
+        std::uint64_t plan = 0; ///< Of the latest planned continuation; older ones are void.
+        std::function<void()> done; ///< Only the driver's.
+
+        // Only a task's.
+        std::optional<TaskId> task;
+        wire::ClassIndex task_class = 0;
+        std::uint32_t depth = 0;
+        std::uint32_t attempt = 0;
+        Resources demand;
+        TimePoint began;
+        bool blocked = false;
+        bool resuming = false;
+        bool stop_requested = false;
+    };
+
+    enum class Next : std::uint8_t { go_on, wait, fail };
+    enum class Ending : std::uint8_t { value, exception, cancelled };
+
+    void take_task(wire::ClassIndex index, bool first);
+    void start(wire::ClassIndex index, wire::ReadyTask ready);
+    void plan(Context& context, Duration delay);
+    void run(Context& context);
+    Next perform(Context& context, const Compute& step);
+    Next perform(Context& context, const Submit& step);
+    Next perform(Context& context, const Put& step);
+    Next perform(Context& context, const Get& step);
+    Next perform(Context& context, const GetAll& step);
+    Next perform(Context& context, const Cancel& step);
+    Next perform(Context& context, const Release& step);
+    Next perform(Context& context, const Throw& step);
+    /// Waits until the handle's value is here and the context has its CPUs.
+    Next await(Context& context, const Handle& handle, bool tolerant);
+    void end(Context& context, Ending ending);
+
+    /// None if the table is empty or that future was released.
+    [[nodiscard]] Handle* local(Context& context, Local index) const;
+    [[nodiscard]] std::vector<ObjectId> objects(Context& context,
+                                                const std::vector<Local>& locals) const;
+    void borrow_all(Context& context, std::span<const ObjectId> objects);
+    Handle borrow(ObjectId object);
+    Handle adopt(std::shared_ptr<FutureBlock> block, std::size_t index);
+    void escape(std::span<const ObjectId> objects);
+    void wake_waiters(FutureSlot& slot);
+    void use(const Resources& what);
+    void stopped_if_empty();
+    [[nodiscard]] Duration wake_delay();
+
+    World& world_;
+    Rank self_;
+    Resources capacity_;
+    Post post_;
+    worker::RunQueue queue_;
+    std::map<ContextId, Context> contexts_;
+    std::map<TaskId, ContextId> running_;
+    std::multimap<ObjectId, Handle> wanted_;
+    std::set<wire::ClassIndex> classes_;
+    std::vector<TaskId> started_;
+    Resources used_;
+    ContextId last_context_ = 0;
+    std::uint64_t last_sequence_ = 0;
+    std::size_t blocked_count_ = 0;
+    std::size_t blocked_most_ = 0;
+    bool ended_ = false;
+    bool stop_reported_ = false;
+};
+
+} // namespace muster::sim

@@ -1,0 +1,228 @@
+// The part of Executors that runs programs.
+
+#include "executors.hpp"
+#include "failure.hpp"
+#include "payload.hpp"
+
+#include <muster/base/assert.hpp>
+
+#include <algorithm>
+#include <variant>
+
+namespace muster::sim {
+namespace {
+
+Resources cpus_of(const Resources& demand) {
+    return Resources{.cpus = demand.cpus, .gpus = {}, .memory = {}, .custom = {}};
+}
+
+} // namespace
+
+void Executors::run_driver(ProgramPtr program, std::function<void()> done) {
+    Context& context = contexts_[++last_context_];
+    context.id = last_context_;
+    context.program = std::move(program);
+    context.done = std::move(done);
+    run(context);
+}
+
+void Executors::plan(Context& context, Duration delay) {
+    const std::uint64_t number = ++context.plan;
+    world_.queue.after(delay, [this, id = context.id, number] {
+        const auto place = contexts_.find(id);
+        if (place != contexts_.end() && place->second.plan == number) {
+            run(place->second);
+        }
+    });
+}
+
+void Executors::run(Context& context) {
+    while (true) {
+        if (context.task && (ended_ || (context.stop_requested && context.program->stoppable &&
+                                        !context.blocked))) {
+            end(context, Ending::cancelled);
+            return;
+        }
+        if (ended_ || context.position == context.program->steps.size()) {
+            end(context, Ending::value);
+            return;
+        }
+        const Step& step = context.program->steps[context.position];
+        switch (std::visit([&](const auto& content) { return perform(context, content); }, step)) {
+        case Next::go_on:
+            ++context.position;
+            break;
+        case Next::wait:
+            return;
+        case Next::fail:
+            end(context, Ending::exception);
+            return;
+        }
+    }
+}
+
+Executors::Next Executors::perform(Context& context, const Compute& step) {
+    ++context.position;
+    plan(context, world_.scaled(step.time, self_));
+    return Next::wait;
+}
+
+Handle* Executors::local(Context& context, Local index) const {
+    const std::size_t size = context.table.size();
+    if (size == 0) {
+        return nullptr;
+    }
+    const bool counted_from_end = index > latest / 2;
+    const std::size_t place = counted_from_end ? size - 1 - (latest - index) % size : index % size;
+    Handle& handle = context.table[place];
+    return handle ? &handle : nullptr;
+}
+
+std::vector<ObjectId> Executors::objects(Context& context,
+                                         const std::vector<Local>& locals) const {
+    std::vector<ObjectId> found;
+    for (const Local index : locals) {
+        if (const Handle* handle = local(context, index)) {
+            found.push_back(handle->object());
+        }
+    }
+    return found;
+}
+
+Executors::Next Executors::perform(Context& context, const Submit& step) {
+    std::vector<Launch> tasks;
+    for (const NewTask& task : step.tasks) {
+        tasks.push_back({task.program,
+                         objects(context, task.dependencies),
+                         objects(context, task.passed),
+                         task.argument_bytes});
+    }
+    auto handles = submit(step.kind, context.task ? context.depth + 1 : 0, tasks);
+    context.table.insert(context.table.end(), handles.begin(), handles.end());
+    return Next::go_on;
+}
+
+Executors::Next Executors::perform(Context& context, const Put& step) {
+    context.table.push_back(put(step.bytes, objects(context, step.contained)));
+    return Next::go_on;
+}
+
+Executors::Next Executors::perform(Context& context, const Get& step) {
+    const Handle* const place = local(context, step.future);
+    if (place == nullptr) {
+        return Next::go_on;
+    }
+    const Handle handle = *place; // the table may grow
+    const Next next = await(context, handle, step.tolerant);
+    if (next == Next::go_on && step.unpack && handle.slot().state == SlotState::value) {
+        borrow_all(context, read_payload(handle.object(), handle.slot().value.bytes()).futures);
+    }
+    return next;
+}
+
+Executors::Next Executors::perform(Context& context, const GetAll& step) {
+    for (const Handle& handle : context.table) {
+        if (!handle) {
+            continue;
+        }
+        if (const Next next = await(context, handle, step.tolerant); next != Next::go_on) {
+            return next;
+        }
+    }
+    return Next::go_on;
+}
+
+Executors::Next Executors::await(Context& context, const Handle& handle, bool tolerant) {
+    FutureSlot& slot = handle.slot();
+    want(handle);
+    if (!slot.here()) {
+        slot.waiters.push_back(context.id);
+        if (context.task && !context.blocked) {
+            context.blocked = true;
+            subtract(used_, cpus_of(context.demand));
+            blocked_most_ = std::max(blocked_most_, ++blocked_count_);
+            world_.statistics.took(Path::task_blocked);
+            post_(rank::TaskBlocked{*context.task});
+        }
+        return Next::wait;
+    }
+    if (context.blocked) {
+        if (!context.resuming) {
+            context.resuming = true;
+            post_(rank::TaskResuming{*context.task});
+        }
+        return Next::wait;
+    }
+    return slot.state == SlotState::failed && !tolerant ? Next::fail : Next::go_on;
+}
+
+Executors::Next Executors::perform(Context& context, const Cancel& step) {
+    if (const Handle* handle = local(context, step.future)) {
+        cancel(handle->object());
+    }
+    return Next::go_on;
+}
+
+Executors::Next Executors::perform(Context& context, const Release& step) {
+    if (Handle* handle = local(context, step.future)) {
+        release(*handle);
+    }
+    return Next::go_on;
+}
+
+Executors::Next Executors::perform(Context& /*context*/, const Throw& /*step*/) {
+    return Next::fail;
+}
+
+void Executors::end(Context& context, Ending ending) {
+    worker::AttemptFinished report;
+    std::vector<ObjectId> contained;
+    if (context.task && ending == Ending::value) {
+        contained = objects(context, context.program->returned);
+        escape(contained);
+        report.value = make_payload(*context.task, contained, context.program->result_bytes);
+    }
+    for (Handle& handle : context.table) {
+        release(handle);
+    }
+    if (!context.task) {
+        const auto done = std::move(context.done);
+        contexts_.erase(context.id);
+        if (done) {
+            done();
+        }
+        return;
+    }
+    const TaskId task = *context.task;
+    report.task = task;
+    report.ok = ending == Ending::value;
+    report.busy = world_.queue.now() - context.began;
+    if (!report.ok) {
+        wire::FailureRecord record;
+        record.kind = ending == Ending::cancelled ? wire::FailureRecord::Kind::cancelled
+                                                  : wire::FailureRecord::Kind::exception;
+        record.standard = wire::StandardType::runtime_error;
+        record.message = "as its program says";
+        record.task = task;
+        record.function = world_.oracle.truth(task).kind.function;
+        record.rank = self_;
+        record.attempt = context.attempt;
+        report.failure.push_back(std::move(record));
+    }
+    world_.oracle.ended(task, report.ok, std::move(contained), report.value.size());
+    subtract(used_, context.demand);
+    if (context.blocked) {
+        add(used_, cpus_of(context.demand));
+        --blocked_count_;
+    }
+    const wire::ClassIndex index = context.task_class;
+    running_.erase(task);
+    contexts_.erase(context.id);
+    post_(std::move(report));
+    if (ended_) {
+        stopped_if_empty();
+    }
+    world_.queue.after(wake_delay(), [this, index] { take_task(index, false); });
+}
+
+} // namespace muster::sim

@@ -1,0 +1,129 @@
+#include "oracle.hpp"
+
+#include "failure.hpp"
+#include "payload.hpp"
+
+#include <algorithm>
+
+namespace muster::sim {
+namespace {
+
+using Kind = wire::FailureRecord::Kind;
+
+std::string about(ObjectId object, const char* what) {
+    return to_string(object) + ": " + what;
+}
+
+} // namespace
+
+Oracle::Truth& Oracle::at(ObjectId object) {
+    const auto place = truths_.find(object);
+    require(place != truths_.end(), about(object, "was never submitted"));
+    return place->second;
+}
+
+const Oracle::Truth& Oracle::truth(ObjectId object) const {
+    const auto place = truths_.find(object);
+    require(place != truths_.end(), about(object, "was never submitted"));
+    return place->second;
+}
+
+void Oracle::submitted(TaskId task, Truth truth) {
+    require(truths_.emplace(task, std::move(truth)).second, about(task, "submitted twice"));
+}
+
+void Oracle::stored(ObjectId object,
+                    Rank owner,
+                    std::vector<ObjectId> contained,
+                    std::size_t bytes) {
+    Truth truth;
+    truth.owner = owner;
+    truth.ended_ok = true;
+    truth.contained = std::move(contained);
+    truth.value_bytes = bytes;
+    submitted(object, std::move(truth));
+}
+
+void Oracle::cancel_requested(TaskId task) {
+    at(task).cancel_requested = true;
+}
+
+void Oracle::started(TaskId task, Rank rank) {
+    Truth& truth = at(task);
+    require(truth.program != nullptr, about(task, "is no task"));
+    require(truth.starts == 0, about(task, "runs twice"));
+    require(!truth.outcome, about(task, "runs after it was resolved"));
+    for (const ObjectId object : truth.dependencies) {
+        require(this->truth(object).ended_ok, about(task, "runs without its dependency's value"));
+    }
+    ++truth.starts;
+    truth.ran_on = rank;
+}
+
+void Oracle::ended(TaskId task, bool ok, std::vector<ObjectId> contained, std::size_t bytes) {
+    Truth& truth = at(task);
+    require(truth.starts == 1 && truth.ends == 0, about(task, "ended without having started"));
+    ++truth.ends;
+    truth.ended_ok = ok;
+    truth.contained = std::move(contained);
+    truth.value_bytes = bytes;
+}
+
+void Oracle::resolved(ObjectId object, const wire::Outcome& outcome) {
+    Truth& truth = at(object);
+    require(!truth.outcome || *truth.outcome == outcome.kind,
+            about(object, "has another outcome on another rank"));
+    truth.outcome = outcome.kind;
+    if (outcome.kind == wire::Outcome::Kind::failed) {
+        check_failure(object, truth, outcome);
+        return;
+    }
+    require(truth.ended_ok, about(object, "has a value that was never made"));
+    require(outcome.size == truth.value_bytes, about(object, "has a value of another size"));
+    if (outcome.kept) {
+        require(outcome.holder == truth.ran_on.value_or(truth.owner),
+                about(object, "is said to be kept where it was not made"));
+        require(outcome.value.empty(), about(object, "travels although it is kept"));
+    } else {
+        value_came(object, outcome.value);
+    }
+}
+
+void Oracle::value_came(ObjectId object, const Buffer& value) const {
+    const Truth& truth = this->truth(object);
+    require(truth.ended_ok, about(object, "has a value that was never made"));
+    require(value.size() == truth.value_bytes, about(object, "has a value of another size"));
+    const Payload payload = read_payload(object, value.bytes());
+    require(payload.futures == truth.contained, about(object, "has other futures inside"));
+}
+
+void Oracle::check_failure(ObjectId object,
+                           const Truth& truth,
+                           const wire::Outcome& outcome) const {
+    require(!outcome.failure.empty(), about(object, "failed without a reason"));
+    const auto& reason = outcome.failure.front();
+    require(reason.task == object, about(object, "failed with another task's reason"));
+    switch (reason.kind) {
+    case Kind::exception:
+        require(truth.ends == 1 && !truth.ended_ok, about(object, "failed but did not throw"));
+        break;
+    case Kind::cancelled:
+        require(truth.cancel_requested, about(object, "was cancelled, and nobody asked for it"));
+        require(truth.starts == truth.ends && !truth.ended_ok,
+                about(object, "was cancelled, and ran all the same"));
+        break;
+    case Kind::dependency:
+        require(truth.starts == 0, about(object, "ran, and failed by a dependency"));
+        require(outcome.failure.size() >= 2, about(object, "failed by a dependency, without its reason"));
+        require(std::any_of(truth.dependencies.begin(),
+                            truth.dependencies.end(),
+                            [&](ObjectId dependency) { return !this->truth(dependency).ended_ok; }),
+                about(object, "failed by a dependency, and none failed"));
+        break;
+    case Kind::object_lost:
+    case Kind::system:
+        throw SimFailure(about(object, "was lost: ") + reason.message);
+    }
+}
+
+} // namespace muster::sim

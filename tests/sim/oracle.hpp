@@ -1,0 +1,59 @@
+#pragma once
+
+#include "program.hpp"
+#include "wire/messages.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace muster::sim {
+
+/// The simulation's own knowledge of every object, kept apart from the machines': what was asked
+/// for, what ran, what came of it. Each report of the simulated system is held against it.
+///
+/// Every function throws SimFailure if the system did what it must not.
+class Oracle {
+public:
+    struct Truth {
+        TaskKind kind;
+        std::uint32_t depth = 0;
+        ProgramPtr program; ///< None: made by put().
+        std::vector<ObjectId> dependencies;
+        std::vector<ObjectId> passed; ///< Futures inside its arguments.
+        std::size_t argument_bytes = 0;
+        Rank owner{};
+        std::uint32_t starts = 0;
+        std::uint32_t ends = 0;
+        bool ended_ok = false;
+        bool cancel_requested = false;
+        std::optional<Rank> ran_on;
+        std::vector<ObjectId> contained; ///< Futures inside its value.
+        std::size_t value_bytes = 0;
+        std::optional<wire::Outcome::Kind> outcome; ///< As first reported.
+    };
+
+    void submitted(TaskId task, Truth truth);
+    void stored(ObjectId object, Rank owner, std::vector<ObjectId> contained, std::size_t bytes);
+    void cancel_requested(TaskId task);
+    void started(TaskId task, Rank rank);
+    void ended(TaskId task, bool ok, std::vector<ObjectId> contained, std::size_t bytes);
+
+    /// A future was resolved, on whichever rank.
+    void resolved(ObjectId object, const wire::Outcome& outcome);
+    /// A future's bytes came, or the bytes of a dependency of a task that starts.
+    void value_came(ObjectId object, const Buffer& value) const;
+
+    [[nodiscard]] const Truth& truth(ObjectId object) const;
+    [[nodiscard]] bool known(ObjectId object) const { return truths_.contains(object); }
+    [[nodiscard]] const std::map<ObjectId, Truth>& truths() const { return truths_; }
+
+private:
+    Truth& at(ObjectId object);
+    void check_failure(ObjectId object, const Truth& truth, const wire::Outcome& outcome) const;
+
+    std::map<ObjectId, Truth> truths_;
+};
+
+} // namespace muster::sim

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <muster/base/clock.hpp>
+#include <muster/base/ids.hpp>
+#include <muster/core/resources.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+/// What a simulated task (or the driver) does: a list of steps.
+///
+/// A program holds futures in a table: first those passed to it inside its arguments, then those
+/// found in its dependencies' values, then each task it submits, each value it puts, and those found
+/// in the values it gets. Steps name them by position, taken modulo the table's size, so that a
+/// random program is always valid; a step whose future was released does nothing.
+namespace muster::sim {
+
+struct Program;
+using ProgramPtr = std::shared_ptr<const Program>;
+using Local = std::size_t;
+
+/// The last future of the table, and others counted from there.
+inline constexpr Local latest = static_cast<Local>(-1);
+
+constexpr Local from_end(std::size_t back) {
+    return latest - back;
+}
+
+/// A task's class, but for its nesting depth, which follows from who submits it.
+struct TaskKind {
+    FunctionId function{};
+    Resources demand;
+    std::int32_t priority = 0;
+    Placement placement;
+};
+
+struct Compute {
+    Duration time{};
+};
+
+struct NewTask {
+    ProgramPtr program;
+    std::vector<Local> dependencies;
+    std::vector<Local> passed; ///< Futures that travel inside the arguments.
+    std::size_t argument_bytes = 0;
+};
+
+struct Submit {
+    TaskKind kind;
+    std::vector<NewTask> tasks;
+};
+
+struct Put {
+    std::size_t bytes = 0;
+    std::vector<Local> contained; ///< Futures that travel inside the value.
+};
+
+/// Waits for a future's value. A task lends its CPUs meanwhile.
+struct Get {
+    Local future = 0;
+    bool unpack = false;    ///< Takes the futures inside the value into the table.
+    bool tolerant = true;   ///< Goes on if the future failed; else the program fails with it.
+};
+
+/// Get of every future in the table, one after the other.
+struct GetAll {
+    bool tolerant = true;
+};
+
+struct Cancel {
+    Local future = 0;
+};
+
+struct Release {
+    Local future = 0;
+};
+
+struct Throw {};
+
+using Step = std::variant<Compute, Submit, Put, Get, GetAll, Cancel, Release, Throw>;
+
+struct Program {
+    std::vector<Step> steps;
+    std::size_t result_bytes = 0;
+    std::vector<Local> returned; ///< Futures that travel inside the result.
+    bool unpacks = false;        ///< Takes the futures inside its dependencies' values.
+    bool stoppable = false;      ///< Ends as cancelled when asked to stop.
+};
+
+} // namespace muster::sim

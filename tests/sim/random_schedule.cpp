@@ -1,0 +1,390 @@
+#include "random_schedule.hpp"
+
+#include "sim.hpp"
+
+#include <muster/base/random.hpp>
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+namespace muster::sim {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+
+Duration log_uniform(Random& random, Duration low, Duration high) {
+    return Duration{static_cast<std::int64_t>(random.log_uniform(
+        static_cast<double>(low.count()), static_cast<double>(high.count())))};
+}
+
+std::size_t log_uniform_count(Random& random, std::size_t low, std::size_t high) {
+    return static_cast<std::size_t>(
+        random.log_uniform(static_cast<double>(low), static_cast<double>(high) + 0.999));
+}
+
+SimOptions random_world(std::uint64_t seed, Random& random) {
+    SimOptions options;
+    options.seed = seed;
+    options.ranks = static_cast<std::int32_t>(log_uniform_count(random, 1, 12));
+    options.driver = Rank{static_cast<std::int32_t>(
+        random.chance(0.7) ? 0 : random.below(static_cast<std::uint64_t>(options.ranks)))};
+    if (random.chance(0.5)) {
+        options.preferred_coordinator =
+            Rank{static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(options.ranks)))};
+    }
+    const auto nodes = random.between(1, 4);
+    const bool alike = random.chance(0.5);
+    Resources capacity;
+    for (std::int32_t i = 0; i < options.ranks; ++i) {
+        options.nodes.push_back(NodeId{static_cast<std::int32_t>(i * nodes / options.ranks)});
+        if (i == 0 || !alike) {
+            capacity = {};
+            capacity.cpus = Amount{random.between(i == 0 || random.chance(0.9) ? 1 : 0, 4)};
+            if (random.chance(0.4)) {
+                capacity.gpus = Amount{random.between(1, 4)};
+            }
+            if (random.chance(0.5)) {
+                capacity.memory = Amount{random.between(64, 256) << 20};
+            }
+            if (random.chance(0.2)) {
+                capacity.custom.emplace_back("license", Amount{random.between(1, 3)});
+            }
+        }
+        options.capacities.push_back(capacity);
+        options.slowness.push_back(random.chance(0.15) ? random.uniform(2, 30) : 1.0);
+    }
+    options.inline_bytes_max = random.chance(0.7) ? 1024 : random.below(200);
+    options.packet_bytes_max = random.chance(0.5) ? 4096 : 64 + random.below(1000);
+    options.window = static_cast<std::uint16_t>(random.chance(0.5) ? 64 : random.between(1, 8));
+    options.network.latency_max = log_uniform(random, microseconds{2}, microseconds{200});
+    options.network.tail_chance = random.chance(0.5) ? random.log_uniform(0.005, 0.2) : 0;
+    options.network.bytes_per_second = random.log_uniform(2e7, 1e11);
+    options.events_max = 2'000'000;
+    options.stall_chance = random.chance(0.4) ? random.log_uniform(1e-4, 3e-2) : 0;
+    return options;
+}
+
+/// Makes random programs that cannot deadlock by their own fault.
+///
+/// A task that holds GPUs, memory or licences while it waits could wait for a task that wants the
+/// same; so everything such a task may wait for demands CPUs only, which waiting tasks lend. It gets
+/// no futures from outside: whatever it waits for was submitted below it.
+class ProgramMaker {
+public:
+    ProgramMaker(Random& random, const SimOptions& world) : random_(random), world_(world) {
+        const auto kinds = random_.between(2, 6);
+        for (std::int64_t i = 0; i < kinds; ++i) {
+            any_kinds_.push_back(random_kind(false));
+            cpu_kinds_.push_back(random_kind(true));
+        }
+        budget_ = log_uniform_count(random_, 10, 1500);
+        task_time_max_ = log_uniform(random_, microseconds{20}, milliseconds{3});
+    }
+
+    ProgramPtr driver(bool waits) {
+        auto program = std::make_shared<Program>();
+        const std::int64_t steps = random_.between(2, 30);
+        for (std::int64_t i = 0; i < steps && budget_ > 0; ++i) {
+            if (random_.chance(0.08)) {
+                add_chain(*program);
+            } else if (random_.chance(0.06)) {
+                add_large_map(*program);
+            } else if (random_.chance(0.1)) {
+                add_cancels(*program);
+            } else if (random_.chance(0.08)) {
+                add_contended_map(*program);
+            } else if (random_.chance(0.05)) {
+                add_cancelled_fetches(*program);
+            } else {
+                add_step(*program, 0, false, 0.45);
+            }
+        }
+        if (waits && random_.chance(0.7)) {
+            program->steps.emplace_back(GetAll{});
+        }
+        return program;
+    }
+
+private:
+    TaskKind random_kind(bool cpus_only) {
+        TaskKind kind;
+        kind.function = FunctionId{++last_function_};
+        kind.priority =
+            random_.chance(0.6) ? 0 : static_cast<std::int32_t>(random_.between(-2, 2));
+        // Made to fit one rank, so that it is feasible.
+        std::size_t target = random_.below(world_.capacities.size());
+        while (cpus_only && world_.capacities[target].cpus == Amount{}) {
+            target = random_.below(world_.capacities.size());
+        }
+        const Resources& capacity = world_.capacities[target];
+        const std::array<Amount, 6> cpus{0, 0.5, 1, 1, 1, 2};
+        kind.demand.cpus = std::min(cpus[random_.below(cpus.size())], capacity.cpus);
+        if (!cpus_only) {
+            if (random_.chance(0.4)) {
+                const std::array<Amount, 3> gpus{0.25, 1, 2};
+                kind.demand.gpus = std::min(gpus[random_.below(gpus.size())], capacity.gpus);
+            }
+            if (random_.chance(0.3)) {
+                kind.demand.memory = std::min(Amount{random_.between(1, 128) << 20}, capacity.memory);
+            }
+            if (random_.chance(0.2) && !capacity.custom.empty()) {
+                kind.demand.custom = capacity.custom;
+                kind.demand.custom.front().second = 1;
+            }
+        }
+        switch (random_.below(8)) {
+        case 0:
+            kind.placement = pack;
+            break;
+        case 1:
+            kind.placement = spread;
+            break;
+        case 2:
+            kind.placement = on_rank(static_cast<int>(target));
+            break;
+        case 3:
+            kind.placement = on_node(index(world_.nodes[target]));
+            break;
+        default:
+            break;
+        }
+        return kind;
+    }
+
+    static bool holds(const TaskKind& kind) {
+        return kind.demand.gpus > Amount{} || kind.demand.memory > Amount{} ||
+               !kind.demand.custom.empty();
+    }
+
+    Local any_local() { return random_.below(1000); }
+
+    std::vector<Local> some_locals(double chance, std::int64_t most) {
+        std::vector<Local> locals;
+        if (random_.chance(chance)) {
+            for (std::int64_t i = random_.between(1, most); i > 0; --i) {
+                locals.push_back(any_local());
+            }
+        }
+        return locals;
+    }
+
+    std::size_t value_bytes() {
+        switch (random_.below(5)) {
+        case 0:
+            return log_uniform_count(random_, 1000, 40'000);
+        case 1:
+            return 0;
+        default:
+            return random_.below(300);
+        }
+    }
+
+    Compute compute() { return {log_uniform(random_, microseconds{1}, task_time_max_)}; }
+
+    /// A program of a task at nesting `depth`, and how many tasks it amounts to.
+    std::pair<ProgramPtr, std::size_t> task(std::size_t depth, bool held) {
+        auto program = std::make_shared<Program>();
+        const std::size_t before = budget_;
+        program->steps.emplace_back(compute());
+        const double submits = depth >= 4 ? 0 : 0.35 / static_cast<double>(depth);
+        for (std::int64_t i = random_.between(0, 4); i > 0; --i) {
+            add_step(*program, depth, held, submits);
+        }
+        if (random_.chance(0.4)) {
+            program->steps.emplace_back(GetAll{random_.chance(0.7)});
+        }
+        if (random_.chance(0.04)) {
+            program->steps.emplace_back(Throw{});
+        }
+        program->result_bytes = value_bytes();
+        program->returned = some_locals(0.3, 2);
+        program->unpacks = !held && random_.chance(0.5);
+        program->stoppable = random_.chance(0.5);
+        const std::size_t weight = 1 + (before - budget_);
+        budget_ = before;
+        return {std::move(program), weight};
+    }
+
+    void add_step(Program& program, std::size_t depth, bool held, double submits) {
+        if (random_.chance(submits)) {
+            add_submit(program, depth, held, log_uniform_count(random_, 1, 30));
+            return;
+        }
+        switch (random_.below(10)) {
+        case 0:
+        case 1:
+            program.steps.emplace_back(compute());
+            break;
+        case 2:
+            program.steps.emplace_back(Put{value_bytes(), some_locals(0.3, 3)});
+            break;
+        case 3:
+        case 4:
+        case 5:
+            program.steps.emplace_back(
+                Get{any_local(), random_.chance(0.5), random_.chance(0.8)});
+            break;
+        case 6:
+            program.steps.emplace_back(Cancel{any_local()});
+            break;
+        case 7:
+            program.steps.emplace_back(Release{any_local()});
+            break;
+        default:
+            add_submit(program, depth, held, 1);
+        }
+    }
+
+    void add_submit(Program& program, std::size_t depth, bool held, std::size_t count) {
+        if (depth >= 4 || budget_ == 0) {
+            return;
+        }
+        const auto& kinds = held ? cpu_kinds_ : any_kinds_;
+        Submit submit{kinds[random_.below(kinds.size())], {}};
+        const bool isolated = !held && holds(submit.kind);
+        const auto [child, weight] = task(depth + 1, held || isolated);
+        count = std::min(count, budget_ / weight);
+        for (std::size_t i = 0; i < count; ++i) {
+            submit.tasks.push_back({child,
+                                    some_locals(0.4, 3),
+                                    isolated ? std::vector<Local>{} : some_locals(0.25, 2),
+                                    random_.below(random_.chance(0.1) ? 3000 : 100)});
+        }
+        budget_ -= count * weight;
+        if (count > 0) {
+            program.steps.emplace_back(std::move(submit));
+        }
+    }
+
+    void add_chain(Program& program) {
+        const auto& kind = any_kinds_[random_.below(any_kinds_.size())];
+        const ProgramPtr one = task(4, holds(kind)).first;
+        // The latest entry of the table: its size is not known here, so each link depends on a
+        // future of its own step, all submitted after the first.
+        for (std::size_t i = log_uniform_count(random_, 2, 30); i > 0 && budget_ > 0; --i) {
+            --budget_;
+            program.steps.emplace_back(Submit{kind, {{one, {latest}, {}, 10}}});
+        }
+    }
+
+    /// Many in a row, at once or a little later, so that they meet tasks in every state.
+    void add_cancels(Program& program) {
+        if (random_.chance(0.5)) {
+            program.steps.emplace_back(
+                Compute{log_uniform(random_, microseconds{1}, microseconds{500})});
+        }
+        for (std::int64_t i = random_.between(1, 40); i > 0; --i) {
+            program.steps.emplace_back(Cancel{any_local()});
+        }
+    }
+
+    Submit source(std::size_t bytes) {
+        auto program = std::make_shared<Program>();
+        program->result_bytes = bytes;
+        return {any_kinds_[random_.below(any_kinds_.size())], {{std::move(program), {}, {}, 0}}};
+    }
+
+    /// Tasks cancelled while they fetch a value that only they need: it may be dropped before its
+    /// holder hears of the fetch.
+    void add_cancelled_fetches(Program& program) {
+        for (std::int64_t i = random_.between(3, 15); i > 0; --i) {
+            program.steps.emplace_back(source(5'000));
+            const auto& kind = any_kinds_[random_.below(any_kinds_.size())];
+            const auto one = std::make_shared<Program>();
+            program.steps.emplace_back(Submit{kind, {{one, {latest}, {}, 0}}});
+            program.steps.emplace_back(Release{from_end(1)});
+            program.steps.emplace_back(
+                Compute{log_uniform(random_, microseconds{20}, microseconds{400})});
+            program.steps.emplace_back(Cancel{latest});
+        }
+    }
+
+    void cancel_one_by_one(Program& program, std::size_t count) {
+        for (std::size_t i = 0; i < count; ++i) {
+            program.steps.emplace_back(Compute{log_uniform(random_, microseconds{1}, microseconds{30})});
+            program.steps.emplace_back(Cancel{from_end(random_.chance(0.2) ? i : count - 1 - i)});
+        }
+    }
+
+    /// A map over a value that takes long to fetch, cancelled bit by bit.
+    void add_contended_map(Program& program) {
+        auto one = std::make_shared<Program>();
+        one->steps.emplace_back(
+            Compute{log_uniform(random_, microseconds{50}, milliseconds{2})});
+        one->stoppable = true;
+        const std::size_t bytes = log_uniform_count(random_, 5'000, 100'000);
+        if (random_.chance(0.3)) {
+            program.steps.emplace_back(Put{bytes, {}});
+        } else {
+            program.steps.emplace_back(source(bytes));
+        }
+        const auto& kind = any_kinds_[random_.below(any_kinds_.size())];
+        const auto ranks = static_cast<std::size_t>(world_.ranks);
+        const std::size_t count = log_uniform_count(random_, ranks, ranks * 10);
+        program.steps.emplace_back(
+            Submit{kind, std::vector<NewTask>(count, NewTask{one, {latest}, {}, 0})});
+        if (random_.chance(0.5)) {
+            program.steps.emplace_back(Release{from_end(count)});
+        }
+        if (random_.chance(0.4)) {
+            cancel_one_by_one(program, count);
+            return;
+        }
+        for (std::int64_t i = random_.between(1, 5); i > 0; --i) {
+            add_cancels(program);
+        }
+    }
+
+    void add_large_map(Program& program) {
+        auto one = std::make_shared<Program>();
+        one->steps.emplace_back(
+            Compute{log_uniform(random_, microseconds{1}, microseconds{100})});
+        one->result_bytes = random_.below(40);
+        const auto& kind = any_kinds_[random_.below(any_kinds_.size())];
+        const std::size_t count = log_uniform_count(random_, 100, 2000);
+        const std::vector<Local> dependencies = some_locals(0.3, 2);
+        program.steps.emplace_back(Submit{
+            kind, std::vector<NewTask>(count, NewTask{one, dependencies, {}, random_.below(50)})});
+        if (random_.chance(0.3)) {
+            add_cancels(program);
+        }
+    }
+
+    Random& random_;
+    const SimOptions& world_;
+    std::vector<TaskKind> any_kinds_;
+    std::vector<TaskKind> cpu_kinds_;
+    std::uint32_t last_function_ = 0;
+    std::size_t budget_ = 0; ///< Tasks that may still be planned.
+    Duration task_time_max_{};
+};
+
+} // namespace
+
+RandomSchedule random_schedule(std::uint64_t seed) {
+    Random random(seed);
+    RandomSchedule schedule;
+    schedule.options = random_world(seed, random);
+    schedule.ends_early = random.chance(0.08);
+    schedule.driver = ProgramMaker(random, schedule.options).driver(!schedule.ends_early);
+    return schedule;
+}
+
+Statistics run_schedule(std::uint64_t seed) {
+    RandomSchedule schedule = random_schedule(seed);
+    Sim sim(schedule.options);
+    sim.run_driver(std::move(schedule.driver));
+    sim.run_until([&] { return sim.driver_done(); });
+    if (schedule.ends_early) {
+        sim.end_early();
+    } else {
+        sim.finish();
+    }
+    Statistics statistics = sim.statistics();
+    statistics.schedules = 1;
+    return statistics;
+}
+
+} // namespace muster::sim

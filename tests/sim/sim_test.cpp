@@ -1,0 +1,337 @@
+#include "sim.hpp"
+
+#include "failure.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+namespace muster::sim {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::size_t index_of(const std::vector<TaskId>& order, Future future) {
+    return static_cast<std::size_t>(
+        std::distance(order.begin(), std::find(order.begin(), order.end(), future.id)));
+}
+
+Resources capacity(Amount cpus, Amount gpus) {
+    return {.cpus = cpus, .gpus = gpus, .memory = {}, .custom = {}};
+}
+
+TEST(Sim, RunsATaskOnTheRankThatFitsIt) {
+    Sim sim{{.seed = 7, .ranks = 3, .capacities = {capacity(1, 0), capacity(1, 0), capacity(4, 0)}}};
+    const auto future = sim.submit(task().cpus(3).returning(10));
+    sim.run_until([&] { return sim.running(future); });
+    EXPECT_EQ(sim.rank_of(future), Rank{2});
+    sim.run_until([&] { return sim.here(future); });
+    EXPECT_TRUE(sim.ok(future));
+    sim.finish();
+}
+
+TEST(Sim, CoordinatorNeedNotBeTheDriversRank) {
+    Sim sim{{.seed = 3, .ranks = 5, .driver = Rank{1}, .preferred_coordinator = Rank{4}}};
+    EXPECT_EQ(sim.at(Rank{1}).machine().coordinator(), Rank{4});
+    EXPECT_EQ(sim.at(Rank{1}).machine().scheduler(), nullptr);
+    ASSERT_NE(sim.at(Rank{4}).machine().scheduler(), nullptr);
+    const auto futures = sim.map(task().returning(100), 50);
+    sim.run_until_idle();
+    EXPECT_TRUE(std::all_of(futures.begin(), futures.end(), [&](Future f) { return sim.ok(f); }));
+    sim.finish();
+}
+
+TEST(Sim, StealsBackTasksAheadFromASlowRank) {
+    Sim sim{{.seed = 5, .ranks = 2, .slowness = {1, 100}}};
+    // The first tasks are short and teach the coordinator to lease far ahead.
+    sim.map(task().lasting(20us), 400);
+    sim.run_until_idle();
+    const TimePoint begin = sim.now();
+    const auto futures = sim.map(task().lasting(20us), 200);
+    sim.run_until_idle();
+    EXPECT_GT(sim.times(Path::recall_sent), 0U);
+    EXPECT_GT(sim.times(Path::task_returned), 0U);
+    const auto on_slow = std::count_if(
+        futures.begin(), futures.end(), [&](Future f) { return sim.rank_of(f) == Rank{1}; });
+    EXPECT_LT(on_slow, 20);
+    // The quick rank alone would take 200 * 20 µs and switches; the slow one 2 ms a task.
+    EXPECT_LT(sim.now() - begin, 30ms);
+    sim.finish();
+}
+
+TEST(Sim, DeeperTasksGoFirstSoThatFewWait) {
+    Sim sim{{.seed = 11, .ranks = 2, .cpus_per_rank = 2}};
+    const auto leaf = task().lasting(50us).function(3);
+    const auto middle = task().lasting(5us).function(2).calling(leaf, 3);
+    const auto futures = sim.map(task().lasting(5us).function(1).calling(middle, 3), 60);
+    sim.run_until_idle();
+    EXPECT_TRUE(std::all_of(futures.begin(), futures.end(), [&](Future f) { return sim.ok(f); }));
+    for (const Rank rank : {Rank{0}, Rank{1}}) {
+        EXPECT_LT(sim.at(rank).executors().blocked_most(), 24U) << to_string(rank);
+    }
+    sim.finish();
+}
+
+TEST(Sim, OneCpuIsEnoughForNestedTasks) {
+    Sim sim{{.seed = 2}};
+    const auto future =
+        sim.submit(task().calling(task().calling(task().calling(task(), 2), 2), 2).returning(5000));
+    sim.run_until_idle();
+    EXPECT_TRUE(sim.ok(future));
+    EXPECT_EQ(sim.statistics().attempts, 15U);
+    EXPECT_GE(sim.times(Path::task_blocked), 7U);
+    sim.finish();
+}
+
+TEST(Sim, HigherPriorityStartsFirst) {
+    Sim sim{{.seed = 4}};
+    const auto first = sim.submit(task().lasting(5ms));
+    sim.run_until([&] { return sim.running(first); });
+    const auto low = sim.map(task().function(2).priority(-1), 5);
+    const auto middle = sim.map(task().function(3), 5);
+    const auto high = sim.map(task().function(4).priority(1), 5);
+    sim.run_until_idle();
+    const auto& order = sim.at(Rank{0}).executors().started();
+    for (std::size_t i = 0; i < 5; ++i) {
+        EXPECT_LT(index_of(order, high[i]), index_of(order, middle[0]));
+        EXPECT_LT(index_of(order, middle[i]), index_of(order, low[0]));
+    }
+    sim.finish();
+}
+
+TEST(Sim, LargeDemandDoesNotStarveBehindSmallOnes) {
+    Sim sim{{.seed = 6, .ranks = 2, .cpus_per_rank = 4}};
+    sim.map(task().lasting(200us), 100);
+    const auto large = sim.submit(task().function(2).cpus(4));
+    const auto small = sim.map(task().function(3).lasting(200us), 400);
+    sim.run_until([&] { return sim.resolved(large); });
+    const auto before = std::count_if(
+        small.begin(), small.end(), [&](Future f) { return sim.started(f); });
+    EXPECT_LT(before, 100);
+    sim.finish();
+}
+
+TEST(Sim, CancelledTaskThatWasRecalledIsNotRunAgain) {
+    std::uint64_t taken = 0;
+    for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+        Sim sim{{.seed = seed,
+                 .ranks = 3,
+                 .preferred_coordinator = Rank{1},
+                 .slowness = {1, 1, 50}}};
+        const auto futures = sim.map(task().lasting(300us), 12);
+        while (sim.times(Path::recall_sent) == 0 && !std::all_of(futures.begin(), futures.end(), [&](Future f) { return sim.resolved(f); })) {
+            sim.run_for(2us);
+        }
+        for (const Future future : futures) {
+            sim.cancel(future);
+        }
+        sim.run_until_idle();
+        taken += sim.times(Path::recalled_task_cancelled);
+        sim.finish();
+    }
+    EXPECT_GT(taken, 0U);
+}
+
+TEST(Sim, LargeValueIsFetchedOncePerRankAndDroppedEverywhere) {
+    Sim sim{{.seed = 8, .ranks = 4, .cpus_per_rank = 2}};
+    const auto value = sim.put(1'000'000);
+    const auto futures = sim.map(task().after(value).placement(spread), 40);
+    sim.run_until_idle();
+    std::set<Rank> ranks;
+    for (const Future future : futures) {
+        ranks.insert(sim.rank_of(future));
+    }
+    EXPECT_EQ(ranks.size(), 4U);
+    EXPECT_EQ(sim.times(Path::value_fetched), 3U);
+    for (std::int32_t i = 0; i < 4; ++i) {
+        EXPECT_EQ(sim.at(Rank{i}).machine().store().object_count(), 1U);
+    }
+    sim.release(value);
+    sim.run_until_idle();
+    for (std::int32_t i = 0; i < 4; ++i) {
+        EXPECT_EQ(sim.at(Rank{i}).machine().store().object_count(), 0U);
+    }
+    sim.finish();
+}
+
+TEST(Sim, FetchedResultComesFromTheRankThatMadeIt) {
+    Sim sim{{.seed = 9, .ranks = 2}};
+    const auto future = sim.submit(task().returning(100'000).placement(on_rank(1)));
+    sim.run_until([&] { return sim.resolved(future); });
+    EXPECT_FALSE(sim.here(future));
+    sim.fetch(future);
+    sim.run_until([&] { return sim.here(future); });
+    sim.finish();
+}
+
+TEST(Sim, FailureRunsDownAChainOfManyTasks) {
+    Sim sim{{.seed = 10, .ranks = 2, .check_invariants = false}};
+    constexpr std::size_t length = 100'000;
+    auto last = sim.submit(task().lasting(1ms).throwing());
+    for (std::size_t i = 1; i < length; ++i) {
+        const auto next = sim.submit(task().after(last));
+        sim.release(last);
+        last = next;
+    }
+    sim.run_until_idle();
+    ASSERT_TRUE(sim.resolved(last));
+    EXPECT_FALSE(sim.ok(last));
+    EXPECT_EQ(sim.failure(last).front().kind, wire::FailureRecord::Kind::dependency);
+    EXPECT_EQ(sim.failure(last).back().kind, wire::FailureRecord::Kind::exception);
+    EXPECT_LE(sim.failure(last).size(), 16U);
+    EXPECT_EQ(sim.statistics().attempts, 1U);
+    sim.finish();
+}
+
+TEST(Sim, ChainWhoseFuturesWereDroppedStillRuns) {
+    Sim sim{{.seed = 1}};
+    auto last = sim.submit(task().returning(5000));
+    for (int i = 0; i < 10; ++i) {
+        const auto next = sim.submit(task().after(last).returning(5000));
+        sim.release(last);
+        last = next;
+    }
+    sim.release(last);
+    sim.run_until_idle();
+    EXPECT_EQ(sim.statistics().attempts, 11U);
+    sim.finish();
+}
+
+TEST(Sim, FutureThatComesHomeAndLeavesAgainIsStillResolved) {
+    Sim sim{{.seed = 12}};
+    const auto slow = sim.submit(task().lasting(2ms));
+    const auto quick = sim.submit(task().cpus(0).passing(slow)); // drops its copy at its end
+    sim.run_until([&] { return sim.resolved(quick); });
+    EXPECT_FALSE(sim.resolved(slow));
+    sim.run_until_idle();
+    EXPECT_TRUE(sim.ok(slow));
+    EXPECT_EQ(sim.times(Path::future_came_home), 1U);
+    sim.finish();
+}
+
+TEST(Sim, BorrowedFutureOfAnotherRankIsResolvedThere) {
+    Sim sim{{.seed = 13, .ranks = 2}};
+    const auto slow = sim.submit(task().lasting(2ms).returning(50'000).placement(on_rank(0)));
+    const auto waits = sim.submit(task().placement(on_rank(1)).passing(slow).then(Get{0, false, false}));
+    sim.run_until_idle();
+    EXPECT_TRUE(sim.ok(waits));
+    EXPECT_EQ(sim.times(Path::object_ready_waited), 1U);
+    EXPECT_EQ(sim.times(Path::value_delivered), 1U);
+    sim.finish();
+}
+
+TEST(Sim, ReservationDoesNotHoldUpWhatABlockedTaskWaitsFor) {
+    // The first task has the GPU and waits for children of lower priority; the others, of higher
+    // priority, wait for the GPU and would have the rank kept free for them.
+    Sim sim{{.seed = 14, .capacities = {capacity(2, 1)}}};
+    const auto futures =
+        sim.map(task().gpus(1).priority(1).calling(task().function(2).priority(0), 3), 4);
+    sim.run_until_idle();
+    EXPECT_TRUE(std::all_of(futures.begin(), futures.end(), [&](Future f) { return sim.ok(f); }));
+    sim.finish();
+}
+
+TEST(Sim, BlockedTasksWithGpusNeverHoldMoreThanWasCharged) {
+    // Two tasks with a GPU each wait for children; a third must not have been given a GPU by the
+    // coordinator that the rank gave to the second.
+    Sim sim{{.seed = 15, .capacities = {capacity(1, 2)}}};
+    const auto child = task().function(9);
+    for (int round = 0; round < 20; ++round) {
+        sim.map(task().function(1).gpus(1).calling(child, 2), 2);
+        sim.map(task().function(2).gpus(1), 1);
+        sim.run_for(50us);
+    }
+    sim.run_until_idle();
+    sim.finish();
+}
+
+TEST(Sim, ResumingTaskGetsItsCpuInTheMiddleOfAMap) {
+    Sim sim{{.seed = 16}};
+    const auto parent = sim.submit(task().function(1).calling(task().function(2), 1));
+    sim.run_until([&] { return sim.at(Rank{0}).executors().blocked_count() == 1; });
+    const auto map = sim.map(task().function(3).priority(5).lasting(20us), 2000);
+    sim.run_until([&] { return sim.resolved(map.back()); });
+    sim.run_until([&] { return sim.resolved(parent); });
+    sim.finish();
+}
+
+TEST(Sim, SiblingsWithGpusMayWaitForOneAnother) {
+    for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+        Sim sim{{.seed = seed, .ranks = 2, .capacities = {capacity(1, 1), capacity(1, 1)}}};
+        const auto first = sim.submit(task().gpus(1).lasting(500us));
+        const auto second = sim.submit(task().gpus(1).passing(first).then(Get{0}));
+        sim.run_until_idle();
+        EXPECT_TRUE(sim.ok(second));
+        sim.finish();
+    }
+}
+
+TEST(Sim, NoTaskStaysBehindALongOneWhileARankIsIdle) {
+    // Whatever overtakes what: the order to hand the task back may reach the rank before the task.
+    for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+        Sim sim{{.seed = seed,
+                 .ranks = 3,
+                 .preferred_coordinator = Rank{2},
+                 .network = {.latency_max = 100us, .tail_chance = 0.1}}};
+        const auto lasting = [](Duration time) { return task().function(5).lasting(time); };
+        const auto long_one = sim.submit(lasting(10s));
+        std::vector<Future> short_ones;
+        for (int i = 0; i < 8; ++i) {
+            short_ones.push_back(sim.submit(lasting(10us)));
+        }
+        const TimePoint begin = sim.now();
+        sim.run_until([&] {
+            return std::all_of(short_ones.begin(), short_ones.end(), [&](Future f) {
+                return sim.resolved(f);
+            });
+        });
+        EXPECT_LT(sim.now() - begin, 100ms) << "seed " << seed;
+        EXPECT_FALSE(sim.resolved(long_one));
+        sim.finish();
+    }
+}
+
+TEST(Sim, EndOfTheRunWakesWhatWaits) {
+    Sim sim{{.seed = 17, .ranks = 3, .cpus_per_rank = 2}};
+    sim.map(task().calling(task().lasting(1s).stoppable(), 4), 3);
+    sim.run_until([&] { return sim.at(Rank{1}).executors().blocked_count() > 0; });
+    sim.end_early();
+}
+
+TEST(Sim, RunEndsOnlyWhenFetchesHaveEnded) {
+    Sim sim{{.seed = 18, .ranks = 4, .network = {.bytes_per_second = 1e7}}};
+    const auto value = sim.put(100'000);
+    sim.map(task().after(value), 4);
+    sim.run_until([&] { return sim.times(Path::value_fetched) > 0; });
+    sim.end_early();
+}
+
+TEST(Sim, StalledAndSlowRanksOnlyCostTime) {
+    Sim sim{{.seed = 19,
+             .ranks = 6,
+             .cpus_per_rank = 2,
+             .window = 2,
+             .network = {.latency_max = 100us, .tail_chance = 0.1},
+             .stall_chance = 0.05,
+             .slowness = {1, 1, 20, 1, 3, 1}}};
+    const auto futures = sim.map(task().calling(task().returning(2000), 3), 40);
+    sim.run_until_idle();
+    EXPECT_TRUE(std::all_of(futures.begin(), futures.end(), [&](Future f) { return sim.ok(f); }));
+    EXPECT_GT(sim.times(Path::rank_stalled), 0U);
+    EXPECT_GT(sim.times(Path::window_full), 0U);
+    sim.finish();
+}
+
+TEST(Sim, NamesTheSeedWhenNothingHappensAnyMore) {
+    Sim sim{{.seed = 4711}};
+    try {
+        sim.run_until([] { return false; });
+        FAIL() << "did not notice";
+    } catch (const SimFailure& failure) {
+        EXPECT_NE(std::string(failure.what()).find("seed 4711"), std::string::npos);
+    }
+}
+
+} // namespace
+} // namespace muster::sim

@@ -1,0 +1,308 @@
+#include "virtual_rank.hpp"
+
+#include "failure.hpp"
+#include "wire/codec.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <variant>
+
+namespace muster::sim {
+namespace {
+
+template <class T>
+bool holds(const wire::Message& message) {
+    return std::holds_alternative<T>(message);
+}
+
+} // namespace
+
+VirtualRank::VirtualRank(World& world, const rank::RankMachine::Config& config, Peer peer)
+    : world_(world), self_(config.self), peer_(std::move(peer)), machine_(config),
+      link_({.world_size = config.world_size,
+             .packet_bytes_max = world.options.packet_bytes_max,
+             .window = world.options.window}),
+      executors_(world, config.self, config.capacity, [this](rank::Event event) {
+          post(std::move(event));
+      }) {}
+
+void VirtualRank::post(rank::Event event) {
+    if (!closed_) {
+        inbox_.push_back(std::move(event));
+        wake();
+    }
+}
+
+void VirtualRank::stall(TimePoint until) {
+    stalled_until_ = std::max(stalled_until_, until);
+}
+
+void VirtualRank::wake() {
+    if (awake_ || closed_) {
+        return;
+    }
+    awake_ = true;
+    Random& random = world_.random;
+    if (world_.faults && random.chance(world_.options.stall_chance)) {
+        world_.statistics.took(Path::rank_stalled);
+        stall(world_.queue.now() +
+              Duration{static_cast<std::int64_t>(random.log_uniform(
+                  10'000, static_cast<double>(world_.options.stall_max.count())))});
+    }
+    const Duration delay = world_.scaled(Duration{random.between(100, 3'000)}, self_);
+    world_.queue.at(std::max(world_.queue.now() + delay, stalled_until_), [this] { loop(); });
+}
+
+void VirtualRank::loop() {
+    awake_ = false;
+    // A batch of what has gathered; what this brings about is the next round's.
+    const auto events = std::exchange(inbox_, {});
+    const auto packets = std::exchange(packets_, {});
+    const bool packets_first = world_.random.chance(0.5);
+    const auto feed_packets = [&] {
+        for (const Packet& packet : packets) {
+            feed_packet(packet);
+        }
+    };
+    if (packets_first) {
+        feed_packets();
+    }
+    std::vector<TaskId> resuming;
+    for (const rank::Event& event : events) {
+        if (const auto* resume = std::get_if<rank::TaskResuming>(&event)) {
+            resuming.push_back(resume->task);
+        }
+        feed(event);
+    }
+    if (!packets_first) {
+        feed_packets();
+    }
+    machine_.flush(actions_);
+    carry_out();
+    world_.statistics.took(
+        Path::resume_waited,
+        static_cast<std::uint64_t>(std::count_if(
+            resuming.begin(), resuming.end(), [&](TaskId task) { return executors_.blocked(task); })));
+    check_now_and_then();
+    send_packets();
+    if (closed_) {
+        return;
+    }
+    if (!inbox_.empty() || !packets_.empty()) {
+        wake();
+    }
+}
+
+void VirtualRank::feed(rank::Event event) {
+    machine_.on_event(std::move(event), actions_);
+    carry_out();
+    check_now_and_then();
+}
+
+void VirtualRank::feed_packet(const Packet& packet) {
+    const auto taken = link_.on_packet(
+        packet.first, packet.second.bytes(), [&](Rank from, std::span<const std::byte> frame) {
+            receive(from, frame);
+        });
+    require(taken.has_value(), "the link refused a packet");
+}
+
+void VirtualRank::receive(Rank from, std::span<const std::byte> frame) {
+    auto envelope = wire::decode_envelope(frame);
+    if (!envelope) {
+        throw SimFailure("a message cannot be decoded: " + envelope.error().message);
+    }
+    note_received(*envelope);
+    granting_ = holds<wire::Grant>(envelope->message);
+    const bool stopping = holds<wire::Stop>(envelope->message);
+    const std::size_t tasks = machine_.worker().task_count();
+    machine_.on_event(rank::MessageReceived{from, std::move(*envelope)}, actions_);
+    if (granting_) {
+        note_grant();
+    } else if (stopping && actions_.empty()) {
+        world_.statistics.took(machine_.worker().task_count() < tasks ? Path::stop_while_fetching
+                                                                      : Path::stop_too_late);
+    }
+    carry_out();
+    granting_ = false;
+    check_now_and_then();
+}
+
+void VirtualRank::carry_out() {
+    // Carrying out an order never calls the machine, so the list does not change meanwhile.
+    std::swap(actions_, acting_);
+    for (wire::Action& action : acting_) {
+        std::visit([&](auto& order) { carry_out(order); }, action);
+    }
+    acting_.clear();
+}
+
+void VirtualRank::carry_out(wire::SendMessage& order) {
+    require(order.to != self_, "a rank sends itself a message");
+    require(!closed_, "a closed rank sends a message");
+    note_sent(order.message);
+    Writer writer;
+    wire::encode_envelope(writer, machine_.term(), order.message);
+    link_.post(order.to, writer.bytes());
+    if (writer.size() > world_.options.packet_bytes_max) {
+        world_.statistics.took(Path::frame_in_pieces);
+    }
+}
+
+void VirtualRank::carry_out(wire::RevokeSlot& order) {
+    world_.statistics.took(Path::slot_revoked);
+    executors_.revoke_slot(order.task_class);
+}
+
+void VirtualRank::carry_out(wire::SendBulk& order) {
+    auto arrival = world_.network.send_bulk(
+        world_.queue.now(), self_, order.to, order.transfer, std::move(order.data));
+    bulk_under_way(self_, order.to, order.transfer, std::move(arrival));
+}
+
+void VirtualRank::carry_out(wire::ReceiveBulk& order) {
+    auto arrival = world_.network.receive_bulk(
+        world_.queue.now(), order.from, self_, order.transfer, order.size);
+    world_.statistics.took(Path::value_fetched);
+    bulk_under_way(order.from, self_, order.transfer, std::move(arrival));
+}
+
+void VirtualRank::bulk_under_way(Rank from,
+                                 Rank to,
+                                 std::uint64_t transfer,
+                                 std::optional<Network::BulkArrival> arrival) {
+    if (!arrival) {
+        return;
+    }
+    VirtualRank& receiver = peer_(to);
+    world_.queue.at(arrival->when, [&receiver, from, transfer, data = std::move(arrival->data)] {
+        receiver.post(rank::BulkReceived{from, transfer, data});
+    });
+}
+
+void VirtualRank::carry_out(wire::AnnounceCluster& order) {
+    require(!cluster_, "the cluster was announced twice");
+    cluster_ = std::move(order);
+    if (cluster_->coordinator != machine_.coordinator()) {
+        throw SimFailure("the cluster was announced with another coordinator");
+    }
+    world_.statistics.took(Path::coordinator_is_not_driver,
+                           cluster_->coordinator != world_.options.driver ? 1 : 0);
+}
+
+void VirtualRank::carry_out(wire::FallSilent& /*order*/) {
+    require(!silent_, "a rank fell silent twice");
+    silent_ = true;
+    executors_.fall_silent();
+}
+
+void VirtualRank::carry_out(wire::CloseTransport& /*order*/) {
+    require(silent_ && !closed_, "a transport was closed twice, or too early");
+    closed_ = true;
+    send_packets();
+}
+
+void VirtualRank::send_packets() {
+    link_.flush([&](Rank to, std::span<const std::byte> bytes) {
+        VirtualRank& receiver = peer_(to);
+        ++world_.statistics.packets;
+        const TimePoint arrival =
+            world_.network.packet_arrival(world_.queue.now(), self_, to, bytes.size());
+        world_.queue.at(arrival, [&receiver, from = self_, packet = Buffer::copy_of(bytes)] {
+            if (!receiver.closed_) {
+                receiver.packets_.emplace_back(from, packet);
+                receiver.wake();
+            }
+        });
+    });
+    if (link_.queued_bytes() > 0) {
+        world_.statistics.took(Path::window_full);
+    }
+}
+
+void VirtualRank::note_grant() {
+    const auto cancelled = [](const wire::Action& action) {
+        return std::holds_alternative<wire::ResolveFuture>(action);
+    };
+    world_.statistics.took(
+        Path::recalled_task_cancelled,
+        static_cast<std::uint64_t>(std::count_if(actions_.begin(), actions_.end(), cancelled)));
+}
+
+void VirtualRank::note_sent(const wire::Message& message) {
+    Statistics& statistics = world_.statistics;
+    ++statistics.messages;
+    if (holds<wire::Recall>(message)) {
+        statistics.took(Path::recall_sent);
+    } else if (const auto* returned = std::get_if<wire::Returned>(&message)) {
+        statistics.took(returned->tasks.empty() ? Path::recall_futile : Path::task_returned);
+    } else if (holds<wire::Progress>(message) && granting_) {
+        statistics.took(Path::grant_declined);
+    } else if (holds<wire::Subscribe>(message)) {
+        statistics.took(Path::subscribed);
+    } else if (holds<wire::FetchFailed>(message)) {
+        statistics.took(Path::fetch_failed);
+    }
+}
+
+void VirtualRank::note_received(const wire::Envelope& envelope) {
+    Statistics& statistics = world_.statistics;
+    const auto& message = envelope.message;
+    if (envelope.term > machine_.term() && !holds<wire::CoordinatorElected>(message)) {
+        statistics.took(Path::early_message);
+    } else if (const auto* subscribe = std::get_if<wire::Subscribe>(&message)) {
+        statistics.took(Path::object_ready_waited,
+                        machine_.owner().outcome(subscribe->object) == nullptr ? 1 : 0);
+    } else if (const auto* drop = std::get_if<wire::Drop>(&message)) {
+        for (const ObjectId object : drop->objects) {
+            statistics.took(Path::copy_dropped,
+                            world_.oracle.truth(object).ran_on.value_or(owner_of(object)) != self_
+                                ? 1
+                                : 0);
+        }
+    }
+}
+
+void VirtualRank::check_now_and_then() {
+    if (!world_.options.check_invariants) {
+        return;
+    }
+    // Checking costs as much as there is state, so large states are checked less often.
+    const std::uint64_t state = machine_.owner().unfinished() + machine_.worker().task_count();
+    if (++unchecked_ * 32 > state) {
+        unchecked_ = 0;
+        machine_.check_invariants();
+    }
+}
+
+void VirtualRank::check_idle() const {
+    const auto need = [&](bool holds, const char* otherwise) {
+        require(holds, fmt::format("{} {}\n{}", to_string(self_), otherwise, describe()));
+    };
+    machine_.check_invariants();
+    need(inbox_.empty() && packets_.empty(), "has events left");
+    need(executors_.idle(), "still runs something");
+    need(machine_.owner().unfinished() == 0, "has unfinished tasks");
+    need(machine_.worker().idle(), "has a worker that is not idle");
+    need(!machine_.store().fetching(), "is still fetching");
+    need(link_.queued_bytes() == 0, "has messages queued");
+    if (const auto* scheduler = machine_.scheduler()) {
+        need(scheduler->idle(), "has a scheduler that is not idle");
+    }
+}
+
+std::string VirtualRank::describe() const {
+    std::string text = fmt::format(
+        "  {}: {} unfinished of its own, {} at its worker, {} objects kept{}{}{}\n",
+        to_string(self_),
+        machine_.owner().unfinished(),
+        machine_.worker().task_count(),
+        machine_.store().object_count(),
+        machine_.store().fetching() ? ", fetching" : "",
+        machine_.scheduler() != nullptr && !machine_.scheduler()->idle() ? ", scheduler not idle" : "",
+        link_.queued_bytes() > 0 ? ", messages queued" : "");
+    return text + executors_.describe();
+}
+
+} // namespace muster::sim

@@ -1,0 +1,97 @@
+#pragma once
+
+#include "executors.hpp"
+#include "rank/rank_machine.hpp"
+#include "wire/link.hpp"
+#include "world.hpp"
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace muster::sim {
+
+/// One simulated process: the shipped machine and link, a progress loop in virtual time, and
+/// executors. Counterpart of the runtime.
+class VirtualRank {
+public:
+    /// How a rank reaches the others: set by the simulation.
+    using Peer = std::function<VirtualRank&(Rank)>;
+
+    VirtualRank(World& world, const rank::RankMachine::Config& config, Peer peer);
+
+    /// A local fact, as from an executor thread.
+    void post(rank::Event event);
+
+    [[nodiscard]] Executors& executors() { return executors_; }
+    [[nodiscard]] const Executors& executors() const { return executors_; }
+    [[nodiscard]] const rank::RankMachine& machine() const { return machine_; }
+    [[nodiscard]] const wire::Link& link() const { return link_; }
+    [[nodiscard]] const std::optional<wire::AnnounceCluster>& cluster() const { return cluster_; }
+    [[nodiscard]] bool fell_silent() const { return silent_; }
+    [[nodiscard]] bool closed() const { return closed_; }
+    /// Holds the progress loop up until `until`.
+    void stall(TimePoint until);
+
+    /// Throws SimFailure unless nothing is left of what ran.
+    void check_idle() const;
+    /// What this rank is at, for the report of a simulation that got stuck.
+    [[nodiscard]] std::string describe() const;
+
+private:
+    using Packet = std::pair<Rank, Buffer>;
+
+    void wake();
+    void loop();
+    void feed(rank::Event event);
+    void feed_packet(const Packet& packet);
+    void receive(Rank from, std::span<const std::byte> frame);
+    void carry_out();
+    void carry_out(wire::SendMessage& order);
+    void carry_out(wire::EnqueueTask& order) { executors_.enqueue(std::move(order)); }
+    void carry_out(wire::GrantSlot& order) { executors_.grant_slot(order.task_class); }
+    void carry_out(wire::RevokeSlot& order);
+    void carry_out(wire::TakeBackTasks& order) { executors_.take_back(order); }
+    void carry_out(wire::StopTask& order) { executors_.stop(order); }
+    void carry_out(wire::ResumeTask& order) { executors_.resume(order.task); }
+    void carry_out(wire::ResolveFuture& order) { executors_.resolve(order); }
+    void carry_out(wire::DeliverValue& order) { executors_.deliver(order); }
+    void carry_out(wire::SendBulk& order);
+    void carry_out(wire::ReceiveBulk& order);
+    void carry_out(wire::AnnounceCluster& order);
+    void carry_out(wire::FallSilent& order);
+    void carry_out(wire::CloseTransport& order);
+    void send_packets();
+    void bulk_under_way(Rank from,
+                        Rank to,
+                        std::uint64_t transfer,
+                        std::optional<Network::BulkArrival> arrival);
+    void note_grant();
+    void note_sent(const wire::Message& message);
+    void note_received(const wire::Envelope& envelope);
+    void check_now_and_then();
+
+    World& world_;
+    Rank self_;
+    Peer peer_;
+    rank::RankMachine machine_;
+    wire::Link link_;
+    Executors executors_;
+    std::deque<rank::Event> inbox_;
+    std::deque<Packet> packets_;
+    wire::Actions actions_;
+    wire::Actions acting_;
+    std::optional<wire::AnnounceCluster> cluster_;
+    TimePoint stalled_until_{};
+    std::uint64_t unchecked_ = 0; ///< Events since the invariants were last checked.
+    bool awake_ = false;
+    bool granting_ = false; ///< A Grant is being handled.
+    bool silent_ = false;
+    bool closed_ = false;
+};
+
+} // namespace muster::sim

@@ -1,0 +1,159 @@
+#include "actions.hpp"
+#include "rank/rank_machine.hpp"
+
+#include <gtest/gtest.h>
+
+namespace muster::rank {
+namespace {
+
+using testing::bytes;
+using testing::cpu_class;
+using testing::orders;
+using testing::sent;
+
+RankMachine::Config config(Rank self, std::int32_t world_size) {
+    RankMachine::Config config;
+    config.self = self;
+    config.world_size = world_size;
+    config.host = "host";
+    config.capacity.cpus = 1;
+    return config;
+}
+
+/// Events, then one flush.
+class Driven {
+public:
+    Driven(Rank self, std::int32_t world_size) : machine_(config(self, world_size)) {}
+
+    wire::Actions on(std::vector<Event> events) {
+        wire::Actions actions;
+        for (auto& event : events) {
+            machine_.on_event(std::move(event), actions);
+        }
+        machine_.flush(actions);
+        machine_.check_invariants();
+        return actions;
+    }
+    wire::Actions hear(Rank from, wire::Message message, Term term = Term{1}) {
+        return on({MessageReceived{from, {term, std::move(message)}}});
+    }
+    RankMachine* operator->() { return &machine_; }
+
+private:
+    RankMachine machine_;
+};
+
+TasksSubmitted submission(std::uint64_t first, std::uint64_t count) {
+    owner::Submission submission;
+    submission.first = make_object_id(Rank{0}, first);
+    submission.task_class = cpu_class(1);
+    submission.tasks.resize(count);
+    submission.futures = std::make_shared<int>();
+    return {std::move(submission)};
+}
+
+TEST(RankMachine, AloneItElectsItselfAndRunsATaskWithoutAnyMessage) {
+    Driven machine(Rank{0}, 1);
+    const auto started = machine.on({Started{}});
+    ASSERT_EQ(orders<wire::AnnounceCluster>(started).size(), 1U);
+    EXPECT_EQ(machine->coordinator(), Rank{0});
+
+    const auto running = machine.on({submission(1, 1)});
+    EXPECT_TRUE(orders<wire::SendMessage>(running).empty());
+    ASSERT_EQ(orders<wire::EnqueueTask>(running).size(), 1U);
+    EXPECT_EQ(orders<wire::GrantSlot>(running).size(), 1U);
+
+    const auto done = machine.on(
+        {worker::AttemptFinished{make_object_id(Rank{0}, 1), true, bytes(4), {}, Duration{5}},
+         SlotReturned{0}});
+    ASSERT_EQ(orders<wire::ResolveFuture>(done).size(), 1U);
+    EXPECT_TRUE(machine->scheduler()->idle());
+    EXPECT_TRUE(machine->worker().idle());
+}
+
+TEST(RankMachine, OneFlushGoesOnUntilNothingIsLeftToDo) {
+    Driven machine(Rank{0}, 1);
+    machine.on({Started{}});
+    const ObjectId first = make_object_id(Rank{0}, 1);
+    auto second = submission(2, 1);
+    second.submission.tasks[0].dependencies = {first};
+    machine.on({submission(1, 1), std::move(second), FutureReleased{first}});
+    // Nobody outside is told of the first one's end; the second must start all the same.
+    const auto actions =
+        machine.on({worker::AttemptFinished{first, true, {}, {}, Duration{5}}});
+    EXPECT_EQ(orders<wire::EnqueueTask>(actions).size(), 1U);
+}
+
+TEST(RankMachine, KeepsMessagesOfATermItHasNotHeardOf) {
+    Driven machine(Rank{1}, 2);
+    machine.on({Started{}});
+    machine.hear(Rank{0}, wire::Register{NodeId{0}, "host", {}});
+    EXPECT_EQ(machine->scheduler(), nullptr);
+    const auto actions =
+        machine.hear(Rank{0}, wire::CoordinatorElected{Term{1}, Rank{1}, "test"}, Term{0});
+    ASSERT_NE(machine->scheduler(), nullptr);
+    EXPECT_EQ(sent<wire::ClusterFormed>(actions).size(), 1U); // to rank 0: both have registered
+    EXPECT_EQ(orders<wire::AnnounceCluster>(actions).size(), 1U);
+}
+
+TEST(RankMachine, IgnoresTheOrdersOfAnOlderTermAndOfOtherRanks) {
+    Driven machine(Rank{1}, 3);
+    machine.on({Started{}});
+    machine.hear(Rank{0}, wire::CoordinatorElected{Term{2}, Rank{2}, "test"}, Term{1});
+    const wire::Recall recall{cpu_class(1), 1};
+    EXPECT_TRUE(machine.hear(Rank{2}, recall, Term{1}).empty());
+    EXPECT_TRUE(machine.hear(Rank{0}, recall, Term{2}).empty());
+    EXPECT_EQ(orders<wire::TakeBackTasks>(machine.hear(Rank{2}, recall, Term{2})).size(), 1U);
+}
+
+TEST(RankMachine, DeliversWantedValuesFromHereAndElsewhere) {
+    Driven machine(Rank{0}, 1);
+    machine.on({Started{}});
+    const ObjectId large = make_object_id(Rank{0}, 1);
+    const auto put = machine.on({ValuePut{large, bytes(5000), std::make_shared<int>()}});
+    EXPECT_TRUE(orders<wire::ResolveFuture>(put).at(0).outcome.kept);
+    const auto delivered = orders<wire::DeliverValue>(machine.on({FutureWanted{large}}));
+    ASSERT_EQ(delivered.size(), 1U);
+    EXPECT_EQ(delivered[0].outcome.value.size(), 5000U);
+    machine.on({FutureReleased{large}});
+    EXPECT_EQ(machine->store().object_count(), 0U);
+}
+
+TEST(RankMachine, EndsInStepsWithTheOthers) {
+    Driven driver(Rank{0}, 2);
+    Driven other(Rank{1}, 2);
+    driver.on({Started{}});
+    const auto elected = driver.hear(Rank{1}, wire::Bid{Rank{1}, 1, false}, Term{0});
+    other.hear(Rank{0}, sent<wire::CoordinatorElected>(elected).at(0).second, Term{0});
+
+    const auto shutdown = driver.on({DriverFinished{3}});
+    EXPECT_EQ(sent<wire::Shutdown>(shutdown).at(0).first, Rank{1});
+    EXPECT_EQ(orders<wire::FallSilent>(shutdown).at(0).exit_code, 3);
+    EXPECT_TRUE(driver->silent());
+    const auto silent = other.hear(Rank{0}, wire::Shutdown{3});
+    EXPECT_EQ(orders<wire::FallSilent>(silent).size(), 1U);
+    EXPECT_TRUE(sent<wire::Goodbye>(silent).empty()) << "its executors still run";
+
+    EXPECT_EQ(sent<wire::Goodbye>(other.on({ExecutorsStopped{}})).at(0).first, Rank{0});
+    EXPECT_TRUE(driver.hear(Rank{1}, wire::Goodbye{}).empty());
+    const auto leaving = driver.on({ExecutorsStopped{}});
+    EXPECT_EQ(sent<wire::Leave>(leaving).at(0).first, Rank{1});
+    EXPECT_EQ(orders<wire::CloseTransport>(leaving).size(), 1U);
+    EXPECT_EQ(orders<wire::CloseTransport>(other.hear(Rank{0}, wire::Leave{})).size(), 1U);
+}
+
+TEST(RankMachine, SilentRankIgnoresItsTasksButServesFetches) {
+    Driven machine(Rank{0}, 1);
+    machine.on({Started{}});
+    const ObjectId large = make_object_id(Rank{0}, 1);
+    machine.on({ValuePut{large, bytes(5000), std::make_shared<int>()}, submission(2, 1)});
+    const TaskId task = make_object_id(Rank{0}, 2);
+    machine.on({TaskBlocked{task}, DriverFinished{0}});
+    // Woken from its wait by the end of the run, not resumed.
+    EXPECT_TRUE(machine.on({worker::AttemptFinished{task, true, {}, {}, Duration{1}}}).empty());
+    const auto served = machine.hear(Rank{0}, wire::Fetch{large, 1});
+    EXPECT_EQ(orders<wire::SendBulk>(served).size(), 1U);
+}
+
+} // namespace
+} // namespace muster::rank
