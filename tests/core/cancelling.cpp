@@ -51,12 +51,10 @@ MUSTER_BODY(ATaskThatWaitsForItsArgumentsIsCancelled) {
 }
 
 MUSTER_BODY(QueuedTasksAreCancelled) {
-    // More than the CPUs take: the first hold them, the rest are queued, here or on their rank.
+    // The holder goes first and takes all CPUs; the rest is queued, here or on their rank.
     for (int rank = 0; rank < rank_count(); ++rank) {
-        std::vector<Future<int>> holders;
-        for (int i = 0; i < 2; ++i) {
-            holders.push_back(task<&wait_for_stop>.with({.placement = on_rank(rank)})());
-        }
+        auto holder =
+            task<&wait_for_stop>.with({.cpus = 2, .priority = 1, .placement = on_rank(rank)})();
         auto queued = map<&pass>(std::vector<int>(100, 5), {.placement = on_rank(rank)});
         for (auto& future : queued) {
             cancel(future);
@@ -64,10 +62,8 @@ MUSTER_BODY(QueuedTasksAreCancelled) {
         for (auto& future : queued) {
             expect_cancelled(future);
         }
-        for (auto& holder : holders) {
-            cancel(holder);
-        }
-        (void)wait(holders);
+        cancel(holder);
+        (void)wait(std::vector{holder});
         EXPECT_EQ(task<&pass>.with({.placement = on_rank(rank)})(6).get(), 6);
     }
 }

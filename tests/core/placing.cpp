@@ -106,7 +106,8 @@ MUSTER_BODY(ALicenseIsHeldByOneTaskAtATime) {
     auto holder =
         task<&wait_for_stop>.with({.resources = {{"license", 1}}, .placement = on_rank(0)})();
     auto second = task<&where>.with({.resources = {{"license", 1}}, .placement = on_rank(0)})();
-    EXPECT_EQ(task<&where>.with({.placement = on_rank(0)})().get(), 0);
+    // Of a higher priority, since a rank is kept for what waits longest.
+    EXPECT_EQ(task<&where>.with({.priority = 1, .placement = on_rank(0)})().get(), 0);
     EXPECT_FALSE(second.ready());
     cancel(holder);
     EXPECT_EQ(second.get(), 0);
@@ -115,7 +116,7 @@ MUSTER_BODY(ALicenseIsHeldByOneTaskAtATime) {
 MUSTER_BODY(HigherPrioritiesRunFirst) {
     // While a gate holds the whole rank, tasks gather; then they run one by one.
     const auto place = on_rank(rank_count() - 1);
-    auto gate = task<&wait_for_stop>.with({.cpus = 2, .placement = place})();
+    auto gate = task<&wait_for_stop>.with({.cpus = 2, .priority = 20, .placement = place})();
     auto begin = put(0);
     std::vector<Future<std::int64_t>> times;
     const auto stamp = task<[](int /*after*/) {
@@ -140,8 +141,11 @@ MUSTER_BODY(WhatNoRankHasIsRefusedAtTheCall) {
     EXPECT_TRUE(
         contains(needs({.gpus = 0.5}), "needs 1 cpu, 0.5 gpus: the most any rank has is 0 of gpus"))
         << needs({.gpus = 0.5});
-    EXPECT_TRUE(contains(needs({.memory = 1'000'000_GiB}), "of memory (rank 0 on "))
-        << needs({.memory = 1'000'000_GiB});
+    EXPECT_TRUE(
+        contains(needs({.memory = 10'000_GiB}), "9.77 TiB memory: the most any rank has is "))
+        << needs({.memory = 10'000_GiB});
+    EXPECT_TRUE(contains(needs({.memory = 10'000'000_GiB}), "more than any rank can have"))
+        << needs({.memory = 10'000'000_GiB});
     EXPECT_TRUE(
         contains(needs({.resources = {{"license", 2}}}), "the most any rank has is 1 of license"))
         << needs({.resources = {{"license", 2}}});

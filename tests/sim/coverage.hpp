@@ -11,36 +11,36 @@ namespace muster::sim {
 /// proves nothing about it.
 enum class Path : std::uint8_t {
     coordinator_is_not_driver, ///< The driver's rank and the coordinator are two ranks.
-    early_message,      ///< A message of a term that its receiver had not heard of.
-    recall_sent,        ///< The coordinator asked for tasks back.
-    recall_futile,      ///< And got none.
-    task_returned,      ///< Tasks came back to the coordinator.
-    grant_declined,     ///< A granted task had been cancelled meanwhile.
-    recalled_task_cancelled, ///< It was cancelled between its return and its next grant.
-    slot_revoked,       ///< A class that goes first took a slot.
-    slot_bounced,       ///< A slot came back without having run a task.
-    task_blocked,       ///< A task waited for a future and lent its CPUs.
-    resume_waited,      ///< Its CPUs were taken when it wanted to go on.
-    stop_before_start,  ///< A cancelled task was still in its worker's queue.
-    stop_while_fetching, ///< Or waited for a dependency's value.
-    stop_while_running, ///< Or ran, or was blocked.
-    stop_too_late,      ///< Or was done, or recalled, when the order came.
-    cancel_elsewhere,   ///< A task was cancelled by a rank that does not own it.
-    future_borrowed,    ///< A future came to another rank inside a value.
-    future_came_home,   ///< A future came to its own rank inside a value.
-    subscribed,         ///< A rank asked an owner for an object's outcome.
-    object_ready_waited, ///< And the object was not there yet.
-    value_fetched,      ///< A value went from rank to rank by bulk transfer.
-    fetch_failed,       ///< The holder had dropped what was fetched.
-    value_delivered,    ///< A future's bytes were fetched.
-    copy_dropped,       ///< A fetched copy was dropped with its object.
+    early_message,             ///< A message of a term that its receiver had not heard of.
+    recall_sent,               ///< The coordinator asked for tasks back.
+    recall_futile,             ///< And got none.
+    task_returned,             ///< Tasks came back to the coordinator.
+    grant_declined,            ///< A granted task had been cancelled meanwhile.
+    recalled_task_cancelled,   ///< It was cancelled between its return and its next grant.
+    slot_revoked,              ///< A class that goes first took a slot.
+    slot_bounced,              ///< A slot came back without having run a task.
+    task_blocked,              ///< A task waited for a future and lent its CPUs.
+    resume_waited,             ///< Its CPUs were taken when it wanted to go on.
+    stop_before_start,         ///< A cancelled task was still in its worker's queue.
+    stop_while_fetching,       ///< Or waited for a dependency's value.
+    stop_while_running,        ///< Or ran, or was blocked.
+    stop_too_late,             ///< Or was done, or recalled, when the order came.
+    cancel_elsewhere,          ///< A task was cancelled by a rank that does not own it.
+    future_borrowed,           ///< A future came to another rank inside a value.
+    future_came_home,          ///< A future came to its own rank inside a value.
+    subscribed,                ///< A rank asked an owner for an object's outcome.
+    object_ready_waited,       ///< And the object was not there yet.
+    value_fetched,             ///< A value went from rank to rank by bulk transfer.
+    fetch_failed,              ///< The holder had dropped what was fetched.
+    value_delivered,           ///< A future's bytes were fetched.
+    copy_dropped,              ///< A fetched copy was dropped with its object.
     failed_by_dependency,
     failed_by_exception,
     cancelled_before_start,
-    window_full,        ///< A sender had to wait for credits.
-    frame_in_pieces,    ///< A message spanned packets.
+    window_full,     ///< A sender had to wait for credits.
+    frame_in_pieces, ///< A message spanned packets.
     rank_stalled,
-    ended_early,        ///< The driver returned while tasks were running.
+    ended_early, ///< The driver returned while tasks were running.
     count_,
 };
 
@@ -61,9 +61,11 @@ struct Statistics {
     void took(Path path, std::uint64_t times = 1) {
         paths[static_cast<std::size_t>(path)] += times;
     }
+
     [[nodiscard]] std::uint64_t times(Path path) const {
         return paths[static_cast<std::size_t>(path)];
     }
+
     void add(const Statistics& other);
 };
 

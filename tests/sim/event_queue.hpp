@@ -14,7 +14,9 @@ namespace muster::sim {
 class EventQueue {
 public:
     [[nodiscard]] TimePoint now() const { return now_; }
+
     [[nodiscard]] bool empty() const { return heap_.empty(); }
+
     [[nodiscard]] std::uint64_t events_run() const { return events_run_; }
 
     void at(TimePoint when, std::function<void()> what) {
@@ -22,6 +24,7 @@ public:
         heap_.push_back({when, ++planned_, std::move(what)});
         std::push_heap(heap_.begin(), heap_.end(), later);
     }
+
     void after(Duration delay, std::function<void()> what) { at(now_ + delay, std::move(what)); }
 
     void run_next() {

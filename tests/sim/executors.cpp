@@ -233,9 +233,8 @@ void Executors::deliver(const wire::DeliverValue& order) {
     wanted_.erase(begin, end);
 }
 
-std::vector<Handle> Executors::submit(const TaskKind& kind,
-                                      std::uint32_t depth,
-                                      const std::vector<Launch>& tasks) {
+std::vector<Handle>
+Executors::submit(const TaskKind& kind, std::uint32_t depth, const std::vector<Launch>& tasks) {
     auto block = std::make_shared<FutureBlock>();
     block->first = make_object_id(self_, last_sequence_ + 1);
     block->slots.resize(tasks.size());
@@ -272,8 +271,7 @@ Handle Executors::put(std::size_t bytes, std::span<const ObjectId> contained) {
     block->slots.resize(1);
     escape(contained);
     Buffer value = make_payload(block->first, contained, bytes);
-    world_.oracle.stored(
-        block->first, self_, {contained.begin(), contained.end()}, value.size());
+    world_.oracle.stored(block->first, self_, {contained.begin(), contained.end()}, value.size());
     post_(rank::ValuePut{block->first, std::move(value), block});
     return adopt(std::move(block), 0);
 }
@@ -289,13 +287,12 @@ void Executors::cancel(ObjectId object) {
 std::string Executors::describe() const {
     std::string text;
     for (const auto& [id, context] : contexts_) {
-        text += fmt::format(
-            "    {} at step {} of {}{}{}\n",
-            context.task ? to_string(*context.task) : "the driver",
-            context.position,
-            context.program->steps.size(),
-            context.blocked ? ", blocked" : "",
-            context.resuming ? ", waits for its CPUs" : "");
+        text += fmt::format("    {} at step {} of {}{}{}\n",
+                            context.task ? to_string(*context.task) : "the driver",
+                            context.position,
+                            context.program->steps.size(),
+                            context.blocked ? ", blocked" : "",
+                            context.resuming ? ", waits for its CPUs" : "");
     }
     for (const auto& [object, handle] : wanted_) {
         text += fmt::format("    the bytes of {} are awaited\n", to_string(object));

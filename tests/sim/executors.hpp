@@ -31,7 +31,9 @@ public:
     // Orders of the rank's machine.
     void enqueue(wire::EnqueueTask order);
     void grant_slot(wire::ClassIndex index);
+
     void revoke_slot(wire::ClassIndex index) { queue_.revoke_slot(index); }
+
     void take_back(const wire::TakeBackTasks& order);
     void stop(const wire::StopTask& order);
     void resume(TaskId task);
@@ -49,6 +51,7 @@ public:
         std::vector<ObjectId> passed;
         std::size_t argument_bytes = 0;
     };
+
     std::vector<Handle>
     submit(const TaskKind& kind, std::uint32_t depth, const std::vector<Launch>& tasks);
     Handle put(std::size_t bytes, std::span<const ObjectId> contained);
@@ -58,17 +61,24 @@ public:
     void want(const Handle& handle);
 
     [[nodiscard]] bool running(TaskId task) const { return running_.contains(task); }
+
     [[nodiscard]] bool blocked(TaskId task) const {
         const auto place = running_.find(task);
         return place != running_.end() && contexts_.at(place->second).blocked;
     }
+
     /// Blocked ones are not counted.
     [[nodiscard]] std::size_t running_count() const { return running_.size() - blocked_count_; }
+
     [[nodiscard]] std::size_t blocked_count() const { return blocked_count_; }
+
     [[nodiscard]] std::size_t blocked_most() const { return blocked_most_; }
+
     [[nodiscard]] bool idle() const { return contexts_.empty() && wanted_.empty(); }
+
     /// Tasks in the order in which they started.
     [[nodiscard]] const std::vector<TaskId>& started() const { return started_; }
+
     /// What runs and waits here, for the report of a simulation that got stuck.
     [[nodiscard]] std::string describe() const;
 
@@ -79,7 +89,7 @@ private:
         ProgramPtr program;
         std::size_t position = 0;
         std::vector<Handle> table;
-        std::uint64_t plan = 0; ///< Of the latest planned continuation; older ones are void.
+        std::uint64_t plan = 0;     ///< Of the latest planned continuation; older ones are void.
         std::function<void()> done; ///< Only the driver's.
 
         // Only a task's.

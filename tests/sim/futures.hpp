@@ -38,7 +38,9 @@ struct Handle {
     std::size_t index = 0;
 
     [[nodiscard]] explicit operator bool() const { return block != nullptr; }
+
     [[nodiscard]] ObjectId object() const { return advance(block->first, index); }
+
     [[nodiscard]] FutureSlot& slot() const { return block->slots[index]; }
 };
 

@@ -78,8 +78,7 @@ Handle* Executors::local(Context& context, Local index) const {
     return handle ? &handle : nullptr;
 }
 
-std::vector<ObjectId> Executors::objects(Context& context,
-                                         const std::vector<Local>& locals) const {
+std::vector<ObjectId> Executors::objects(Context& context, const std::vector<Local>& locals) const {
     std::vector<ObjectId> found;
     for (const Local index : locals) {
         if (const Handle* handle = local(context, index)) {

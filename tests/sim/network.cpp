@@ -31,7 +31,8 @@ Network::send_bulk(TimePoint now, Rank from, Rank to, std::uint64_t transfer, Bu
         require(sends_.emplace(key, std::move(data)).second, "a bulk transfer is sent twice");
         return std::nullopt;
     }
-    require(receive->second == data.size(), "a bulk transfer has another size than its receiver said");
+    require(receive->second == data.size(),
+            "a bulk transfer has another size than its receiver said");
     receives_.erase(receive);
     const Duration time = travel_time(data.size());
     return BulkArrival{now + time, std::move(data)};

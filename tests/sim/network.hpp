@@ -41,8 +41,8 @@ public:
     /// returned time.
     [[nodiscard]] std::optional<BulkArrival>
     send_bulk(TimePoint now, Rank from, Rank to, std::uint64_t transfer, Buffer data);
-    [[nodiscard]] std::optional<BulkArrival> receive_bulk(
-        TimePoint now, Rank from, Rank to, std::uint64_t transfer, std::uint64_t size);
+    [[nodiscard]] std::optional<BulkArrival>
+    receive_bulk(TimePoint now, Rank from, Rank to, std::uint64_t transfer, std::uint64_t size);
 
     /// No bulk transfer waits for its other side.
     [[nodiscard]] bool bulk_idle() const { return sends_.empty() && receives_.empty(); }

@@ -114,7 +114,8 @@ void Oracle::check_failure(ObjectId object,
         break;
     case Kind::dependency:
         require(truth.starts == 0, about(object, "ran, and failed by a dependency"));
-        require(outcome.failure.size() >= 2, about(object, "failed by a dependency, without its reason"));
+        require(outcome.failure.size() >= 2,
+                about(object, "failed by a dependency, without its reason"));
         require(std::any_of(truth.dependencies.begin(),
                             truth.dependencies.end(),
                             [&](ObjectId dependency) { return !this->truth(dependency).ended_ok; }),

@@ -46,7 +46,9 @@ public:
     void value_came(ObjectId object, const Buffer& value) const;
 
     [[nodiscard]] const Truth& truth(ObjectId object) const;
+
     [[nodiscard]] bool known(ObjectId object) const { return truths_.contains(object); }
+
     [[nodiscard]] const std::map<ObjectId, Truth>& truths() const { return truths_; }
 
 private:

@@ -14,9 +14,9 @@
 /// What a simulated task (or the driver) does: a list of steps.
 ///
 /// A program holds futures in a table: first those passed to it inside its arguments, then those
-/// found in its dependencies' values, then each task it submits, each value it puts, and those found
-/// in the values it gets. Steps name them by position, taken modulo the table's size, so that a
-/// random program is always valid; a step whose future was released does nothing.
+/// found in its dependencies' values, then each task it submits, each value it puts, and those
+/// found in the values it gets. Steps name them by position, taken modulo the table's size, so that
+/// a random program is always valid; a step whose future was released does nothing.
 namespace muster::sim {
 
 struct Program;
@@ -62,8 +62,8 @@ struct Put {
 /// Waits for a future's value. A task lends its CPUs meanwhile.
 struct Get {
     Local future = 0;
-    bool unpack = false;    ///< Takes the futures inside the value into the table.
-    bool tolerant = true;   ///< Goes on if the future failed; else the program fails with it.
+    bool unpack = false;  ///< Takes the futures inside the value into the table.
+    bool tolerant = true; ///< Goes on if the future failed; else the program fails with it.
 };
 
 /// Get of every future in the table, one after the other.

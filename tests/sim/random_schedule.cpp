@@ -15,8 +15,8 @@ using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
 Duration log_uniform(Random& random, Duration low, Duration high) {
-    return Duration{static_cast<std::int64_t>(random.log_uniform(
-        static_cast<double>(low.count()), static_cast<double>(high.count())))};
+    return Duration{static_cast<std::int64_t>(
+        random.log_uniform(static_cast<double>(low.count()), static_cast<double>(high.count())))};
 }
 
 std::size_t log_uniform_count(Random& random, std::size_t low, std::size_t high) {
@@ -31,8 +31,8 @@ SimOptions random_world(std::uint64_t seed, Random& random) {
     options.driver = Rank{static_cast<std::int32_t>(
         random.chance(0.7) ? 0 : random.below(static_cast<std::uint64_t>(options.ranks)))};
     if (random.chance(0.5)) {
-        options.preferred_coordinator =
-            Rank{static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(options.ranks)))};
+        options.preferred_coordinator = Rank{
+            static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(options.ranks)))};
     }
     const auto nodes = random.between(1, 4);
     const bool alike = random.chance(0.5);
@@ -69,8 +69,8 @@ SimOptions random_world(std::uint64_t seed, Random& random) {
 /// Makes random programs that cannot deadlock by their own fault.
 ///
 /// A task that holds GPUs, memory or licences while it waits could wait for a task that wants the
-/// same; so everything such a task may wait for demands CPUs only, which waiting tasks lend. It gets
-/// no futures from outside: whatever it waits for was submitted below it.
+/// same; so everything such a task may wait for demands CPUs only, which waiting tasks lend. It
+/// gets no futures from outside: whatever it waits for was submitted below it.
 class ProgramMaker {
 public:
     ProgramMaker(Random& random, const SimOptions& world) : random_(random), world_(world) {
@@ -111,8 +111,7 @@ private:
     TaskKind random_kind(bool cpus_only) {
         TaskKind kind;
         kind.function = FunctionId{++last_function_};
-        kind.priority =
-            random_.chance(0.6) ? 0 : static_cast<std::int32_t>(random_.between(-2, 2));
+        kind.priority = random_.chance(0.6) ? 0 : static_cast<std::int32_t>(random_.between(-2, 2));
         // Made to fit one rank, so that it is feasible.
         std::size_t target = random_.below(world_.capacities.size());
         while (cpus_only && world_.capacities[target].cpus == Amount{}) {
@@ -127,7 +126,8 @@ private:
                 kind.demand.gpus = std::min(gpus[random_.below(gpus.size())], capacity.gpus);
             }
             if (random_.chance(0.3)) {
-                kind.demand.memory = std::min(Amount{random_.between(1, 128) << 20}, capacity.memory);
+                kind.demand.memory =
+                    std::min(Amount{random_.between(1, 128) << 20}, capacity.memory);
             }
             if (random_.chance(0.2) && !capacity.custom.empty()) {
                 kind.demand.custom = capacity.custom;
@@ -223,8 +223,7 @@ private:
         case 3:
         case 4:
         case 5:
-            program.steps.emplace_back(
-                Get{any_local(), random_.chance(0.5), random_.chance(0.8)});
+            program.steps.emplace_back(Get{any_local(), random_.chance(0.5), random_.chance(0.8)});
             break;
         case 6:
             program.steps.emplace_back(Cancel{any_local()});
@@ -303,7 +302,8 @@ private:
 
     void cancel_one_by_one(Program& program, std::size_t count) {
         for (std::size_t i = 0; i < count; ++i) {
-            program.steps.emplace_back(Compute{log_uniform(random_, microseconds{1}, microseconds{30})});
+            program.steps.emplace_back(
+                Compute{log_uniform(random_, microseconds{1}, microseconds{30})});
             program.steps.emplace_back(Cancel{from_end(random_.chance(0.2) ? i : count - 1 - i)});
         }
     }
@@ -311,8 +311,7 @@ private:
     /// A map over a value that takes long to fetch, cancelled bit by bit.
     void add_contended_map(Program& program) {
         auto one = std::make_shared<Program>();
-        one->steps.emplace_back(
-            Compute{log_uniform(random_, microseconds{50}, milliseconds{2})});
+        one->steps.emplace_back(Compute{log_uniform(random_, microseconds{50}, milliseconds{2})});
         one->stoppable = true;
         const std::size_t bytes = log_uniform_count(random_, 5'000, 100'000);
         if (random_.chance(0.3)) {
@@ -339,8 +338,7 @@ private:
 
     void add_large_map(Program& program) {
         auto one = std::make_shared<Program>();
-        one->steps.emplace_back(
-            Compute{log_uniform(random_, microseconds{1}, microseconds{100})});
+        one->steps.emplace_back(Compute{log_uniform(random_, microseconds{1}, microseconds{100})});
         one->result_bytes = random_.below(40);
         const auto& kind = any_kinds_[random_.below(any_kinds_.size())];
         const std::size_t count = log_uniform_count(random_, 100, 2000);

@@ -22,28 +22,72 @@ struct Future {
 /// Describes a task for Sim::submit(): by default one CPU for 100 µs, and no value.
 class TaskBuilder {
 public:
-    TaskBuilder& cpus(Amount amount) { return change([&] { kind_.demand.cpus = amount; }); }
-    TaskBuilder& gpus(Amount amount) { return change([&] { kind_.demand.gpus = amount; }); }
-    TaskBuilder& demand(Resources all) { return change([&] { kind_.demand = std::move(all); }); }
-    TaskBuilder& priority(std::int32_t value) { return change([&] { kind_.priority = value; }); }
-    TaskBuilder& placement(Placement value) { return change([&] { kind_.placement = value; }); }
-    TaskBuilder& function(std::uint32_t n) { return change([&] { kind_.function = FunctionId{n}; }); }
-    TaskBuilder& lasting(Duration time) { return change([&] { time_ = time; }); }
-    TaskBuilder& returning(std::size_t bytes) { return change([&] { result_bytes_ = bytes; }); }
-    TaskBuilder& taking(std::size_t bytes) { return change([&] { argument_bytes_ = bytes; }); }
-    TaskBuilder& throwing() { return change([&] { throws_ = true; }); }
-    TaskBuilder& stoppable() { return change([&] { stoppable_ = true; }); }
+    TaskBuilder& cpus(Amount amount) {
+        return change([&] { kind_.demand.cpus = amount; });
+    }
+
+    TaskBuilder& gpus(Amount amount) {
+        return change([&] { kind_.demand.gpus = amount; });
+    }
+
+    TaskBuilder& demand(Resources all) {
+        return change([&] { kind_.demand = std::move(all); });
+    }
+
+    TaskBuilder& priority(std::int32_t value) {
+        return change([&] { kind_.priority = value; });
+    }
+
+    TaskBuilder& placement(Placement value) {
+        return change([&] { kind_.placement = value; });
+    }
+
+    TaskBuilder& function(std::uint32_t n) {
+        return change([&] { kind_.function = FunctionId{n}; });
+    }
+
+    TaskBuilder& lasting(Duration time) {
+        return change([&] { time_ = time; });
+    }
+
+    TaskBuilder& returning(std::size_t bytes) {
+        return change([&] { result_bytes_ = bytes; });
+    }
+
+    TaskBuilder& taking(std::size_t bytes) {
+        return change([&] { argument_bytes_ = bytes; });
+    }
+
+    TaskBuilder& throwing() {
+        return change([&] { throws_ = true; });
+    }
+
+    TaskBuilder& stoppable() {
+        return change([&] { stoppable_ = true; });
+    }
+
     /// The value is an argument of the task.
-    TaskBuilder& after(Future future) { return change([&] { dependencies_.push_back(future.id); }); }
+    TaskBuilder& after(Future future) {
+        return change([&] { dependencies_.push_back(future.id); });
+    }
+
     /// The future itself is part of an argument; the program's table starts with it.
-    TaskBuilder& passing(Future future) { return change([&] { passed_.push_back(future.id); }); }
+    TaskBuilder& passing(Future future) {
+        return change([&] { passed_.push_back(future.id); });
+    }
+
     /// Runs after `lasting`.
-    TaskBuilder& then(Step step) { return change([&] { steps_.push_back(std::move(step)); }); }
+    TaskBuilder& then(Step step) {
+        return change([&] { steps_.push_back(std::move(step)); });
+    }
+
     /// Submits `count` such tasks and waits for them.
     TaskBuilder& calling(const TaskBuilder& child, std::size_t count);
 
     [[nodiscard]] ProgramPtr program() const;
+
     [[nodiscard]] const TaskKind& kind() const { return kind_; }
+
     [[nodiscard]] Executors::Launch launch() const {
         return {program(), dependencies_, passed_, argument_bytes_};
     }
@@ -91,6 +135,7 @@ public:
 
     // The driver's calls.
     Future submit(const TaskBuilder& task) { return map(task, 1).front(); }
+
     std::vector<Future> map(const TaskBuilder& task, std::size_t count);
     Future put(std::size_t bytes, const std::vector<Future>& contained = {});
     void cancel(Future future);
@@ -98,6 +143,7 @@ public:
     /// Asks for the bytes of a value kept elsewhere.
     void fetch(Future future);
     void run_driver(ProgramPtr program);
+
     [[nodiscard]] bool driver_done() const { return driver_done_; }
 
     // Virtual time.
@@ -105,8 +151,8 @@ public:
     void run_for(Duration time);
     /// Until nothing is left to happen.
     void run_until_idle();
-    /// Releases what the test holds, runs until idle, checks that nothing is left anywhere, and ends
-    /// the run by the shutdown protocol.
+    /// Releases what the test holds, runs until idle, checks that nothing is left anywhere, and
+    /// ends the run by the shutdown protocol.
     void finish();
     /// Ends the run as it is: the driver returns while tasks may be running.
     void end_early();
@@ -122,17 +168,26 @@ public:
     [[nodiscard]] Rank rank_of(Future future) const;
 
     [[nodiscard]] TimePoint now() const { return world_.queue.now(); }
+
     [[nodiscard]] std::int32_t ranks() const { return world_.options.ranks; }
-    [[nodiscard]] VirtualRank& at(Rank rank) { return *ranks_[static_cast<std::size_t>(index(rank))]; }
+
+    [[nodiscard]] VirtualRank& at(Rank rank) {
+        return *ranks_[static_cast<std::size_t>(index(rank))];
+    }
+
     [[nodiscard]] const VirtualRank& at(Rank rank) const {
         return *ranks_[static_cast<std::size_t>(index(rank))];
     }
+
     [[nodiscard]] const Oracle& oracle() const { return world_.oracle; }
+
     [[nodiscard]] const Statistics& statistics() const { return world_.statistics; }
+
     [[nodiscard]] std::uint64_t times(Path path) const { return world_.statistics.times(path); }
 
 private:
     VirtualRank& driver() { return at(world_.options.driver); }
+
     [[nodiscard]] const Handle& handle(Future future) const;
     void run_event();
     void shut_down();

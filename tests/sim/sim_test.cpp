@@ -1,6 +1,5 @@
-#include "sim.hpp"
-
 #include "failure.hpp"
+#include "sim.hpp"
 
 #include <gtest/gtest.h>
 
@@ -22,7 +21,8 @@ Resources capacity(Amount cpus, Amount gpus) {
 }
 
 TEST(Sim, RunsATaskOnTheRankThatFitsIt) {
-    Sim sim{{.seed = 7, .ranks = 3, .capacities = {capacity(1, 0), capacity(1, 0), capacity(4, 0)}}};
+    Sim sim{
+        {.seed = 7, .ranks = 3, .capacities = {capacity(1, 0), capacity(1, 0), capacity(4, 0)}}};
     const auto future = sim.submit(task().cpus(3).returning(10));
     sim.run_until([&] { return sim.running(future); });
     EXPECT_EQ(sim.rank_of(future), Rank{2});
@@ -106,8 +106,8 @@ TEST(Sim, LargeDemandDoesNotStarveBehindSmallOnes) {
     const auto large = sim.submit(task().function(2).cpus(4));
     const auto small = sim.map(task().function(3).lasting(200us), 400);
     sim.run_until([&] { return sim.resolved(large); });
-    const auto before = std::count_if(
-        small.begin(), small.end(), [&](Future f) { return sim.started(f); });
+    const auto before =
+        std::count_if(small.begin(), small.end(), [&](Future f) { return sim.started(f); });
     EXPECT_LT(before, 100);
     sim.finish();
 }
@@ -115,12 +115,12 @@ TEST(Sim, LargeDemandDoesNotStarveBehindSmallOnes) {
 TEST(Sim, CancelledTaskThatWasRecalledIsNotRunAgain) {
     std::uint64_t taken = 0;
     for (std::uint64_t seed = 1; seed <= 40; ++seed) {
-        Sim sim{{.seed = seed,
-                 .ranks = 3,
-                 .preferred_coordinator = Rank{1},
-                 .slowness = {1, 1, 50}}};
+        Sim sim{
+            {.seed = seed, .ranks = 3, .preferred_coordinator = Rank{1}, .slowness = {1, 1, 50}}};
         const auto futures = sim.map(task().lasting(300us), 12);
-        while (sim.times(Path::recall_sent) == 0 && !std::all_of(futures.begin(), futures.end(), [&](Future f) { return sim.resolved(f); })) {
+        while (sim.times(Path::recall_sent) == 0 &&
+               !std::all_of(
+                   futures.begin(), futures.end(), [&](Future f) { return sim.resolved(f); })) {
             sim.run_for(2us);
         }
         for (const Future future : futures) {
@@ -213,7 +213,8 @@ TEST(Sim, FutureThatComesHomeAndLeavesAgainIsStillResolved) {
 TEST(Sim, BorrowedFutureOfAnotherRankIsResolvedThere) {
     Sim sim{{.seed = 13, .ranks = 2}};
     const auto slow = sim.submit(task().lasting(2ms).returning(50'000).placement(on_rank(0)));
-    const auto waits = sim.submit(task().placement(on_rank(1)).passing(slow).then(Get{0, false, false}));
+    const auto waits =
+        sim.submit(task().placement(on_rank(1)).passing(slow).then(Get{0, false, false}));
     sim.run_until_idle();
     EXPECT_TRUE(sim.ok(waits));
     EXPECT_EQ(sim.times(Path::object_ready_waited), 1U);
@@ -282,9 +283,8 @@ TEST(Sim, NoTaskStaysBehindALongOneWhileARankIsIdle) {
         }
         const TimePoint begin = sim.now();
         sim.run_until([&] {
-            return std::all_of(short_ones.begin(), short_ones.end(), [&](Future f) {
-                return sim.resolved(f);
-            });
+            return std::all_of(
+                short_ones.begin(), short_ones.end(), [&](Future f) { return sim.resolved(f); });
         });
         EXPECT_LT(sim.now() - begin, 100ms) << "seed " << seed;
         EXPECT_FALSE(sim.resolved(long_one));

@@ -44,8 +44,8 @@ std::optional<Seeds> seeds_wanted(int argc, char** argv) {
     const std::string_view range = argv[2];
     const std::size_t colon = range.find(':');
     const auto first = number(range.substr(0, colon));
-    const auto count =
-        colon == std::string_view::npos ? std::optional<std::uint64_t>{1} : number(range.substr(colon + 1));
+    const auto count = colon == std::string_view::npos ? std::optional<std::uint64_t>{1}
+                                                       : number(range.substr(colon + 1));
     return first && count ? std::optional{Seeds{*first, *count}} : std::nullopt;
 }
 

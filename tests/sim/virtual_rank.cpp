@@ -25,7 +25,8 @@ VirtualRank::VirtualRank(World& world, const rank::RankMachine::Config& config, 
              .window = world.options.window}),
       executors_(world, config.self, config.capacity, [this](rank::Event event) {
           post(std::move(event));
-      }) {}
+      }) {
+}
 
 void VirtualRank::post(rank::Event event) {
     if (!closed_) {
@@ -80,10 +81,11 @@ void VirtualRank::loop() {
     }
     machine_.flush(actions_);
     carry_out();
-    world_.statistics.took(
-        Path::resume_waited,
-        static_cast<std::uint64_t>(std::count_if(
-            resuming.begin(), resuming.end(), [&](TaskId task) { return executors_.blocked(task); })));
+    world_.statistics.took(Path::resume_waited,
+                           static_cast<std::uint64_t>(
+                               std::count_if(resuming.begin(), resuming.end(), [&](TaskId task) {
+                                   return executors_.blocked(task);
+                               })));
     check_now_and_then();
     send_packets();
     if (closed_) {
@@ -101,10 +103,10 @@ void VirtualRank::feed(rank::Event event) {
 }
 
 void VirtualRank::feed_packet(const Packet& packet) {
-    const auto taken = link_.on_packet(
-        packet.first, packet.second.bytes(), [&](Rank from, std::span<const std::byte> frame) {
-            receive(from, frame);
-        });
+    const auto taken =
+        link_.on_packet(packet.first,
+                        packet.second.bytes(),
+                        [&](Rank from, std::span<const std::byte> frame) { receive(from, frame); });
     require(taken.has_value(), "the link refused a packet");
 }
 
@@ -256,10 +258,9 @@ void VirtualRank::note_received(const wire::Envelope& envelope) {
                         machine_.owner().outcome(subscribe->object) == nullptr ? 1 : 0);
     } else if (const auto* drop = std::get_if<wire::Drop>(&message)) {
         for (const ObjectId object : drop->objects) {
-            statistics.took(Path::copy_dropped,
-                            world_.oracle.truth(object).ran_on.value_or(owner_of(object)) != self_
-                                ? 1
-                                : 0);
+            statistics.took(
+                Path::copy_dropped,
+                world_.oracle.truth(object).ran_on.value_or(owner_of(object)) != self_ ? 1 : 0);
         }
     }
 }
@@ -300,7 +301,8 @@ std::string VirtualRank::describe() const {
         machine_.worker().task_count(),
         machine_.store().object_count(),
         machine_.store().fetching() ? ", fetching" : "",
-        machine_.scheduler() != nullptr && !machine_.scheduler()->idle() ? ", scheduler not idle" : "",
+        machine_.scheduler() != nullptr && !machine_.scheduler()->idle() ? ", scheduler not idle"
+                                                                         : "",
         link_.queued_bytes() > 0 ? ", messages queued" : "");
     return text + executors_.describe();
 }

@@ -28,12 +28,19 @@ public:
     void post(rank::Event event);
 
     [[nodiscard]] Executors& executors() { return executors_; }
+
     [[nodiscard]] const Executors& executors() const { return executors_; }
+
     [[nodiscard]] const rank::RankMachine& machine() const { return machine_; }
+
     [[nodiscard]] const wire::Link& link() const { return link_; }
+
     [[nodiscard]] const std::optional<wire::AnnounceCluster>& cluster() const { return cluster_; }
+
     [[nodiscard]] bool fell_silent() const { return silent_; }
+
     [[nodiscard]] bool closed() const { return closed_; }
+
     /// Holds the progress loop up until `until`.
     void stall(TimePoint until);
 
@@ -52,14 +59,23 @@ private:
     void receive(Rank from, std::span<const std::byte> frame);
     void carry_out();
     void carry_out(wire::SendMessage& order);
+
     void carry_out(wire::EnqueueTask& order) { executors_.enqueue(std::move(order)); }
+
     void carry_out(wire::GrantSlot& order) { executors_.grant_slot(order.task_class); }
+
     void carry_out(wire::RevokeSlot& order);
+
     void carry_out(wire::TakeBackTasks& order) { executors_.take_back(order); }
+
     void carry_out(wire::StopTask& order) { executors_.stop(order); }
+
     void carry_out(wire::ResumeTask& order) { executors_.resume(order.task); }
+
     void carry_out(wire::ResolveFuture& order) { executors_.resolve(order); }
+
     void carry_out(wire::DeliverValue& order) { executors_.deliver(order); }
+
     void carry_out(wire::SendBulk& order);
     void carry_out(wire::ReceiveBulk& order);
     void carry_out(wire::AnnounceCluster& order);

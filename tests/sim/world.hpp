@@ -43,6 +43,7 @@ struct World {
         const auto i = static_cast<std::size_t>(index(rank));
         return i < options.slowness.size() ? options.slowness[i] : 1.0;
     }
+
     [[nodiscard]] Duration scaled(Duration time, Rank rank) const {
         return Duration{
             static_cast<std::int64_t>(static_cast<double>(time.count()) * slowness(rank))};

@@ -98,6 +98,9 @@ public:
 private:
     void prepare() {
         ::prctl(PR_SET_NAME, "muster-zygote");
+        // Launchers end a job by killing the process group of each rank, without a moment's warning
+        // (Open MPI's mpirun: SIGTERM and SIGKILL at once). The zygote must live to end commands.
+        ::setpgid(0, 0);
         ::prctl(PR_SET_CHILD_SUBREAPER, 1);
         // A second sign that the rank is gone, should something hold its end of the socket open.
         ::prctl(PR_SET_PDEATHSIG, SIGHUP);

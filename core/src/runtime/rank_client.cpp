@@ -5,10 +5,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 
 namespace muster::runtime {
 
 using detail::SlotState;
+
+namespace {
+
+// The most that an Amount can count.
+constexpr std::uint64_t memory_max =
+    std::numeric_limits<std::int64_t>::max() / Amount::units_per_one;
+
+} // namespace
 
 RankClient::RankClient(Config config,
                        const FunctionTable& functions,
@@ -163,7 +173,6 @@ std::shared_ptr<detail::FutureBlock> RankClient::submit(const detail::FunctionEn
     task_class.function = functions_.id_of(function);
     task_class.demand.cpus = options.cpus;
     task_class.demand.gpus = options.gpus;
-    task_class.demand.memory = Amount{options.memory.count};
     for (const auto& [name, amount] : options.resources) {
         task_class.demand.custom.emplace_back(name, amount);
     }
@@ -175,6 +184,13 @@ std::shared_ptr<detail::FutureBlock> RankClient::submit(const detail::FunctionEn
         throw Error(fmt::format("task {}: a demand cannot be negative", function.name),
                     ErrorCode::usage);
     }
+    if (options.memory.count > memory_max) {
+        throw Error(fmt::format("task {} needs {} memory: more than any rank can have",
+                                function.name,
+                                to_string(options.memory)),
+                    ErrorCode::infeasible);
+    }
+    task_class.demand.memory = Amount{options.memory.count};
     task_class.priority = options.priority;
     task_class.placement = options.placement;
     if (const auto* parent = detail::current_task()) {

@@ -1,10 +1,38 @@
+#include <muster/base/memory.hpp>
 #include <muster/core/detail/thunk.hpp>
 
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
 namespace muster::detail {
+namespace {
+
+// Freed when the last task whose arguments are in it is done.
+constexpr std::size_t chunk_bytes_max = std::size_t{16} << 10;
+
+} // namespace
+
+Buffer ArgumentEncoder::store(std::span<const std::byte> bytes) {
+    if (bytes.empty()) {
+        return {};
+    }
+    if (bytes.size() > chunk_.size() - chunk_used_) {
+        const std::size_t wanted =
+            std::max(bytes.size(), std::min(bytes.size() * tasks_left_, chunk_bytes_max));
+        auto memory = allocate_bytes(wanted);
+        chunk_bytes_ = memory.get();
+        chunk_ = Buffer(std::move(memory), wanted);
+        chunk_used_ = 0;
+    }
+    std::memcpy(chunk_bytes_ + chunk_used_, bytes.data(), bytes.size());
+    return chunk_.slice(std::exchange(chunk_used_, chunk_used_ + bytes.size()), bytes.size());
+}
 
 EncodedTask ArgumentEncoder::take() {
     EncodedTask task;
-    task.arguments = Buffer::copy_of(writer_.bytes());
+    task.arguments = store(writer_.bytes());
+    tasks_left_ -= tasks_left_ > 1 ? 1 : 0;
     task.dependencies = std::move(dependencies_);
     writer_.clear();
     dependencies_ = {};

@@ -13,6 +13,12 @@ bool can_open(const PlacementView& view, Rank rank) {
 }
 
 std::optional<Rank> pick_rank(const PlacementView& view) {
+    // While a large batch runs, no rank has a CPU free most of the time.
+    const auto& by_free = view.ranks.by_free_cpus();
+    if (view.demand.cpus > Amount{} &&
+        (by_free.empty() || by_free.begin()->first < view.demand.cpus)) {
+        return std::nullopt;
+    }
     switch (view.placement.kind) {
     case Placement::Kind::automatic:
         return pick_automatic(view);

@@ -3,20 +3,9 @@
 #include <muster/base/assert.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace muster::sched {
-namespace {
-
-Resources lendable(const Resources& demand) {
-    return Resources{.cpus = demand.cpus, .gpus = {}, .memory = {}, .custom = {}};
-}
-
-// More than CPUs: what a blocked task does not lend.
-bool holds_more_than_cpus(const Resources& demand) {
-    return demand.gpus > Amount{} || demand.memory > Amount{} || !demand.custom.empty();
-}
-
-} // namespace
 
 Scheduler::Scheduler(const Config& config)
     : config_(config), ranks_(config.world_size),
@@ -91,7 +80,7 @@ void Scheduler::update_order(wire::ClassIndex index) {
 void Scheduler::push_ready(wire::ClassIndex index, const wire::Range& range, bool front) {
     ClassState& state = classes_[index];
     if (state.ready.empty()) {
-        state.hungry = state.active;
+        state.all_hungry = true;
     }
     state.ready_count += range.count;
     if (front) {
@@ -122,6 +111,15 @@ void Scheduler::on_submit(const wire::Submit& message) {
     }
 }
 
+void Scheduler::note_surplus(ClassState& state, Rank rank) {
+    const Usage& usage = state.usage[static_cast<std::size_t>(muster::index(rank))];
+    if (usage.granted > usage.slots) {
+        state.surplus.insert(rank);
+    } else {
+        state.surplus.erase(rank);
+    }
+}
+
 void Scheduler::change_slots(wire::ClassIndex index, Rank worker, std::int64_t by) {
     ClassState& state = classes_[index];
     Usage& usage = state.usage[static_cast<std::size_t>(muster::index(worker))];
@@ -136,6 +134,7 @@ void Scheduler::change_slots(wire::ClassIndex index, Rank worker, std::int64_t b
         state.active.erase(worker);
         state.hungry.erase(worker);
     }
+    note_surplus(state, worker);
 }
 
 void Scheduler::release(wire::ClassIndex index, Rank worker, std::uint64_t count) {
@@ -155,6 +154,7 @@ void Scheduler::release(wire::ClassIndex index, Rank worker, std::uint64_t count
            ranks_.at(worker).free.cpus < Amount{}) {
         change_slots(index, worker, -1);
     }
+    note_surplus(state, worker);
     if (usage.slots > 0 && state.ready_count > 0) {
         state.hungry.insert(worker);
     }
@@ -256,6 +256,7 @@ Scheduler::grant(wire::ClassIndex index, Rank worker, std::uint64_t count, wire:
     state.usage[static_cast<std::size_t>(muster::index(worker))].granted +=
         static_cast<std::int64_t>(range.count);
     state.granted_total += static_cast<std::int64_t>(range.count);
+    note_surplus(state, worker);
     const LeaseId id = make_lease_id(config_.term, ++last_lease_);
     leases_.emplace(id, Lease{index, worker, range.count, 0});
     actions.push_back(wire::SendMessage{owner_of(range.first), wire::Grant{id, range, worker}});
@@ -293,27 +294,36 @@ std::int64_t Scheduler::ahead_per_slot(const ClassState& state) const {
     return std::min({by_time, std::max<std::int64_t>(fair, 1), config_.ahead_tasks_max});
 }
 
+void Scheduler::feed(wire::ClassIndex index, Rank rank, wire::Actions& actions) {
+    ClassState& state = classes_[index];
+    const auto i = static_cast<std::size_t>(muster::index(rank));
+    if (reserved_[i] || contested_[i]) {
+        return;
+    }
+    const Usage& usage = state.usage[i];
+    const std::int64_t ahead = usage.slots * ahead_per_slot(state);
+    // Refilled at half, so that grants come in batches.
+    if (usage.granted - usage.slots > ahead / 2) {
+        return;
+    }
+    while (state.ready_count > 0 && usage.granted < usage.slots + ahead) {
+        grant(
+            index, rank, static_cast<std::uint64_t>(usage.slots + ahead - usage.granted), actions);
+    }
+}
+
 void Scheduler::top_up(wire::ClassIndex index, wire::Actions& actions) {
     ClassState& state = classes_[index];
-    while (state.ready_count > 0 && !state.hungry.empty()) {
-        const Rank rank = *state.hungry.begin();
-        state.hungry.erase(state.hungry.begin());
-        const auto i = static_cast<std::size_t>(muster::index(rank));
-        const Usage& usage = state.usage[i];
-        if (reserved_[i] || contested_[i]) {
-            continue;
+    const bool all = std::exchange(state.all_hungry, false);
+    const std::set<Rank> some = std::exchange(state.hungry, {});
+    if (contested_everywhere_) {
+        return;
+    }
+    for (const Rank rank : all ? state.active : some) {
+        if (state.ready_count == 0) {
+            return; // when there are tasks again, all are asked
         }
-        const std::int64_t ahead = usage.slots * ahead_per_slot(state);
-        // Refilled at half, so that grants come in batches.
-        if (usage.granted - usage.slots > ahead / 2) {
-            continue;
-        }
-        while (state.ready_count > 0 && usage.granted < usage.slots + ahead) {
-            grant(index,
-                  rank,
-                  static_cast<std::uint64_t>(usage.slots + ahead - usage.granted),
-                  actions);
-        }
+        feed(index, rank, actions);
     }
 }
 
@@ -327,23 +337,37 @@ void Scheduler::reserve(wire::ClassIndex index) {
         state.reserved.reset();
     }
     if (!state.reserved) {
-        for (std::int32_t i = 0; i < ranks_.size(); ++i) {
-            if (eligible(ranks_, definition.demand, definition.placement, Rank{i}) &&
-                !blocked(Rank{i}) &&
-                (!state.reserved ||
-                 ranks_.at(Rank{i}).free.cpus > ranks_.at(*state.reserved).free.cpus)) {
-                state.reserved = Rank{i};
+        for (const auto& [free, rank] : ranks_.by_free_cpus()) {
+            if (!blocked(rank) && eligible(ranks_, definition.demand, definition.placement, rank)) {
+                state.reserved = rank;
+                break;
             }
         }
     }
     if (state.reserved) {
         reserved_[static_cast<std::size_t>(muster::index(*state.reserved))] = true;
     }
-    for (std::int32_t i = 0; i < ranks_.size(); ++i) {
-        if (!contested_[static_cast<std::size_t>(i)]) {
-            contested_[static_cast<std::size_t>(i)] =
-                eligible(ranks_, definition.demand, definition.placement, Rank{i});
+    contest(state);
+}
+
+void Scheduler::contest(ClassState& state) {
+    if (contested_everywhere_) {
+        return;
+    }
+    if (state.eligible.empty()) {
+        state.eligible_everywhere = true;
+        for (std::int32_t i = 0; i < ranks_.size(); ++i) {
+            state.eligible.push_back(
+                eligible(ranks_, state.definition.demand, state.definition.placement, Rank{i}));
+            state.eligible_everywhere = state.eligible_everywhere && state.eligible.back();
         }
+    }
+    if (state.eligible_everywhere) {
+        contested_everywhere_ = true;
+        return;
+    }
+    for (std::size_t i = 0; i < contested_.size(); ++i) {
+        contested_[i] = contested_[i] || state.eligible[i];
     }
 }
 
@@ -367,11 +391,14 @@ void Scheduler::dispatch(wire::Actions& actions) {
             marked = true;
         }
     }
+    // While it is known which ranks are reserved: what is recalled for one of those would be
+    // granted to where it came from, over and over.
+    recall(actions);
     if (marked) {
         reserved_.assign(reserved_.size(), false);
         contested_.assign(contested_.size(), false);
+        contested_everywhere_ = false;
     }
-    recall(actions);
 }
 
 void Scheduler::recall(wire::Actions& actions) {
@@ -381,18 +408,17 @@ void Scheduler::recall(wire::Actions& actions) {
             continue;
         }
         // A rank with room starts what waits there ahead by itself; charge it for that.
-        for (const Rank rank : state.active) {
-            Usage& usage = state.usage[static_cast<std::size_t>(muster::index(rank))];
-            while (usage.granted > usage.slots && can_open(view(state), rank)) {
-                change_slots(index, rank, 1);
-            }
+        std::optional<Rank> room = pick_rank(view(state));
+        while (room && state.surplus.contains(*room)) {
+            change_slots(index, *room, 1);
+            room = pick_rank(view(state));
         }
-        if (state.recalling || !pick_rank(view(state))) {
+        if (state.recalling || !room) {
             continue;
         }
         std::optional<Rank> victim;
         std::int64_t most = 0;
-        for (const Rank rank : state.active) {
+        for (const Rank rank : state.surplus) {
             const Usage& usage = state.usage[static_cast<std::size_t>(muster::index(rank))];
             if (usage.granted - usage.slots > most && !state.futile.contains(rank)) {
                 most = usage.granted - usage.slots;
@@ -416,65 +442,6 @@ std::vector<Rank> Scheduler::missing_registrations(std::size_t limit) const {
         }
     }
     return missing;
-}
-
-bool Scheduler::idle() const {
-    if (!waiting_.empty() || !leases_.empty()) {
-        return false;
-    }
-    for (std::int32_t i = 0; i < ranks_.size(); ++i) {
-        const auto& entry = ranks_.at(Rank{i});
-        if (entry.present && entry.free != entry.capacity) {
-            return false;
-        }
-    }
-    return true;
-}
-
-void Scheduler::check_invariants() const {
-    std::vector<Resources> charged(static_cast<std::size_t>(ranks_.size()));
-    std::vector<std::vector<std::int64_t>> leased(classes_.size());
-    for (std::size_t c = 0; c < classes_.size(); ++c) {
-        const ClassState& state = classes_[c];
-        leased[c].resize(charged.size());
-        std::uint64_t ready = 0;
-        for (const auto& item : state.ready) {
-            MUSTER_ASSERT(item.range.count > 0);
-            ready += item.range.count;
-        }
-        MUSTER_ASSERT(ready == state.ready_count);
-        MUSTER_ASSERT(state.order.has_value() == (ready > 0));
-        MUSTER_ASSERT(!state.order || waiting_.contains(*state.order));
-        for (std::size_t r = 0; r < charged.size(); ++r) {
-            const Usage& usage = state.usage[r];
-            MUSTER_ASSERT(usage.slots == usage.granted ||
-                          !holds_more_than_cpus(state.definition.demand));
-            MUSTER_ASSERT(0 <= usage.lent && usage.lent <= usage.slots &&
-                          usage.slots <= usage.granted);
-            add(charged[r], state.definition.demand, usage.slots);
-        }
-    }
-    for (const auto& [id, lease] : leases_) {
-        const auto r = static_cast<std::size_t>(index(lease.worker));
-        leased[lease.task_class][r] += static_cast<std::int64_t>(lease.remaining);
-        subtract(charged[r], lendable(classes_[lease.task_class].definition.demand), lease.lent);
-    }
-    for (std::size_t c = 0; c < classes_.size(); ++c) {
-        for (std::size_t r = 0; r < charged.size(); ++r) {
-            MUSTER_ASSERT(leased[c][r] == classes_[c].usage[r].granted);
-        }
-    }
-    for (std::size_t r = 0; r < charged.size(); ++r) {
-        const auto& entry = ranks_.at(Rank{static_cast<std::int32_t>(r)});
-        if (entry.present) {
-            Resources expected = entry.capacity;
-            subtract(expected, charged[r]);
-            MUSTER_ASSERT(fits(expected, entry.free) || expected.cpus < Amount{});
-            MUSTER_ASSERT(expected.cpus == entry.free.cpus && expected.gpus == entry.free.gpus &&
-                          expected.memory == entry.free.memory);
-            MUSTER_ASSERT(fits(entry.free, entry.capacity));
-        }
-    }
 }
 
 } // namespace muster::sched

@@ -13,6 +13,16 @@
 
 namespace muster::sched {
 
+/// What a blocked task of this demand lends.
+inline Resources lendable(const Resources& demand) {
+    return Resources{.cpus = demand.cpus, .gpus = {}, .memory = {}, .custom = {}};
+}
+
+/// More than CPUs: what a blocked task keeps.
+inline bool holds_more_than_cpus(const Resources& demand) {
+    return demand.gpus > Amount{} || demand.memory > Amount{} || !demand.custom.empty();
+}
+
 /// The coordinator's state machine: which tasks run where.
 ///
 /// It sees ids, not tasks: ranges of ready tasks of a class (same function, demand, priority,
@@ -97,6 +107,10 @@ private:
         std::vector<Usage> usage;   ///< By rank.
         std::set<Rank> active;      ///< Ranks with slots.
         std::set<Rank> hungry;      ///< Active ranks that may want more ahead.
+        bool all_hungry = false;    ///< All of them may.
+        std::set<Rank> surplus;     ///< Ranks with tasks ahead: granted > slots.
+        std::vector<bool> eligible; ///< Ranks it could ever run on; filled when first asked for.
+        bool eligible_everywhere = false;
         std::int64_t slots_total = 0;
         std::int64_t granted_total = 0;
         std::optional<Duration> task_time; ///< Moving average.
@@ -120,9 +134,12 @@ private:
     grant(wire::ClassIndex index, Rank worker, std::uint64_t count, wire::Actions& actions);
     void open_slots(wire::ClassIndex index, wire::Actions& actions);
     void top_up(wire::ClassIndex index, wire::Actions& actions);
+    void feed(wire::ClassIndex index, Rank rank, wire::Actions& actions);
     void reserve(wire::ClassIndex index);
     void recall(wire::Actions& actions);
     void change_slots(wire::ClassIndex index, Rank worker, std::int64_t by);
+    static void note_surplus(ClassState& state, Rank rank);
+    void contest(ClassState& state);
     /// `count` granted tasks of the class left the rank, by whatever way.
     void release(wire::ClassIndex index, Rank worker, std::uint64_t count);
     [[nodiscard]] std::int64_t ahead_per_slot(const ClassState& state) const;
@@ -139,8 +156,9 @@ private:
     std::unordered_map<LeaseId, Lease> leases_; ///< Looked up only, never iterated for decisions.
     std::vector<std::int64_t> blocked_;         ///< By rank: tasks that lent their CPUs.
     std::vector<bool> reserved_;                ///< By rank, within one dispatch().
-    std::vector<bool>
-        contested_; ///< By rank, within one dispatch(): a class that goes first waits for it.
+    /// By rank, within one dispatch(): a class that goes first waits for it.
+    std::vector<bool> contested_;
+    bool contested_everywhere_ = false;
     std::uint64_t last_lease_ = 0;
     std::uint64_t last_age_ = 0;
 };

@@ -48,8 +48,8 @@ void Store::fetch(ObjectId object,
 
 void Store::on_fetch(Rank from, const wire::Fetch& message, wire::Actions& actions) const {
     if (const Buffer* value = find(message.object)) {
-        actions.push_back(wire::SendMessage{
-            from, wire::FetchStarted{message.object, message.transfer}});
+        actions.push_back(
+            wire::SendMessage{from, wire::FetchStarted{message.object, message.transfer}});
         actions.push_back(wire::SendBulk{from, message.transfer, *value});
     } else {
         actions.push_back(

@@ -11,8 +11,9 @@ namespace muster::store {
 /// The values one rank keeps, and the ones it is fetching.
 ///
 /// A value too large to travel in a message stays with the rank that made it, and is pulled by
-/// those that need it: one Fetch there, FetchStarted and one bulk transfer back. A fetched copy is kept until the
-/// object's owner says Drop, so a value that many tasks of a rank take is fetched once.
+/// those that need it: one Fetch there, FetchStarted and one bulk transfer back. A fetched copy is
+/// kept until the object's owner says Drop, so a value that many tasks of a rank take is fetched
+/// once.
 ///
 /// Pure: no MPI, threads, clock or randomness. Buffers are shared, not copied.
 class Store {

@@ -22,10 +22,17 @@ wire::ClassIndex Worker::intern(const wire::TaskClass& definition) {
         class_index_.try_emplace(definition, static_cast<wire::ClassIndex>(classes_.size()));
     if (is_new) {
         classes_.emplace_back().definition = definition;
-        order_.insert(
-            {-std::int64_t{definition.priority}, -std::int64_t{definition.depth}, place->second});
+        order_.insert(order_of(place->second));
     }
     return place->second;
+}
+
+Worker::Order Worker::order_of(wire::ClassIndex index) const {
+    const ClassState& state = classes_[index];
+    return {-std::int64_t{state.definition.priority},
+            -std::int64_t{state.definition.depth},
+            state.turn,
+            index};
 }
 
 void Worker::on_run(Rank owner, wire::Run message, store::Store& store, wire::Actions& actions) {
@@ -170,8 +177,14 @@ void Worker::on_slot_returned(wire::ClassIndex index) {
     ClassState& state = classes_[index];
     MUSTER_ASSERT(state.slots > 0);
     --state.slots;
-    state.revoking -= state.revoking > 0 ? 1 : 0;
     add(free_, state.definition.demand);
+    if (state.revoking > 0) {
+        --state.revoking;
+        // The slot is for another class: among its equals this one goes last now.
+        order_.erase(order_of(index));
+        state.turn = ++last_turn_;
+        order_.insert(order_of(index));
+    }
 }
 
 void Worker::on_blocked(TaskId id, wire::Actions& actions) {
@@ -293,20 +306,19 @@ void Worker::resume_tasks(wire::Actions& actions) {
 
 bool Worker::make_room(const Resources& demand, const Order* first, wire::Actions& actions) {
     Resources room = free_;
-    for (const auto& [priority, depth, index] : order_) {
-        const ClassState& state = classes_[index];
+    for (const ClassState& state : classes_) {
         add(room, state.definition.demand, std::min(state.revoking, state.moving()));
     }
     std::vector<wire::ClassIndex> victims;
     for (auto place = order_.rbegin(); place != order_.rend() && !fits(demand, room); ++place) {
-        const auto& [priority, depth, index] = *place;
+        const auto& [priority, depth, turn, index] = *place;
         const ClassState& state = classes_[index];
         if (first != nullptr) {
             // Among equals only a class without any slot takes one, and not before it was of use,
             // or two such classes would hand one slot to and fro.
             const auto rank = std::tie(priority, depth);
             const auto first_rank = std::tie(std::get<0>(*first), std::get<1>(*first));
-            const wire::ClassIndex first_index = std::get<2>(*first);
+            const wire::ClassIndex first_index = std::get<wire::ClassIndex>(*first);
             if (rank < first_rank) {
                 break;
             }
@@ -338,7 +350,7 @@ void Worker::assign_slots(wire::Actions& actions) {
         return;
     }
     for (const Order& order : order_) {
-        const wire::ClassIndex index = std::get<2>(order);
+        const wire::ClassIndex index = std::get<wire::ClassIndex>(order);
         ClassState& state = classes_[index];
         while (state.wants_slot(config_.slots_per_class_max) &&
                fits(state.definition.demand, free_)) {

@@ -100,6 +100,7 @@ private:
         std::uint32_t revoking = 0; ///< Slots asked back and not yet returned.
         std::uint32_t blocked = 0;  ///< Slots whose task waits for a future.
         bool served = false;        ///< A task has ended since the last slot was granted.
+        std::uint64_t turn = 0;     ///< Larger is later among equal classes.
         std::uint32_t owed = 0;     ///< Tasks that a Recall asked for before they were here.
         std::set<TaskId> fetching;
 
@@ -130,10 +131,11 @@ private:
         bool asked = true; ///< By a Recall; else it makes up for one that came too early.
     };
 
-    /// Priority and depth, both negated, then first seen.
-    using Order = std::tuple<std::int64_t, std::int64_t, wire::ClassIndex>;
+    /// Priority and depth, both negated; then turns, which a class takes with its equals.
+    using Order = std::tuple<std::int64_t, std::int64_t, std::uint64_t, wire::ClassIndex>;
 
     wire::ClassIndex intern(const wire::TaskClass& definition);
+    [[nodiscard]] Order order_of(wire::ClassIndex index) const;
     void enqueue(Task& task, wire::Actions& actions);
     void report(const Task& task, TaskId id, wire::Outcome outcome, Duration busy);
     void fail(TaskId id, wire::FailureRecord::Kind kind, std::string message);
@@ -150,9 +152,10 @@ private:
     Resources free_;
     std::vector<ClassState> classes_;
     std::map<wire::TaskClass, wire::ClassIndex> class_index_;
-    /// Classes in the order in which they get slots: priority, then depth, then first seen.
+    /// Classes in the order in which they get slots.
     std::set<Order> order_;
     std::unordered_map<TaskId, Task> tasks_;
+    std::uint64_t last_turn_ = 0;
     std::deque<TaskId> resuming_;
     std::deque<Recalling> recalling_;  ///< In the order in which the executors answer.
     std::set<wire::ClassIndex> owing_; ///< Classes that owe tasks to a Recall.

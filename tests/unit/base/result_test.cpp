@@ -49,7 +49,8 @@ TEST(Log, WritesOneLineWithLevelRankAndEvent) {
     log::info("sched", "task_assigned task={}", 17);
     log::debug("sched", "not wanted");
     const std::string line = testing::internal::GetCapturedStderr();
-    EXPECT_NE(line.find(" info  rank 3 | sched task_assigned task=17\n"), std::string::npos) << line;
+    EXPECT_NE(line.find(" info  rank 3 | sched task_assigned task=17\n"), std::string::npos)
+        << line;
     EXPECT_EQ(line.find("not wanted"), std::string::npos) << line;
     log::set_level(log::Level::warn);
 }

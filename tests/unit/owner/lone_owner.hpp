@@ -28,6 +28,7 @@ public:
         owner_.check_invariants();
         return first;
     }
+
     ObjectId put(std::size_t size, bool kept = false) {
         const ObjectId object = make_object_id(Rank{0}, next_++);
         owner_.put(object, std::make_shared<int>(), value(size, kept), actions);
@@ -45,10 +46,12 @@ public:
         owner_.on_grant({make_lease_id(Term{1}, lease), {first, count}, worker}, actions);
         owner_.check_invariants();
     }
+
     void finish(TaskId task, wire::Outcome outcome, std::uint64_t lease = 1) {
         owner_.on_finished({{{task, make_lease_id(Term{1}, lease), std::move(outcome)}}}, actions);
         owner_.check_invariants();
     }
+
     void release(ObjectId object) {
         owner_.release(object, actions);
         owner_.check_invariants();
@@ -64,6 +67,7 @@ public:
         }
         return outcome;
     }
+
     static wire::Outcome thrown(TaskId task) {
         wire::Outcome outcome;
         outcome.kind = wire::Outcome::Kind::failed;

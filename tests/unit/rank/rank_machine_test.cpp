@@ -34,9 +34,11 @@ public:
         machine_.check_invariants();
         return actions;
     }
+
     wire::Actions hear(Rank from, wire::Message message, Term term = Term{1}) {
         return on({MessageReceived{from, {term, std::move(message)}}});
     }
+
     RankMachine* operator->() { return &machine_; }
 
 private:
@@ -79,8 +81,7 @@ TEST(RankMachine, OneFlushGoesOnUntilNothingIsLeftToDo) {
     second.submission.tasks[0].dependencies = {first};
     machine.on({submission(1, 1), std::move(second), FutureReleased{first}});
     // Nobody outside is told of the first one's end; the second must start all the same.
-    const auto actions =
-        machine.on({worker::AttemptFinished{first, true, {}, {}, Duration{5}}});
+    const auto actions = machine.on({worker::AttemptFinished{first, true, {}, {}, Duration{5}}});
     EXPECT_EQ(orders<wire::EnqueueTask>(actions).size(), 1U);
 }
 
@@ -143,16 +144,39 @@ TEST(RankMachine, EndsInStepsWithTheOthers) {
 }
 
 TEST(RankMachine, SilentRankIgnoresItsTasksButServesFetches) {
-    Driven machine(Rank{0}, 1);
+    Driven machine(Rank{0}, 2);
     machine.on({Started{}});
+    machine.hear(Rank{1}, wire::Bid{Rank{1}, 0, false}, Term{0});
+    machine.hear(Rank{1}, wire::Register{NodeId{0}, "host", {}});
     const ObjectId large = make_object_id(Rank{0}, 1);
     machine.on({ValuePut{large, bytes(5000), std::make_shared<int>()}, submission(2, 1)});
     const TaskId task = make_object_id(Rank{0}, 2);
     machine.on({TaskBlocked{task}, DriverFinished{0}});
     // Woken from its wait by the end of the run, not resumed.
     EXPECT_TRUE(machine.on({worker::AttemptFinished{task, true, {}, {}, Duration{1}}}).empty());
-    const auto served = machine.hear(Rank{0}, wire::Fetch{large, 1});
+    const auto served = machine.hear(Rank{1}, wire::Fetch{large, 1});
+    EXPECT_EQ(sent<wire::FetchStarted>(served).size(), 1U);
     EXPECT_EQ(orders<wire::SendBulk>(served).size(), 1U);
+}
+
+TEST(RankMachine, SaysGoodbyeOnlyWhenItsFetchesHaveEnded) {
+    Driven machine(Rank{1}, 2);
+    machine.on({Started{}});
+    machine.hear(Rank{0}, wire::CoordinatorElected{Term{1}, Rank{0}, "test"}, Term{0});
+    const ObjectId large = make_object_id(Rank{0}, 1);
+    wire::TaskSpec spec{make_object_id(Rank{0}, 2), 1, {}, {{large, {}, 5000, true, Rank{0}}}};
+    const auto fetch = sent<wire::Fetch>(machine.hear(
+        Rank{0}, wire::Run{make_lease_id(Term{1}, 1), cpu_class(1), "", {std::move(spec)}}));
+    ASSERT_EQ(fetch.size(), 1U);
+    machine.hear(Rank{0}, wire::Shutdown{0});
+    EXPECT_TRUE(machine.on({ExecutorsStopped{}}).empty());
+    const std::uint64_t transfer = fetch[0].second.transfer;
+    EXPECT_EQ(orders<wire::ReceiveBulk>(machine.hear(Rank{0}, wire::FetchStarted{large, transfer}))
+                  .size(),
+              1U);
+    const auto actions = machine.on({BulkReceived{Rank{0}, transfer, bytes(5000)}});
+    EXPECT_EQ(sent<wire::Goodbye>(actions).size(), 1U);
+    EXPECT_EQ(actions.size(), 1U);
 }
 
 } // namespace

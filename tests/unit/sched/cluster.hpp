@@ -56,15 +56,18 @@ public:
         scheduler_.on_progress({{{grant.lease, count, each * count}}});
         scheduler_.check_invariants();
     }
+
     void finish(const wire::Grant& grant) {
         finish(grant, static_cast<std::uint32_t>(grant.range.count), std::chrono::milliseconds{1});
     }
+
     void lend(const wire::Grant& grant, bool resumed = false) {
         scheduler_.on_lent({grant.lease, resumed});
         scheduler_.check_invariants();
     }
 
     Scheduler& operator*() { return scheduler_; }
+
     Scheduler* operator->() { return &scheduler_; }
 
     wire::Actions formed;

@@ -42,12 +42,14 @@ public:
             actions);
         worker_.check_invariants();
     }
+
     void return_slot(wire::ClassIndex index) {
         worker_.on_slot_returned(index);
         worker_.check_invariants();
     }
 
     static TaskId task(std::uint64_t number) { return make_object_id(Rank{2}, number); }
+
     static LeaseId lease(std::uint64_t number) { return make_lease_id(Term{1}, number); }
 
     Worker* operator->() { return &worker_; }

@@ -63,7 +63,10 @@ TEST(Worker, KeepsLargeResultsHere) {
 
 TEST(Worker, StartsATaskWhenItsDependenciesAreHere) {
     LoneWorker worker(cpus(1));
-    worker.run(cpu_class(1), 1, 1, {kept(value), {advance(value, 1), bytes(3), 3, false, {}}, kept(value)});
+    worker.run(cpu_class(1),
+               1,
+               1,
+               {kept(value), {advance(value, 1), bytes(3), 3, false, {}}, kept(value)});
     const auto waiting = worker.flush();
     EXPECT_TRUE(orders<wire::EnqueueTask>(waiting).empty());
     EXPECT_EQ(sent<wire::Fetch>(waiting).size(), 1U); // one value, though two arguments take it

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <muster/base/memory.hpp>
+
 #include <cstddef>
 #include <cstring>
 #include <memory>
@@ -21,7 +23,7 @@ public:
         if (bytes.empty()) {
             return {};
         }
-        auto data = std::make_shared_for_overwrite<std::byte[]>(bytes.size());
+        auto data = allocate_bytes(bytes.size());
         std::memcpy(data.get(), bytes.data(), bytes.size());
         return {std::move(data), bytes.size()};
     }

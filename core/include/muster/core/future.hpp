@@ -152,11 +152,11 @@ struct WaitResult {
 /// Waits for some of several futures. Costs no message.
 template <class T>
 WaitResult<T> wait(const std::vector<Future<T>>& futures, WaitOptions options = {}) {
-    std::optional<std::chrono::steady_clock::time_point> deadline;
-    if (options.timeout) {
-        deadline =
-            std::chrono::steady_clock::now() +
-            std::chrono::duration_cast<std::chrono::steady_clock::duration>(*options.timeout);
+    using Clock = std::chrono::steady_clock;
+    std::optional<Clock::time_point> deadline;
+    const auto now = Clock::now();
+    if (options.timeout && *options.timeout < Clock::time_point::max() - now) {
+        deadline = now + std::chrono::duration_cast<Clock::duration>(*options.timeout);
     }
     auto watcher = std::make_shared<detail::Watcher>();
     for (std::size_t i = 0; i < futures.size(); ++i) {

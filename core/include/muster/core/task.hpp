@@ -30,8 +30,8 @@ struct TaskCall {
         static_assert(count_matches,
                       "muster: the task is called with another number of arguments than its "
                       "function takes (default arguments are not seen through a function pointer)");
-        if constexpr (count_matches) {
-            check_signature<F>();
+        check_signature<F>();
+        if constexpr (count_matches && takes_values<F>) {
             ArgumentEncoder encoder(current_client());
             encode_arguments<F>(encoder, std::forward<A>(arguments)...);
             std::vector<EncodedTask> tasks;
@@ -88,11 +88,13 @@ std::vector<Future<typename detail::FunctionTraits<F>::Result>>
 map(R&& range, const TaskOptions& options = {}) {
     using Result = typename detail::FunctionTraits<F>::Result;
     detail::check_signature<F>();
-    detail::ArgumentEncoder encoder(detail::current_client());
+    std::size_t tasks_expected = 1;
     std::vector<detail::EncodedTask> tasks;
     if constexpr (std::ranges::sized_range<R>) {
-        tasks.reserve(std::ranges::size(range));
+        tasks_expected = std::ranges::size(range);
+        tasks.reserve(tasks_expected);
     }
+    detail::ArgumentEncoder encoder(detail::current_client(), tasks_expected);
     for (auto&& element : range) {
         detail::encode_element<F>(encoder, std::forward<decltype(element)>(element));
         tasks.push_back(encoder.take());

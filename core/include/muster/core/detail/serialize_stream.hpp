@@ -1,6 +1,7 @@
 #pragma once
 
 #include <muster/base/error.hpp>
+#include <muster/base/memory.hpp>
 #include <muster/core/buffer.hpp>
 
 #include <algorithm>
@@ -123,7 +124,7 @@ private:
     }
 
     void reallocate(std::size_t capacity) {
-        auto data = std::make_shared_for_overwrite<std::byte[]>(capacity);
+        auto data = allocate_bytes(capacity);
         if (size_ != 0) {
             std::memcpy(data.get(), data_.get(), size_);
         }

@@ -22,8 +22,10 @@ struct SignatureTraits {
     static constexpr std::size_t parameter_count = sizeof...(P);
 };
 
+// Falls back to the signature of a function that takes and returns nothing, so that the compiler
+// says no more than the sentence.
 template <class F>
-struct CallableTraits {
+struct CallableTraits : SignatureTraits<void> {
     static_assert(sizeof(F) == 0,
                   "muster: a task is a function (task<&f>) or a captureless lambda that is not "
                   "generic (task<[](double x) { ... }>)");
@@ -42,33 +44,49 @@ template <class R, class C, class... P>
 struct CallableTraits<R (C::*)(P...) const noexcept> : SignatureTraits<R, P...> {};
 
 template <class F>
-struct SelectTraits : CallableTraits<F> {};
-template <class F>
-requires std::is_class_v<F>
+concept WithOneCallOperator = requires {
+    &F::operator();
+};
 
-struct SelectTraits<F> : CallableTraits<decltype(&F::operator())> {
+template <class F>
+struct SelectTraits : CallableTraits<F> {};
+
+template <WithOneCallOperator F>
+struct SelectTraits<F> : CallableTraits<decltype(&F::operator())> {};
+
+template <class F>
+requires std::is_member_function_pointer_v<F>
+
+struct SelectTraits<F> : SignatureTraits<void> {
+    static_assert(sizeof(F) == 0,
+                  "muster: a member function is no task: call it in a function or lambda that "
+                  "takes the object as a parameter");
 };
 
 template <auto F>
 struct FunctionTraits : SelectTraits<std::remove_cv_t<decltype(F)>> {};
 
 template <class P>
-constexpr void check_parameter() {
-    static_assert(!std::is_lvalue_reference_v<P> || std::is_const_v<std::remove_reference_t<P>>,
-                  "muster: a task's parameters are passed by value: T or const T&, not T&");
-    check_serializable<std::remove_cvref_t<P>>();
-}
+inline constexpr bool is_value_parameter =
+    !std::is_lvalue_reference_v<P> || std::is_const_v<std::remove_reference_t<P>>;
+
+template <auto F>
+inline constexpr bool takes_values = []<class... P>(std::type_identity<std::tuple<P...>>) {
+    return (is_value_parameter<P> && ...);
+}(std::type_identity<typename FunctionTraits<F>::Parameters>{});
 
 template <auto F>
 constexpr void check_signature() {
     using Signature = FunctionTraits<F>;
+    static_assert(takes_values<F>,
+                  "muster: a task's parameters are passed by value: T or const T&, not T&");
     static_assert(!std::is_reference_v<typename Signature::Result>,
                   "muster: a task returns by value: a reference would point into another rank");
     if constexpr (!std::is_void_v<typename Signature::Result>) {
         check_serializable<typename Signature::Result>();
     }
     []<class... P>(std::type_identity<std::tuple<P...>>) {
-        (check_parameter<P>(), ...);
+        (check_serializable<std::remove_cvref_t<P>>(), ...);
     }(std::type_identity<typename Signature::Parameters>{});
 }
 
@@ -100,7 +118,9 @@ enum class ArgumentKind : std::uint8_t {
 /// Encodes the arguments of one task after another into shared memory.
 class ArgumentEncoder {
 public:
-    explicit ArgumentEncoder(Client& client) : client_(client) {}
+    /// `tasks_expected` if it is known: many small tasks then share pieces of memory.
+    explicit ArgumentEncoder(Client& client, std::size_t tasks_expected = 1)
+        : client_(client), tasks_left_(tasks_expected) {}
 
     template <class P, class A>
     void add(A&& argument) {
@@ -130,7 +150,7 @@ public:
             const std::size_t before = writer_.size();
             if constexpr (std::is_same_v<Argument, Parameter>) {
                 encode(writer_, argument);
-            } else {
+            } else if constexpr (std::is_convertible_v<A, Parameter>) {
                 encode(writer_,
                        static_cast<const Parameter&>(Parameter(std::forward<A>(argument))));
             }
@@ -147,10 +167,15 @@ private:
     /// Larger arguments become objects: fetched by the rank that runs the task, sent once.
     static constexpr std::size_t inline_bytes_max = 2048;
 
+    [[nodiscard]] Buffer store(std::span<const std::byte> bytes);
     void depend_on(const FutureBlock& block, ObjectId object);
     void move_to_store(std::size_t from);
 
     Client& client_;
+    std::size_t tasks_left_; ///< An estimate.
+    Buffer chunk_;           ///< What the next arguments are stored in, from chunk_used_ on.
+    std::byte* chunk_bytes_ = nullptr;
+    std::size_t chunk_used_ = 0;
     Writer writer_;
     std::vector<ObjectId> dependencies_;
     /// Objects made by move_to_store: held until the tasks are submitted.
