@@ -3,6 +3,9 @@
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 jobs=${MUSTER_JOBS:-$(nproc)}
 
+# So that a build in another folder (the install tests make one) finds this one's objects.
+export CCACHE_NOHASHDIR=1
+
 say() {
     printf '[%3d s] %s\n' "$SECONDS" "$*"
 }
