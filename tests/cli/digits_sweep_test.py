@@ -119,7 +119,7 @@ class Interrupt(Program):
     """Two seconds are promised; a few tenths are usual."""
 
     def assert_ends(self, ranks, signal_number):
-        run = harness.run(PROGRAM, "--epochs", "2000", ranks=ranks, interrupt_at="best so far",
+        run = harness.run(PROGRAM, "--trials", "2", "--epochs", "200", ranks=ranks, interrupt_at="best so far",
                           signal_number=signal_number)
         self.assertLess(run.seconds_to_end, 2.0, run)
         self.assertEqual(run.left_behind, [], run)
