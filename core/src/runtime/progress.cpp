@@ -22,6 +22,10 @@ using namespace std::chrono_literals;
 // a core that sleeps costs up to 50 us. Yielding meanwhile, so tasks that want the core have it;
 // and once one of them had it for longer than this, the loop sleeps, and wakes ahead of it.
 constexpr auto spin_time = 100us;
+// After a long sleep the cores of the ranks that will answer sleep as well, and each of their
+// threads takes its time to wake; going back to sleep meanwhile would add another such wake-up.
+constexpr auto long_sleep = 5ms;
+constexpr auto spin_time_after_long_sleep = 500us;
 constexpr auto sleep_time_max = 50ms; // every sleep is bounded: a doorbell is only a hint
 constexpr auto report_interval = 10s; // of "the start waits for ..."
 constexpr auto end_grace = 5s;        // for tasks that still run when the driver has returned
@@ -54,6 +58,7 @@ void ProgressLoop::run() {
         feed(rank::Started{});
         settle();
         auto busy_until = Clock::now();
+        bool slept_long = false; // since the last event
         while (!close_ordered_) {
             if (const int signal = pending_signal(); signal != 0) {
                 end_by_signal(signal, transport_.world().rank == Rank{0});
@@ -63,7 +68,8 @@ void ProgressLoop::run() {
             busy = transport_.poll(*this) || busy;
             if (busy) {
                 settle();
-                busy_until = Clock::now() + spin_time;
+                busy_until = Clock::now() + (slept_long ? spin_time_after_long_sleep : spin_time);
+                slept_long = false;
                 continue;
             }
             const auto now = Clock::now();
@@ -78,6 +84,7 @@ void ProgressLoop::run() {
                 continue;
             }
             transport_.sleep_until(now + sleep_time_max);
+            slept_long = slept_long || Clock::now() - now >= long_sleep;
         }
         close();
     } catch (const std::exception& error) {
