@@ -4,13 +4,32 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <cstdlib>
+#include <filesystem>
 #include <iostream>
+#include <system_error>
 
 namespace digits {
 namespace {
 
 /// Wide enough for any line: what goes into a file is not cut.
 constexpr int uncut = 1000;
+
+/// Whether somebody sees standard output drawn in place. Open MPI gives rank 0 a terminal of its
+/// own, and copies what comes out of it to wherever mpirun's standard output goes, which may be a
+/// file: then mpirun, our parent, tells.
+bool is_seen_in_place() {
+    if (::isatty(STDOUT_FILENO) != 1) {
+        return false;
+    }
+    if (std::getenv("OMPI_COMM_WORLD_SIZE") == nullptr) {
+        return true;
+    }
+    std::error_code error;
+    const auto target = std::filesystem::read_symlink(
+        fmt::format("/proc/{}/fd/{}", ::getppid(), STDOUT_FILENO), error);
+    return !error && target.native().starts_with("/dev/");
+}
 
 } // namespace
 
@@ -45,7 +64,7 @@ void ProgressDisplay::show(const Progress& progress) {
 
 ProgressDisplay standard_output_display() {
     winsize size{};
-    const bool is_terminal = ::isatty(STDOUT_FILENO) == 1;
+    const bool is_terminal = is_seen_in_place();
     if (is_terminal && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
         return {std::cout, true, size.ws_col};
     }
