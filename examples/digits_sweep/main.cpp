@@ -156,5 +156,11 @@ void sweep(int argc, char** argv) {
 } // namespace
 
 int main(int argc, char** argv) {
-    return muster::run(argc, argv, [&] { sweep(argc, argv); });
+    return muster::run(argc, argv, [&] {
+        sweep(argc, argv);
+        if (!std::cout.flush()) {
+            throw muster::Error("standard output could not be written to the end; is the disk "
+                                "full, or the reader gone?");
+        }
+    });
 }
