@@ -65,6 +65,8 @@ LaunchInfo srun(const Environment& environment) {
     info.rank = environment.number<int>("SLURM_PROCID");
     info.local_rank = environment.number<int>("SLURM_LOCALID");
     info.srun_mpi_type = environment.get_or_empty("SLURM_MPI_TYPE");
+    info.without_pmi = !environment.has("PMIX_NAMESPACE") && !environment.has("PMIX_RANK") &&
+                       !environment.has("PMI_RANK") && !environment.has("PMI_FD");
     // One task is complete without MPI, and srun starts it with any --mpi, also a wrong one.
     info.use_mpi = info.world_size != 1;
     return info;
@@ -207,6 +209,18 @@ std::optional<Failure> check_world(const LaunchInfo& launch,
                     actual_size,
                     library,
                     advice)};
+}
+
+std::string start_doubt(const LaunchInfo& launch) {
+    if (launch.launcher != Launcher::srun || !launch.use_mpi || !launch.without_pmi) {
+        return {};
+    }
+    return fmt::format(
+        "srun gave its {} tasks nothing to find each other by{}: if MPI fails to start, "
+        "use 'srun --mpi=pmix' for Open MPI, 'srun --mpi=pmi2' for MPICH",
+        launch.world_size ? fmt::to_string(*launch.world_size) : "",
+        launch.srun_mpi_type.empty() ? " (--mpi=none?)"
+                                     : fmt::format(" (--mpi={})", launch.srun_mpi_type));
 }
 
 bool ties_to_launcher(std::string_view variable) {

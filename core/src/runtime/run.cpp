@@ -194,6 +194,9 @@ int run(int argc, char** argv, const std::function<int()>& driver, const RunOpti
         return 2;
     }
     log::set_level(settings->log_level);
+    if (const auto doubt = slurm::start_doubt(*launch); !doubt.empty() && launch->rank == 0) {
+        log::warn("start", "{}", doubt);
+    }
     log::info("start", "launcher reason=\"{}\"", launch->reason);
     try {
         // Before MPI and before any thread: what it forks later inherits neither.

@@ -167,6 +167,16 @@ TEST(CheckWorld, SendsToTheMpirunOfTheProgramsOwnMpi) {
         "start it with that MPI's own mpirun, or build it with the MPI of this one");
 }
 
+TEST(StartDoubt, IsAboutSrunWithoutPmi) {
+    EXPECT_EQ(start_doubt(detect(step_of_eight)),
+              "srun gave its 8 tasks nothing to find each other by (--mpi=none?): if MPI fails to "
+              "start, use 'srun --mpi=pmix' for Open MPI, 'srun --mpi=pmi2' for MPICH");
+    EXPECT_EQ(start_doubt(detect(step_of_eight + Variables{{"PMIX_RANK", "5"}})), "");
+    EXPECT_EQ(start_doubt(detect(step_of_eight + Variables{{"PMI_RANK", "5"}})), "");
+    EXPECT_EQ(start_doubt(detect(step_of_eight + Variables{{"MUSTER_TRANSPORT", "local"}})), "");
+    EXPECT_EQ(start_doubt(detect({})), "");
+}
+
 TEST(TiesToLauncher, SeparatesIdentityFromConfiguration) {
     for (const auto* name : {"OMPI_COMM_WORLD_RANK",
                              "PMI_FD",

@@ -29,6 +29,9 @@ struct LaunchInfo {
     std::optional<int> local_rank; ///< Among the processes of this node.
     std::optional<int> local_size;
     std::string srun_mpi_type; ///< SLURM_MPI_TYPE ("pmix", "pmi2", "none", …), under srun only.
+    /// srun left no PMI variable, as with --mpi=none: most MPIs then fail to initialise, or make
+    /// every task a world of its own. (Not all: some read Slurm's old PMI-1 without variables.)
+    bool without_pmi = false;
     /// Whether to initialise MPI: the launcher meant more than one process, or is an MPI launcher,
     /// or MUSTER_TRANSPORT=mpi says so. MUSTER_TRANSPORT=local says no.
     bool use_mpi = false;
@@ -52,6 +55,10 @@ std::optional<Failure> check_world(const LaunchInfo& launch,
                                    int actual_rank,
                                    int actual_size,
                                    std::string_view mpi_library);
+
+/// Before MPI is initialised, since it may end the process in its own words: what is likely to go
+/// wrong, as a sentence with what to try. Empty if nothing is.
+std::string start_doubt(const LaunchInfo& launch);
 
 /// Whether a variable binds a process to its launcher as one of its ranks. A command that a rank
 /// starts must not inherit these: if it uses MPI itself, it would take itself for that rank.
