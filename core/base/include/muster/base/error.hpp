@@ -15,6 +15,7 @@ enum class ErrorCode : int {
     malformed = 6,   ///< Bytes that should decode do not.
     object_lost = 7, ///< The value is gone, or belongs to another run.
     task_failed = 8, ///< A task threw; see TaskError.
+    aborted = 9,     ///< The communicator is of no use any more: a member of the gang ended.
 };
 
 /// Base of everything the library throws. The text says who, what, where, and what to try.
