@@ -14,11 +14,12 @@ Owner::Place Owner::find(ObjectId object) {
         return {};
     }
     --place;
-    const std::uint64_t index = distance(place->first, object);
-    if (index >= place->second.items.size()) {
+    const std::uint64_t stride = place->second.task_class.stride();
+    const std::uint64_t offset = distance(place->first, object);
+    if (offset / stride >= place->second.items.size()) {
         return {};
     }
-    return {&place->second, index};
+    return {&place->second, offset / stride, offset % stride};
 }
 
 const Owner::Item* Owner::find_item(ObjectId object) const {
@@ -50,7 +51,7 @@ void Owner::submit(Submission submission, wire::Actions& actions) {
 
     std::vector<std::pair<TaskId, ObjectId>> doomed; // by a dependency that failed already
     for (std::uint64_t i = 0; i < submission.tasks.size(); ++i) {
-        const TaskId task = advance(submission.first, i);
+        const TaskId task = advance(submission.first, i * block.task_class.stride());
         Item& item = block.items[i];
         item.task = std::move(submission.tasks[i]);
         std::optional<ObjectId> failed;
@@ -81,7 +82,7 @@ void Owner::submit(Submission submission, wire::Actions& actions) {
         if (failed) {
             doomed.emplace_back(task, *failed);
         } else if (item.missing == 0) {
-            make_ready(task, {&block, i});
+            make_ready(task, {&block, i, 0});
         }
     }
     for (const auto& [task, object] : doomed) {
@@ -95,10 +96,11 @@ void Owner::submit(Submission submission, wire::Actions& actions) {
 void Owner::make_ready(TaskId task, Place place) {
     place.item().state = State::submitted;
     auto& ranges = ready_[place.block->task_class];
+    const std::uint64_t ids = place.block->task_class.stride();
     if (!ranges.empty() && advance(ranges.back().first, ranges.back().count) == task) {
-        ++ranges.back().count;
+        ranges.back().count += ids;
     } else {
-        ranges.push_back({task, 1});
+        ranges.push_back({task, ids});
     }
 }
 
@@ -113,7 +115,7 @@ void Owner::put(ObjectId object,
     block.live = 1;
     block.items.resize(1);
     ++unfinished_;
-    complete(object, {&block, 0}, std::move(outcome), actions);
+    complete(object, {&block, 0, 0}, std::move(outcome), actions);
 }
 
 wire::Dependency Owner::describe_dependency(ObjectId object, Rank worker) {
@@ -125,7 +127,19 @@ wire::Dependency Owner::describe_dependency(ObjectId object, Rank worker) {
     return {object, known->value, known->size, known->kept, known->holder};
 }
 
+wire::TaskSpec Owner::specify(TaskId task, const Item& item, Rank worker) {
+    wire::TaskSpec spec{task, item.attempt, item.task.arguments, {}};
+    for (const ObjectId object : item.task.dependencies) {
+        spec.dependencies.push_back(describe_dependency(object, worker));
+    }
+    return spec;
+}
+
 void Owner::on_grant(const wire::Grant& message, wire::Actions& actions) {
+    if (!message.members.empty()) {
+        on_gang_grant(message, actions);
+        return;
+    }
     std::uint32_t declined = 0;
     wire::Run run;
     const auto send = [&](const Block& block) {
@@ -162,11 +176,7 @@ void Owner::on_grant(const wire::Grant& message, wire::Actions& actions) {
         item.lease = message.lease;
         item.worker = message.worker;
         ++item.attempt;
-        wire::TaskSpec spec{task, item.attempt, item.task.arguments, {}};
-        for (const ObjectId object : item.task.dependencies) {
-            spec.dependencies.push_back(describe_dependency(object, message.worker));
-        }
-        run.tasks.push_back(std::move(spec));
+        run.tasks.push_back(specify(task, item, message.worker));
     }
     if (current != nullptr) {
         send(*current);
@@ -181,8 +191,12 @@ void Owner::on_finished(wire::Finished message, wire::Actions& actions) {
     for (auto& report : message.tasks) {
         const Place place = find(report.id);
         if (place.block == nullptr || place.item().state != State::granted ||
-            place.item().lease != report.lease) {
+            advance(place.item().lease, place.member) != report.lease) {
             continue; // of an attempt that was given up
+        }
+        if (place.item().gang) {
+            on_member_finished(report.id, std::move(report.outcome), actions);
+            continue;
         }
         complete(report.id, place, std::move(report.outcome), actions);
     }
@@ -193,6 +207,7 @@ void Owner::complete(TaskId task, Place place, wire::Outcome outcome, wire::Acti
     MUSTER_ASSERT(item.state != State::done);
     item.state = State::done;
     item.outcome = std::move(outcome);
+    item.gang.reset();
     --unfinished_;
     const auto dependencies = std::move(item.task.dependencies);
     item.task = {};
@@ -364,8 +379,15 @@ void Owner::cancel(TaskId task, wire::Actions& actions) {
     case State::granted:
         if (!place.item().cancelling) {
             place.item().cancelling = true;
-            actions.push_back(
-                wire::SendMessage{place.item().worker, wire::Stop{task, place.item().lease}});
+            const LeaseId lease = place.item().lease;
+            if (const auto& gang = place.item().gang) {
+                for (std::size_t m = 0; m < gang->members.size(); ++m) {
+                    actions.push_back(wire::SendMessage{
+                        gang->members[m], wire::Stop{advance(task, m), advance(lease, m)}});
+                }
+            } else {
+                actions.push_back(wire::SendMessage{place.item().worker, wire::Stop{task, lease}});
+            }
         }
         break;
     case State::done:
@@ -407,7 +429,8 @@ void Owner::drop_if_unneeded(ObjectId object, Place place, wire::Actions& /*acti
         copies_.erase(copies);
     }
     if (--place.block->live == 0) {
-        blocks_.erase(ObjectId{static_cast<std::uint64_t>(object) - place.index});
+        blocks_.erase(ObjectId{static_cast<std::uint64_t>(object) -
+                               place.index * place.block->task_class.stride()});
     }
 }
 
@@ -501,13 +524,15 @@ void Owner::check_invariants() const {
             unfinished += item.state == State::done ? 0 : 1;
             if (item.state == State::waiting) {
                 MUSTER_ASSERT(item.missing > 0);
-                MUSTER_ASSERT(missing[advance(first, i)] >= item.missing);
+                MUSTER_ASSERT(missing[advance(first, i * block.task_class.stride())] >= item.missing);
             } else {
                 MUSTER_ASSERT(item.missing == 0 || item.state == State::done);
             }
             for (const ObjectId object : item.task.dependencies) {
                 ++uses[object];
             }
+            MUSTER_ASSERT((item.gang != nullptr) ==
+                          (item.state == State::granted && block.task_class.ranks > 0));
         }
         MUSTER_ASSERT(live == block.live);
     }

@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <vector>
@@ -36,6 +37,10 @@ struct Submission {
 ///
 /// A result counts only if it comes under the lease the task is granted under now: a rank that
 /// was slow, and whose lease was given to another, cannot deliver twice.
+///
+/// A gang is one task here, which takes as many ids as it has members: the first names the gang and
+/// its result, and each names a member. Its result is the first member's, once all have ended; if
+/// any failed it is the failure of the one that was not released by another's.
 ///
 /// Objects of other owners that tasks or futures here refer to are *borrowed*: this rank
 /// subscribes at the owner and learns their outcome once.
@@ -104,6 +109,16 @@ public:
 private:
     enum class State : std::uint8_t { waiting, submitted, granted, done };
 
+    /// A gang under way.
+    struct GangRun {
+        std::vector<Rank> members;
+        std::vector<bool> ended; ///< By member.
+        std::int32_t running = 0;
+        std::optional<wire::Outcome> value; ///< The first member's.
+        /// Of the members that failed by themselves the first, else of those that were released.
+        std::optional<std::pair<std::int32_t, wire::Outcome>> failure;
+    };
+
     struct Item {
         State state = State::waiting;
         bool pinned = false;
@@ -117,9 +132,10 @@ private:
         LeaseId lease{};
         NewTask task; ///< Emptied when done.
         wire::Outcome outcome;
+        std::unique_ptr<GangRun> gang; ///< While granted.
     };
 
-    /// One submission. Ids [first, first + items.size()) are its own.
+    /// One submission. Ids [first, first + items.size() * task_class.stride()) are its own.
     struct Block {
         wire::TaskClass task_class;
         std::string name;
@@ -139,6 +155,7 @@ private:
     struct Place {
         Block* block = nullptr;
         std::uint64_t index = 0;
+        std::uint64_t member = 0; ///< Of a gang: which one the id names.
 
         [[nodiscard]] Item& item() const { return block->items[index]; }
     };
@@ -146,6 +163,9 @@ private:
     [[nodiscard]] Place find(ObjectId object);
     [[nodiscard]] const Item* find_item(ObjectId object) const;
     void make_ready(TaskId task, Place place);
+    void on_gang_grant(const wire::Grant& message, wire::Actions& actions);
+    void on_member_finished(TaskId id, wire::Outcome outcome, wire::Actions& actions);
+    [[nodiscard]] wire::TaskSpec specify(TaskId task, const Item& item, Rank worker);
     void complete(TaskId task, Place place, wire::Outcome outcome, wire::Actions& actions);
     void settle_dependents(ObjectId object, wire::Actions& actions);
     void stop_using(ObjectId object, wire::Actions& actions);

@@ -25,6 +25,9 @@ constexpr bool when_silent = is_one_of<M,
                                        wire::Fetch,
                                        wire::FetchStarted,
                                        wire::FetchFailed,
+                                       wire::GangAccept,
+                                       wire::GangStarted,
+                                       wire::GangWithdrawn,
                                        wire::Shutdown,
                                        wire::Goodbye,
                                        wire::Leave>;
@@ -47,14 +50,14 @@ RankMachine::RankMachine(const Config& config)
                .host = config.host,
                .capacity = config.capacity,
                .inline_bytes_max = config.inline_bytes_max}),
-      store_(config.self) {
+      store_(config.self), exchange_({.self = config.self}) {
 }
 
 void RankMachine::on_event(Event event, wire::Actions& actions) {
     // The farewell and fetches under way are all that counts once the run is over; what tasks do in
     // their last moments (those that waited were woken without their answer) concerns nobody.
     if (!silent_ || std::holds_alternative<MessageReceived>(event) ||
-        std::holds_alternative<BulkReceived>(event) ||
+        std::holds_alternative<BulkReceived>(event) || std::holds_alternative<BulkSent>(event) ||
         std::holds_alternative<ExecutorsStopped>(event)) {
         std::visit([&](auto& fact) { apply(std::move(fact)); }, event);
     }
@@ -81,6 +84,9 @@ void RankMachine::flush(wire::Actions& actions) {
 }
 
 void RankMachine::drain(wire::Actions& actions) {
+    for (const LeaseId gang : worker_.take_ended_gangs()) {
+        exchange_.end(gang, pending_);
+    }
     // Handling a message to ourselves may append to pending_, so it is walked by index.
     for (std::size_t i = 0; i < pending_.size(); ++i) {
         auto* send = std::get_if<wire::SendMessage>(&pending_[i]);
@@ -182,7 +188,12 @@ void RankMachine::handle(Rank /*from*/, wire::Grant& message) {
 }
 
 void RankMachine::handle(Rank from, wire::Run& message) {
+    const LeaseId gang = message.gang.id;
+    const bool is_gang = !message.gang.members.empty();
     worker_.on_run(from, std::move(message), store_, pending_);
+    if (const auto* failed = is_gang ? exchange_.failure(gang) : nullptr) {
+        worker_.on_gang_failed(*failed, pending_);
+    }
 }
 
 void RankMachine::handle(Rank /*from*/, wire::Finished& message) {
@@ -237,9 +248,41 @@ void RankMachine::handle(Rank /*from*/, wire::Drop& message) {
     store_.drop(message);
 }
 
+void RankMachine::handle(Rank /*from*/, wire::GangData& message) {
+    exchange_.on_data(std::move(message), pending_);
+}
+
+void RankMachine::handle(Rank from, wire::GangOffer& message) {
+    exchange_.on_offer(from, message, pending_);
+}
+
+void RankMachine::handle(Rank from, wire::GangAccept& message) {
+    exchange_.on_accept(from, message, pending_);
+}
+
+void RankMachine::handle(Rank /*from*/, wire::GangRefuse& message) {
+    exchange_.on_refuse(message, pending_);
+}
+
+void RankMachine::handle(Rank /*from*/, wire::GangStarted& message) {
+    exchange_.on_started(message, pending_);
+}
+
+void RankMachine::handle(Rank /*from*/, wire::GangWithdrawn& message) {
+    exchange_.on_withdrawn(message);
+    say_goodbye_if_done();
+}
+
+void RankMachine::handle(Rank /*from*/, wire::GangFailed& message) {
+    // The members are released before they are asked to stop, so that they can say why.
+    exchange_.on_failed(message, pending_);
+    worker_.on_gang_failed(message, pending_);
+}
+
 void RankMachine::handle(Rank /*from*/, wire::Shutdown& message) {
     if (!silent_) {
         silent_ = true;
+        exchange_.fall_silent(pending_);
         pending_.push_back(wire::FallSilent{message.exit_code});
     }
 }
@@ -329,7 +372,34 @@ void RankMachine::arrived(const store::Store::Arrival& arrival) {
 }
 
 void RankMachine::apply(BulkReceived event) {
+    if (gang::Exchange::is_own(event.transfer)) {
+        exchange_.on_bulk_received(event.transfer, pending_);
+        say_goodbye_if_done();
+        return;
+    }
     arrived(store_.on_bulk_received(event.transfer, std::move(event.value)));
+}
+
+void RankMachine::apply(BulkSent event) {
+    exchange_.on_bulk_sent(event.to, event.transfer, pending_);
+}
+
+void RankMachine::apply(GangOpened event) {
+    exchange_.open(
+        event.gang, std::move(event.members), event.member, std::move(event.port), pending_);
+}
+
+void RankMachine::apply(GangClosed event) {
+    exchange_.close(event.gang, event.member, pending_);
+}
+
+void RankMachine::apply(GangSend event) {
+    exchange_.send(event.address, std::move(event.data), std::move(event.completion), pending_);
+}
+
+void RankMachine::apply(GangReceive event) {
+    exchange_.receive(
+        event.address, event.into, event.size, std::move(event.completion), pending_);
 }
 
 void RankMachine::apply(FutureReleased event) {
@@ -385,7 +455,7 @@ void RankMachine::apply(ExecutorsStopped) {
 }
 
 void RankMachine::say_goodbye_if_done() {
-    if (stopped_ && !said_goodbye_ && !store_.fetching()) {
+    if (stopped_ && !said_goodbye_ && !store_.fetching() && !exchange_.receiving()) {
         said_goodbye_ = true;
         pending_.push_back(wire::SendMessage{config_.driver, wire::Goodbye{}});
     }
@@ -407,6 +477,7 @@ std::string RankMachine::start_waits_for() const {
 void RankMachine::check_invariants() const {
     owner_.check_invariants();
     worker_.check_invariants();
+    exchange_.check_invariants();
     if (scheduler_) {
         scheduler_->check_invariants();
     }

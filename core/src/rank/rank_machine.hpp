@@ -1,6 +1,7 @@
 #pragma once
 
 #include "elect/election.hpp"
+#include "gang/exchange.hpp"
 #include "owner/owner.hpp"
 #include "sched/scheduler.hpp"
 #include "store/store.hpp"
@@ -77,6 +78,38 @@ struct BulkReceived {
     Buffer value;
 };
 
+struct BulkSent {
+    Rank to{};
+    std::uint64_t transfer = 0;
+};
+
+// From the members of gangs on this rank; see gang::Exchange.
+
+struct GangOpened {
+    LeaseId gang{};
+    std::vector<Rank> members;
+    std::int32_t member = 0;
+    std::shared_ptr<void> port;
+};
+
+struct GangClosed {
+    LeaseId gang{};
+    std::int32_t member = 0;
+};
+
+struct GangSend {
+    wire::GangAddress address;
+    Buffer data;
+    std::shared_ptr<void> completion;
+};
+
+struct GangReceive {
+    wire::GangAddress address;
+    std::byte* into = nullptr;
+    std::uint64_t size = 0;
+    std::shared_ptr<void> completion;
+};
+
 /// The driver returned; only on its rank.
 struct DriverFinished {
     std::int32_t exit_code = 0;
@@ -100,11 +133,16 @@ using Event = std::variant<Started,
                            TaskBlocked,
                            TaskResuming,
                            BulkReceived,
+                           BulkSent,
+                           GangOpened,
+                           GangClosed,
+                           GangSend,
+                           GangReceive,
                            DriverFinished,
                            ExecutorsStopped>;
 
-/// One rank's state machines, joined: election, owner, worker, store, and the scheduler if this
-/// rank is the coordinator. Routes messages among them and to other ranks.
+/// One rank's state machines, joined: election, owner, worker, store, the exchange between members
+/// of gangs, and the scheduler if this rank is the coordinator. Routes messages among them and to other ranks.
 ///
 /// Pure: no MPI, threads, clock or randomness. The runtime's progress thread and the simulator
 /// drive the same object: on_event() for each fact, flush() after a batch of them.
@@ -142,6 +180,8 @@ public:
 
     [[nodiscard]] const store::Store& store() const { return store_; }
 
+    [[nodiscard]] const gang::Exchange& exchange() const { return exchange_; }
+
     /// Only on the coordinator; else nullptr.
     [[nodiscard]] const sched::Scheduler* scheduler() const { return scheduler_.get(); }
 
@@ -166,6 +206,11 @@ private:
     void apply(TaskBlocked event);
     void apply(TaskResuming event);
     void apply(BulkReceived event);
+    void apply(BulkSent event);
+    void apply(GangOpened event);
+    void apply(GangClosed event);
+    void apply(GangSend event);
+    void apply(GangReceive event);
     void apply(DriverFinished event);
     void apply(ExecutorsStopped event);
 
@@ -190,6 +235,13 @@ private:
     void handle(Rank from, wire::FetchStarted& message);
     void handle(Rank from, wire::FetchFailed& message);
     void handle(Rank from, wire::Drop& message);
+    void handle(Rank from, wire::GangData& message);
+    void handle(Rank from, wire::GangOffer& message);
+    void handle(Rank from, wire::GangAccept& message);
+    void handle(Rank from, wire::GangRefuse& message);
+    void handle(Rank from, wire::GangStarted& message);
+    void handle(Rank from, wire::GangWithdrawn& message);
+    void handle(Rank from, wire::GangFailed& message);
     void handle(Rank from, wire::Shutdown& message);
     void handle(Rank from, wire::Goodbye& message);
     void handle(Rank from, wire::Leave& message);
@@ -205,6 +257,7 @@ private:
     owner::Owner owner_;
     worker::Worker worker_;
     store::Store store_;
+    gang::Exchange exchange_;
     std::unique_ptr<sched::Scheduler> scheduler_;
     wire::CoordinatorElected elected_;
     std::vector<MessageReceived> early_; ///< Of a term this rank has not heard of yet.

@@ -86,8 +86,10 @@ std::string describe_functions(const std::vector<Located>& functions) {
 
 } // namespace
 
-detail::FunctionEntry::FunctionEntry(Invoke invoke_function, const char* function_name) noexcept
-    : invoke(invoke_function), name(function_name) {
+detail::FunctionEntry::FunctionEntry(Invoke invoke_function,
+                                     const char* function_name,
+                                     bool takes_communicator) noexcept
+    : invoke(invoke_function), name(function_name), is_gang(takes_communicator) {
     next = latest_entry.load(std::memory_order_relaxed);
     while (!latest_entry.compare_exchange_weak(
         next, this, std::memory_order_release, std::memory_order_relaxed)) {

@@ -1,12 +1,14 @@
 #include "runtime/executor_pool.hpp"
 
 #include "runtime/failure.hpp"
+#include "runtime/gang_member.hpp"
 
 #include <muster/base/assert.hpp>
 
 #include <fmt/format.h>
 
 #include <chrono>
+#include <optional>
 
 namespace muster::runtime {
 
@@ -158,7 +160,7 @@ void ExecutorPool::run_task(std::unique_lock<std::mutex>& lock,
     auto& running = running_[task.id];
     running.function = task.function;
     const detail::CurrentTask current{
-        task.id, task.function, task.attempt, depth, running.stop_source.get_token()};
+        task.id, task.function, task.attempt, depth, running.stop_source.get_token(), !task.gang};
     lock.unlock();
 
     worker::AttemptFinished report;
@@ -166,7 +168,12 @@ void ExecutorPool::run_task(std::unique_lock<std::mutex>& lock,
     const auto begin = std::chrono::steady_clock::now();
     try {
         const detail::CurrentScope scope(*client_, &current);
-        detail::Invocation invocation{task.arguments.bytes(), task.dependencies, {}};
+        detail::Invocation invocation{task.arguments.bytes(), task.dependencies, {}, nullptr};
+        std::optional<GangMember> member;
+        if (task.gang) {
+            member.emplace(config_.world, *task.gang, task.member, current.stop_token, report_);
+            invocation.communicator = &member->communicator();
+        }
         functions_.at(task.function).invoke(invocation);
         report.value = std::move(invocation.result);
     } catch (...) {

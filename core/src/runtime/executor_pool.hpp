@@ -2,6 +2,7 @@
 
 #include "rank/rank_machine.hpp"
 #include "registry/registry.hpp"
+#include "transport/transport.hpp"
 #include "worker/run_queue.hpp"
 
 #include <muster/core/detail/client.hpp>
@@ -27,6 +28,7 @@ public:
     struct Config {
         Rank self{};
         std::string host;
+        transport::World world; ///< For the communicators of gangs.
     };
 
     /// `report` takes events to the progress thread; it is called from executor threads.

@@ -32,6 +32,9 @@ std::string summary(const std::vector<TaskFailure>& chain) {
         text += failure.task.empty()
                     ? to_string(failure.id)
                     : fmt::format("task {} ({})", failure.task, to_string(failure.id).substr(5));
+        if (failure.member) {
+            text += fmt::format(", member {}", *failure.member);
+        }
         if (failure.attempt > 0) {
             text += fmt::format(
                 ", attempt {}, on {} ({})", failure.attempt, to_string(failure.rank), failure.host);
@@ -183,6 +186,7 @@ std::vector<wire::FailureRecord> describe_current_exception() {
             cause.rank = entry.rank;
             cause.host = entry.host;
             cause.attempt = entry.attempt;
+            cause.member = entry.member;
             records.push_back(std::move(cause));
         }
     } catch (const std::exception& error) {

@@ -27,6 +27,7 @@ detail::SlotFailure to_slot_failure(const std::vector<wire::FailureRecord>& reco
         entry.rank = record.rank;
         entry.host = record.host;
         entry.attempt = record.attempt;
+        entry.member = record.member;
         entry.standard_type = static_cast<std::uint8_t>(record.standard);
         entry.error_number = record.error_number;
         failure.chain.push_back(std::move(entry));

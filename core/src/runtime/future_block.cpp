@@ -39,8 +39,11 @@ Watcher::next(std::optional<std::chrono::steady_clock::time_point> deadline) {
     return index;
 }
 
-FutureBlock::FutureBlock(std::shared_ptr<Client> client, ObjectId first, std::uint64_t count)
-    : client_(std::move(client)), first_(first), count_(count),
+FutureBlock::FutureBlock(std::shared_ptr<Client> client,
+                         ObjectId first,
+                         std::uint64_t count,
+                         std::uint64_t stride)
+    : client_(std::move(client)), first_(first), count_(count), stride_(stride),
       slots_(std::make_unique<FutureSlot[]>(count)) {
 }
 

@@ -1,6 +1,7 @@
 #include "runtime/progress.hpp"
 
 #include "runtime/failure.hpp"
+#include "runtime/gang_member.hpp"
 #include "runtime/signals.hpp"
 
 #include <muster/base/log.hpp>
@@ -147,7 +148,8 @@ void ProgressLoop::on_packet(Rank from, std::span<const std::byte> packet) {
     }
 }
 
-void ProgressLoop::on_bulk_sent(Rank /*to*/, std::uint64_t /*transfer*/) {
+void ProgressLoop::on_bulk_sent(Rank to, std::uint64_t transfer) {
+    feed(rank::BulkSent{to, transfer});
 }
 
 void ProgressLoop::on_bulk_received(Rank from, std::uint64_t transfer) {
@@ -233,11 +235,28 @@ void ProgressLoop::perform(wire::SendBulk& action) {
 }
 
 void ProgressLoop::perform(wire::ReceiveBulk& action) {
-    auto data = allocate_bytes(action.size);
-    const std::span<std::byte> into{data.get(), action.size};
+    std::shared_ptr<std::byte[]> data;
+    std::span<std::byte> into{action.into, action.size};
+    if (action.into == nullptr) {
+        data = allocate_bytes(action.size);
+        into = {data.get(), action.size};
+    }
+    const std::size_t own_size = data ? action.size : 0;
     receiving_.emplace(std::pair{action.from, action.transfer},
-                       std::pair{std::move(data), static_cast<std::size_t>(action.size)});
+                       std::pair{std::move(data), own_size});
     transport_.receive_bulk(action.from, action.transfer, into);
+}
+
+void ProgressLoop::perform(wire::PlaceMessage& action) {
+    place_message(action);
+}
+
+void ProgressLoop::perform(wire::SettleMessage& action) {
+    settle_message(action);
+}
+
+void ProgressLoop::perform(wire::AbortMember& action) {
+    abort_member(action);
 }
 
 void ProgressLoop::perform(wire::AnnounceCluster& action) {

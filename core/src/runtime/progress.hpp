@@ -64,6 +64,9 @@ private:
     void perform(wire::DeliverValue& action);
     void perform(wire::SendBulk& action);
     void perform(wire::ReceiveBulk& action);
+    void perform(wire::PlaceMessage& action);
+    void perform(wire::SettleMessage& action);
+    void perform(wire::AbortMember& action);
     void perform(wire::AnnounceCluster& action);
     void perform(wire::FallSilent& action);
     void perform(wire::CloseTransport& action);
@@ -84,6 +87,7 @@ private:
     wire::Actions performing_;
     std::vector<LocalEvent> taken_;
     std::multimap<ObjectId, ValueWanted> wanted_;
+    /// Memory made for transfers to here; those that came with memory have none.
     std::map<std::pair<Rank, std::uint64_t>, std::pair<std::shared_ptr<std::byte[]>, std::size_t>>
         receiving_;
     bool formed_ = false;

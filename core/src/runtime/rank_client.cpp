@@ -73,9 +73,29 @@ ClusterInfo RankClient::cluster() const {
     return info;
 }
 
-void RankClient::check_feasible(const Resources& demand,
-                                const Placement& placement,
+void RankClient::check_gang(const TaskOptions& options,
+                            const detail::FunctionEntry& function) const {
+    if (!function.is_gang && (options.ranks != 1 || options.raw_mpi)) {
+        throw Error(fmt::format("task {}: `.ranks` and `.raw_mpi` are for functions whose first "
+                                "parameter is a muster::Communicator&",
+                                function.name),
+                    ErrorCode::usage);
+    }
+    if (options.ranks < 1) {
+        throw Error(
+            fmt::format("task {}: `.ranks` is {}; a gang has at least one", function.name, options.ranks),
+            ErrorCode::usage);
+    }
+    if (options.raw_mpi && !config_.no_raw_mpi.empty()) {
+        throw Error(fmt::format("task {} asks for `.raw_mpi`: {}", function.name, config_.no_raw_mpi),
+                    ErrorCode::infeasible);
+    }
+}
+
+void RankClient::check_feasible(const wire::TaskClass& task_class,
                                 const detail::FunctionEntry& function) const {
+    const Resources& demand = task_class.demand;
+    const Placement& placement = task_class.placement;
     const auto ranks = static_cast<std::int32_t>(config_.node_of.size());
     const auto refuse = [&](const std::string& why) {
         throw Error(fmt::format("task {} needs {}: {}", function.name, to_string(demand), why),
@@ -113,10 +133,13 @@ void RankClient::check_feasible(const Resources& demand,
         }
         break;
     }
-    for (const auto* group : allowed) {
-        if (fits(demand, group->capacity)) {
-            return;
+    if (std::any_of(allowed.begin(), allowed.end(), [&](const auto* group) {
+            return fits(demand, group->capacity);
+        })) {
+        if (task_class.ranks > 1) {
+            check_members_fit(task_class, function);
         }
+        return;
     }
     // One kind that nobody has enough of explains most; else no rank has all of them together.
     const auto explain = [&](Amount wanted, auto amount_of, const std::string& name) {
@@ -162,6 +185,44 @@ void RankClient::check_feasible(const Resources& demand,
                        to_string(allowed.front()->capacity)));
 }
 
+void RankClient::check_members_fit(const wire::TaskClass& task_class,
+                                   const detail::FunctionEntry& function) const {
+    // As the scheduler seats them: each on a rank of its own, or all as threads of the only one.
+    const auto ranks = static_cast<std::int64_t>(config_.node_of.size());
+    const bool share = ranks == 1 && !task_class.raw_mpi;
+    std::int64_t room = 0;
+    for (std::size_t r = 0; r < config_.node_of.size(); ++r) {
+        const Placement& placement = task_class.placement;
+        const bool allowed =
+            placement.kind == Placement::Kind::on_rank
+                ? placement.target == static_cast<std::int32_t>(r)
+            : placement.kind == Placement::Kind::on_node
+                ? placement.target == index(config_.node_of[r])
+                : true;
+        if (allowed) {
+            room += times_fitting(task_class.demand,
+                                  cluster_.capacities.at(cluster_.group_of.at(r)).capacity,
+                                  share ? task_class.ranks : 1);
+        }
+    }
+    if (room >= task_class.ranks) {
+        return;
+    }
+    throw Error(
+        fmt::format("task {} needs {} ranks with {} each: {}",
+                    function.name,
+                    task_class.ranks,
+                    to_string(task_class.demand),
+                    share ? fmt::format("this run has one rank, with room for {} such members; start "
+                                        "it with more ranks, as in mpirun -n {}",
+                                        room,
+                                        task_class.ranks)
+                          : fmt::format("of the {} ranks that there are, {} can be members of it",
+                                        ranks,
+                                        room)),
+        ErrorCode::infeasible);
+}
+
 std::shared_ptr<detail::FutureBlock> RankClient::submit(const detail::FunctionEntry& function,
                                                         const TaskOptions& options,
                                                         std::vector<detail::EncodedTask> tasks) {
@@ -196,16 +257,21 @@ std::shared_ptr<detail::FutureBlock> RankClient::submit(const detail::FunctionEn
     if (const auto* parent = detail::current_task()) {
         task_class.depth = parent->depth + 1;
     }
-    check_feasible(task_class.demand, task_class.placement, function);
+    check_gang(options, function);
+    task_class.ranks = function.is_gang ? options.ranks : 0;
+    task_class.raw_mpi = options.raw_mpi;
+    check_feasible(task_class, function);
 
     submission.name = options.name;
-    submission.first = next_id(tasks.size());
+    const std::uint64_t ids = task_class.stride();
+    submission.first = next_id(tasks.size() * ids);
     submission.tasks.reserve(tasks.size());
     for (auto& task : tasks) {
         submission.tasks.push_back({std::move(task.arguments), std::move(task.dependencies)});
     }
     auto block =
-        std::make_shared<detail::FutureBlock>(shared_from_this(), submission.first, tasks.size());
+        std::make_shared<detail::FutureBlock>(
+            shared_from_this(), submission.first, tasks.size(), ids);
     submission.futures = block;
     if (!post(rank::Event{rank::TasksSubmitted{std::move(submission)}})) {
         throw_ended();
@@ -255,7 +321,8 @@ void RankClient::release(ObjectId object) noexcept {
 class RankClient::Blocked {
 public:
     explicit Blocked(RankClient& client) : client_(client), task_(detail::current_task()) {
-        if (task_ == nullptr) {
+        if (task_ == nullptr || !task_->lends_cpus) {
+            task_ = nullptr;
             return;
         }
         if (client.parked_.fetch_add(1) >= client.config_.parked_max) {

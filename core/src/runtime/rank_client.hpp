@@ -25,6 +25,7 @@ public:
         Rank self{};
         std::uint64_t run_id = 0;
         std::vector<NodeId> node_of;       ///< By rank.
+        std::string no_raw_mpi;            ///< Why gangs cannot call MPI; empty if they can.
         std::uint32_t parked_max = 1024;   ///< Tasks of this rank that may wait in get() at once.
         process::Zygote* zygote = nullptr; ///< Starts commands; none if it could not be forked.
     };
@@ -72,9 +73,11 @@ private:
 
     [[nodiscard]] ObjectId next_id(std::uint64_t count);
     bool post(LocalEvent event);
-    void check_feasible(const Resources& demand,
-                        const Placement& placement,
+    void check_feasible(const wire::TaskClass& task_class,
                         const detail::FunctionEntry& function) const;
+    void check_members_fit(const wire::TaskClass& task_class,
+                           const detail::FunctionEntry& function) const;
+    void check_gang(const TaskOptions& options, const detail::FunctionEntry& function) const;
     [[noreturn]] static void throw_ended();
 
     Config config_;

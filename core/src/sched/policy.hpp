@@ -39,6 +39,14 @@ struct PlacementView {
 /// Dispatches on the view's placement.
 [[nodiscard]] std::optional<Rank> pick_rank(const PlacementView& view);
 
+/// The ranks of a gang's members, in the order of their ranks within the gang: as few nodes as
+/// possible, a node's members next to one another; nothing if they do not all find room. With
+/// `distinct`, each on a rank of its own. Ranks in `busy` are left out.
+[[nodiscard]] std::vector<Rank> pick_gang(const PlacementView& view,
+                                          std::int32_t members,
+                                          bool distinct,
+                                          const std::vector<bool>& busy);
+
 /// True if the placement lets the class run on `rank` at all, were the rank idle.
 [[nodiscard]] bool
 eligible(const RankTable& ranks, const Resources& demand, Placement placement, Rank rank);

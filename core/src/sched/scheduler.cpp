@@ -11,6 +11,8 @@ Scheduler::Scheduler(const Config& config)
     : config_(config), ranks_(config.world_size),
       hosts_(static_cast<std::size_t>(config.world_size)),
       blocked_(static_cast<std::size_t>(config.world_size)),
+      raw_busy_(static_cast<std::size_t>(config.world_size)),
+      none_busy_(static_cast<std::size_t>(config.world_size)),
       reserved_(static_cast<std::size_t>(config.world_size)),
       contested_(static_cast<std::size_t>(config.world_size)) {
 }
@@ -63,7 +65,7 @@ void Scheduler::update_order(wire::ClassIndex index) {
                       state.ready.front().age,
                       index};
     } else {
-        state.reserved.reset();
+        state.reserved.clear();
     }
     if (order == state.order) {
         return;
@@ -148,7 +150,8 @@ void Scheduler::release(wire::ClassIndex index, Rank worker, std::uint64_t count
         change_slots(index, worker, usage.granted - usage.slots);
     }
     // Tasks that lent their CPUs and took them back have left more slots than there are CPUs.
-    while (usage.slots > std::max<std::int64_t>(usage.lent, 1) &&
+    while (state.definition.ranks == 0 &&
+           usage.slots > std::max<std::int64_t>(usage.lent, 1) &&
            state.definition.demand.cpus > Amount{} &&
            !holds_more_than_cpus(state.definition.demand) &&
            ranks_.at(worker).free.cpus < Amount{}) {
@@ -175,6 +178,9 @@ void Scheduler::on_progress(const wire::Progress& message) {
         }
         lease.remaining -= report.finished;
         release(lease.task_class, lease.worker, report.finished);
+        if (classes_[lease.task_class].definition.raw_mpi) {
+            raw_busy_[static_cast<std::size_t>(index(lease.worker))] = false;
+        }
         if (lease.remaining == 0) {
             MUSTER_ASSERT(lease.lent == 0);
             leases_.erase(place);
@@ -259,7 +265,7 @@ Scheduler::grant(wire::ClassIndex index, Rank worker, std::uint64_t count, wire:
     note_surplus(state, worker);
     const LeaseId id = make_lease_id(config_.term, ++last_lease_);
     leases_.emplace(id, Lease{index, worker, range.count, 0});
-    actions.push_back(wire::SendMessage{owner_of(range.first), wire::Grant{id, range, worker}});
+    actions.push_back(wire::SendMessage{owner_of(range.first), wire::Grant{id, range, worker, {}}});
     return range.count;
 }
 
@@ -333,19 +339,19 @@ void Scheduler::reserve(wire::ClassIndex index) {
     const auto blocked = [&](Rank rank) {
         return blocked_[static_cast<std::size_t>(muster::index(rank))] > 0;
     };
-    if (state.reserved && blocked(*state.reserved)) {
-        state.reserved.reset();
+    if (!state.reserved.empty() && blocked(state.reserved.front())) {
+        state.reserved.clear();
     }
-    if (!state.reserved) {
+    if (state.reserved.empty()) {
         for (const auto& [free, rank] : ranks_.by_free_cpus()) {
             if (!blocked(rank) && eligible(ranks_, definition.demand, definition.placement, rank)) {
-                state.reserved = rank;
+                state.reserved.push_back(rank);
                 break;
             }
         }
     }
-    if (state.reserved) {
-        reserved_[static_cast<std::size_t>(muster::index(*state.reserved))] = true;
+    if (!state.reserved.empty()) {
+        reserved_[static_cast<std::size_t>(muster::index(state.reserved.front()))] = true;
     }
     contest(state);
 }
@@ -378,16 +384,25 @@ void Scheduler::dispatch(wire::Actions& actions) {
     bool marked = false;
     for (auto place = waiting_.begin(); place != waiting_.end();) {
         const wire::ClassIndex index = std::get<wire::ClassIndex>(*place);
-        open_slots(index, actions);
-        if (classes_[index].ready_count > 0) {
-            top_up(index, actions);
+        const bool gangs = classes_[index].definition.ranks > 0;
+        if (gangs) {
+            open_gangs(index, actions);
+        } else {
+            open_slots(index, actions);
+            if (classes_[index].ready_count > 0) {
+                top_up(index, actions);
+            }
         }
         // The class may move to an older or younger place, or leave; go on after where it stood.
         const Order stood = *place;
         update_order(index);
         place = waiting_.upper_bound(stood);
         if (place != waiting_.end() && classes_[index].ready_count > 0) {
-            reserve(index);
+            if (gangs) {
+                reserve_gang(index);
+            } else {
+                reserve(index);
+            }
             marked = true;
         }
     }
@@ -404,7 +419,8 @@ void Scheduler::dispatch(wire::Actions& actions) {
 void Scheduler::recall(wire::Actions& actions) {
     for (wire::ClassIndex index = 0; index < classes_.size(); ++index) {
         ClassState& state = classes_[index];
-        if (state.ready_count > 0 || state.granted_total <= state.slots_total) {
+        if (state.ready_count > 0 || state.granted_total <= state.slots_total ||
+            state.definition.ranks > 0) {
             continue;
         }
         // A rank with room starts what waits there ahead by itself; charge it for that.

@@ -36,6 +36,10 @@ inline bool holds_more_than_cpus(const Resources& demand) {
 ///            time, and what a task then holds while it is blocked must have been charged, or
 ///            another could wait for it in vain.
 ///
+/// A *gang* is granted whole: a slot on each of its members' ranks at once, and a lease for each.
+/// Nothing of it waits ahead, and its members lend nothing: a gang that could give its CPUs to
+/// another while it waits for itself might never get them back all together.
+///
 /// So its cost is per lease, not per task. All its state is soft: owners know what is ready and
 /// granted, workers know what they run.
 ///
@@ -116,7 +120,7 @@ private:
         std::optional<Duration> task_time; ///< Moving average.
         std::optional<Rank> recalling;     ///< The rank that a Recall is out to.
         std::set<Rank> futile; ///< Ranks that had nothing to return; not asked before progress.
-        std::optional<Rank> reserved;
+        std::vector<Rank> reserved; ///< One rank; of a gang, one for each member.
     };
 
     struct Lease {
@@ -136,6 +140,12 @@ private:
     void top_up(wire::ClassIndex index, wire::Actions& actions);
     void feed(wire::ClassIndex index, Rank rank, wire::Actions& actions);
     void reserve(wire::ClassIndex index);
+    /// Several members of a gang of this class may be threads of one rank.
+    [[nodiscard]] bool members_share_ranks(const wire::TaskClass& definition) const;
+    void open_gangs(wire::ClassIndex index, wire::Actions& actions);
+    void
+    grant_gang(wire::ClassIndex index, const std::vector<Rank>& members, wire::Actions& actions);
+    void reserve_gang(wire::ClassIndex index);
     void recall(wire::Actions& actions);
     void change_slots(wire::ClassIndex index, Rank worker, std::int64_t by);
     static void note_surplus(ClassState& state, Rank rank);
@@ -155,7 +165,9 @@ private:
     std::set<Order> waiting_;
     std::unordered_map<LeaseId, Lease> leases_; ///< Looked up only, never iterated for decisions.
     std::vector<std::int64_t> blocked_;         ///< By rank: tasks that lent their CPUs.
-    std::vector<bool> reserved_;                ///< By rank, within one dispatch().
+    std::vector<bool> raw_busy_;                ///< By rank: hosts a gang that calls MPI.
+    std::vector<bool> none_busy_;
+    std::vector<bool> reserved_; ///< By rank, within one dispatch().
     /// By rank, within one dispatch(): a class that goes first waits for it.
     std::vector<bool> contested_;
     bool contested_everywhere_ = false;

@@ -39,7 +39,7 @@ void Store::fetch(ObjectId object,
     if (!is_new) {
         return;
     }
-    const std::uint64_t transfer = ++last_transfer_;
+    const std::uint64_t transfer = 2 * ++last_transfer_; // odd ones are the gangs'
     place->second.holder = holder;
     place->second.size = size;
     transfers_.emplace(transfer, object);

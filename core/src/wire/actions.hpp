@@ -24,6 +24,8 @@ struct ReadyTask {
     std::uint32_t attempt = 1;
     Buffer arguments;
     std::vector<Buffer> dependencies;
+    std::shared_ptr<const Gang> gang{}; ///< Of a member of a gang.
+    std::int32_t member = 0;
 };
 
 /// Append to the executors' queue of this class; runs when there is a slot.
@@ -84,6 +86,26 @@ struct ReceiveBulk {
     Rank from{};
     std::uint64_t transfer = 0;
     std::uint64_t size = 0;
+    std::byte* into = nullptr; ///< Memory to receive into; null: new memory.
+};
+
+/// A message between members is here: copy it to where its receiver wants it, and settle it.
+struct PlaceMessage {
+    Buffer data;
+    std::byte* into = nullptr;
+    std::shared_ptr<void> completion;
+};
+
+/// A send or receive between members has ended; `why` is empty if it succeeded.
+struct SettleMessage {
+    std::shared_ptr<void> completion;
+    std::string why;
+};
+
+/// Release a member of a gang whose other member failed. `port` is what GangOpened handed in.
+struct AbortMember {
+    std::shared_ptr<void> port;
+    std::string why;
 };
 
 /// The cluster stands: the driver may start.
@@ -115,6 +137,9 @@ using Action = std::variant<SendMessage,
                             DeliverValue,
                             SendBulk,
                             ReceiveBulk,
+                            PlaceMessage,
+                            SettleMessage,
+                            AbortMember,
                             AnnounceCluster,
                             FallSilent,
                             CloseTransport>;

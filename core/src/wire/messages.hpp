@@ -7,6 +7,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -44,6 +45,15 @@ struct TaskClass {
     /// the cluster needs another parent.
     std::uint32_t depth = 0;
     Placement placement;
+    /// Members of a gang, which start together or not at all; 0 for tasks that are no gangs. A gang
+    /// takes as many consecutive ids: its own first, which is also its first member's.
+    std::int32_t ranks = 0;
+    bool raw_mpi = false; ///< The gang calls MPI: each rank hosts one such at a time.
+
+    /// Ids that one task of the class takes.
+    [[nodiscard]] std::uint64_t stride() const {
+        return ranks > 0 ? static_cast<std::uint64_t>(ranks) : 1;
+    }
 
     friend auto operator<=>(const TaskClass&, const TaskClass&) = default;
     friend bool operator==(const TaskClass&, const TaskClass&) = default;
@@ -71,7 +81,14 @@ enum class StandardType : std::uint8_t {
 
 /// One link in the chain of reasons for a failed task. Text only: no exception objects travel.
 struct FailureRecord {
-    enum class Kind : std::uint8_t { exception, cancelled, dependency, object_lost, system };
+    enum class Kind : std::uint8_t {
+        exception,
+        cancelled,
+        dependency,
+        object_lost,
+        system,
+        released, ///< Ended because another member of its gang did.
+    };
 
     Kind kind = Kind::exception;
     std::string type;    ///< The exception's type, demangled; for people, never compared.
@@ -84,6 +101,7 @@ struct FailureRecord {
     Rank rank{};      ///< Where it ran, or where it was decided.
     std::string host;
     std::uint32_t attempt = 0;
+    std::optional<std::int32_t> member; ///< Of a gang: which of its members.
 };
 
 /// How a task ended: its value (here, or kept by `holder`), or why there is none.
@@ -144,6 +162,9 @@ struct Grant {
     LeaseId lease{};
     Range range;
     Rank worker{};
+    /// Of a gang, in place of `worker`: the rank of each member. Then the range is that one gang,
+    /// and member m has the lease m places after `lease`.
+    std::vector<Rank> members;
 };
 
 /// A dependency's value, or where to fetch it.
@@ -162,11 +183,21 @@ struct TaskSpec {
     std::vector<Dependency> dependencies;
 };
 
+/// What every member of a gang knows of it.
+struct Gang {
+    LeaseId id{};              ///< The first member's lease: names this attempt of the gang.
+    std::vector<Rank> members; ///< By rank within the gang.
+
+    friend bool operator==(const Gang&, const Gang&) = default;
+};
+
 struct Run {
     LeaseId lease{};
     TaskClass task_class;
     std::string name;
     std::vector<TaskSpec> tasks;
+    Gang gang; ///< Of a member of a gang: then `tasks` is this member alone.
+    std::int32_t member = 0;
 };
 
 struct TaskOutcome {
@@ -259,6 +290,63 @@ struct Drop {
     std::vector<ObjectId> objects;
 };
 
+// Between the members of a gang. A message up to a few KiB goes at once (GangData); a longer one is
+// offered, and sent in bulk once the receiver has asked for it:
+//
+//     sender   -> receiver  GangOffer     I have so many bytes for you
+//     receiver -> sender    GangAccept    send them as this transfer; or GangRefuse: nobody will
+//     sender   -> receiver  GangStarted   they are on their way: receive them now
+//                           or GangWithdrawn: the sender has given up meanwhile
+//
+// So nobody waits for a transfer that is not under way.
+
+/// From one member to another: which message this is about.
+struct GangAddress {
+    LeaseId gang{};
+    std::int32_t from = 0;
+    std::int32_t to = 0;
+    std::uint64_t tag = 0;
+
+    friend auto operator<=>(const GangAddress&, const GangAddress&) = default;
+};
+
+struct GangData {
+    GangAddress address;
+    Buffer data;
+};
+
+struct GangOffer {
+    GangAddress address;
+    std::uint64_t offer = 0; ///< Numbered by the sending rank.
+    std::uint64_t size = 0;
+};
+
+struct GangAccept {
+    std::uint64_t offer = 0;
+    std::uint64_t transfer = 0;
+};
+
+/// The receiver has ended, or expects another size: why, as a sentence.
+struct GangRefuse {
+    std::uint64_t offer = 0;
+    std::string why;
+};
+
+struct GangStarted {
+    std::uint64_t transfer = 0;
+};
+
+struct GangWithdrawn {
+    std::uint64_t transfer = 0;
+};
+
+/// A member ended without a result: its gang is over. To the ranks of all others.
+struct GangFailed {
+    LeaseId gang{};
+    std::int32_t member = 0;
+    FailureRecord failure;
+};
+
 // Ending: the driver's rank says Shutdown; every rank falls silent (it only answers fetches), and
 // says Goodbye once its executors have stopped and its own fetches have ended; when all have, Leave
 // lets them close their transports together. No bulk transfer is under way then.
@@ -291,6 +379,13 @@ using Message = std::variant<Bid,
                              FetchStarted,
                              FetchFailed,
                              Drop,
+                             GangData,
+                             GangOffer,
+                             GangAccept,
+                             GangRefuse,
+                             GangStarted,
+                             GangWithdrawn,
+                             GangFailed,
                              Shutdown,
                              Goodbye,
                              Leave>;

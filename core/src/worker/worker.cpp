@@ -37,17 +37,26 @@ Worker::Order Worker::order_of(wire::ClassIndex index) const {
 
 void Worker::on_run(Rank owner, wire::Run message, store::Store& store, wire::Actions& actions) {
     const wire::ClassIndex index = intern(message.task_class);
+    std::shared_ptr<const wire::Gang> gang;
+    if (!message.gang.members.empty()) {
+        gang = std::make_shared<const wire::Gang>(std::move(message.gang));
+        gangs_[gang->id].push_back(message.tasks.front().id);
+    }
     for (auto& spec : message.tasks) {
         Task task;
         task.task_class = index;
         task.lease = message.lease;
         task.owner = owner;
         task.name = message.name;
+        task.gang = gang;
+        task.member = message.member;
         task.ready = {spec.id,
                       message.task_class.function,
                       spec.attempt,
                       std::move(spec.arguments),
-                      std::vector<Buffer>(spec.dependencies.size())};
+                      std::vector<Buffer>(spec.dependencies.size()),
+                      gang,
+                      message.member};
         for (std::size_t i = 0; i < spec.dependencies.size(); ++i) {
             auto& dependency = spec.dependencies[i];
             task.dependencies.push_back(dependency.object);
@@ -96,7 +105,8 @@ void Worker::on_dependency(TaskId id,
         fail(id,
              wire::FailureRecord::Kind::object_lost,
              fmt::format("its argument, the result of {}, is not where it was kept any more",
-                         to_string(object)));
+                         to_string(object)),
+             actions);
         return;
     }
     // One waiter, one position: the next one that is still open. There may be none: a task that was
@@ -123,7 +133,10 @@ void Worker::report(const Task& task, TaskId id, wire::Outcome outcome, Duration
     classes_[task.task_class].owed = 0;
 }
 
-void Worker::fail(TaskId id, wire::FailureRecord::Kind kind, std::string message) {
+void Worker::fail(TaskId id,
+                  wire::FailureRecord::Kind kind,
+                  std::string message,
+                  wire::Actions& actions) {
     const auto place = tasks_.find(id);
     const Task& task = place->second;
     wire::FailureRecord record;
@@ -137,13 +150,14 @@ void Worker::fail(TaskId id, wire::FailureRecord::Kind kind, std::string message
     wire::Outcome outcome;
     outcome.kind = wire::Outcome::Kind::failed;
     outcome.failure.push_back(std::move(record));
+    leave_gang(task, id, outcome, actions);
     report(task, id, std::move(outcome), Duration{});
     tasks_.erase(place);
 }
 
 void Worker::on_attempt_finished(AttemptFinished finished,
                                  store::Store& store,
-                                 wire::Actions& /*actions*/) {
+                                 wire::Actions& actions) {
     const auto place = tasks_.find(finished.task);
     MUSTER_ASSERT(place != tasks_.end());
     Task& task = place->second;
@@ -167,8 +181,12 @@ void Worker::on_attempt_finished(AttemptFinished finished,
         outcome.failure = std::move(finished.failure);
         if (!outcome.failure.empty()) {
             outcome.failure.front().name = task.name;
+            if (task.released) {
+                outcome.failure.front().kind = wire::FailureRecord::Kind::released;
+            }
         }
     }
+    leave_gang(task, finished.task, outcome, actions);
     report(task, finished.task, std::move(outcome), std::max(finished.busy, Duration{1}));
     tasks_.erase(place);
 }
@@ -251,7 +269,7 @@ void Worker::on_taken_back(const std::vector<TaskId>& tasks,
             recalling_.front().returned.push_back({place->second.lease, id});
             tasks_.erase(place);
         } else {
-            fail(id, wire::FailureRecord::Kind::cancelled, "cancelled before it ran");
+            cancel(id, actions);
         }
     }
     if (!recalled) {
@@ -280,7 +298,7 @@ void Worker::on_stop(const wire::Stop& message, wire::Actions& actions) {
     }
     ClassState& state = classes_[place->second.task_class];
     if (state.fetching.erase(message.task) > 0) {
-        fail(message.task, wire::FailureRecord::Kind::cancelled, "cancelled before it ran");
+        cancel(message.task, actions);
         return;
     }
     actions.push_back(wire::StopTask{place->second.task_class, message.task});

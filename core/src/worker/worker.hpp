@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace muster::worker {
@@ -36,6 +37,10 @@ struct AttemptFinished {
 /// they are back no class behind it gets a new one. But only if that makes enough room: what it
 /// waits for may be held by a blocked task, which waits in turn for a class behind.
 ///
+/// A member of a gang is a task of its own here, which no Recall asks for. If it ends without a
+/// result, its gang is over: this worker tells the ranks of all other members, and those stop
+/// theirs, so that nobody waits for it.
+///
 /// A Recall may come before the tasks it is about, which take another way. Then the worker answers
 /// with none, and hands back what comes later and cannot start, until the class makes progress.
 ///
@@ -63,6 +68,8 @@ public:
     void on_run(Rank owner, wire::Run message, store::Store& store, wire::Actions& actions);
     void on_recall(Rank from, const wire::Recall& message, wire::Actions& actions);
     void on_stop(const wire::Stop& message, wire::Actions& actions);
+    /// A member of a gang has failed: this rank's members end as released.
+    void on_gang_failed(const wire::GangFailed& message, wire::Actions& actions);
 
     /// A dependency of `task` came, or (no value) is lost.
     void on_dependency(TaskId task,
@@ -86,6 +93,9 @@ public:
     }
 
     [[nodiscard]] std::size_t task_count() const { return tasks_.size(); }
+
+    /// Gangs whose last member here has ended since the last call.
+    [[nodiscard]] std::vector<LeaseId> take_ended_gangs() { return std::exchange(ended_gangs_, {}); }
 
     /// No task here and every resource free.
     [[nodiscard]] bool idle() const { return tasks_.empty() && free_ == config_.capacity; }
@@ -120,6 +130,9 @@ private:
         std::uint32_t missing = 0;
         bool blocked = false;
         bool resuming = false;
+        bool released = false; ///< By the failure of another member of its gang.
+        std::shared_ptr<const wire::Gang> gang;
+        std::int32_t member = 0;
         wire::ReadyTask ready;              ///< Until it is queued.
         std::vector<ObjectId> dependencies; ///< Of `ready`, by position; until it is queued.
     };
@@ -138,7 +151,12 @@ private:
     [[nodiscard]] Order order_of(wire::ClassIndex index) const;
     void enqueue(Task& task, wire::Actions& actions);
     void report(const Task& task, TaskId id, wire::Outcome outcome, Duration busy);
-    void fail(TaskId id, wire::FailureRecord::Kind kind, std::string message);
+    void fail(TaskId id,
+              wire::FailureRecord::Kind kind,
+              std::string message,
+              wire::Actions& actions);
+    void cancel(TaskId id, wire::Actions& actions);
+    void leave_gang(const Task& task, TaskId id, const wire::Outcome& outcome, wire::Actions& actions);
     void give_back(Recalling recalling, wire::Actions& actions);
     void give_back_late_ones(wire::Actions& actions);
     void assign_slots(wire::Actions& actions);
@@ -155,6 +173,8 @@ private:
     /// Classes in the order in which they get slots.
     std::set<Order> order_;
     std::unordered_map<TaskId, Task> tasks_;
+    std::map<LeaseId, std::vector<TaskId>> gangs_; ///< This rank's members, by gang.
+    std::vector<LeaseId> ended_gangs_;
     std::uint64_t last_turn_ = 0;
     std::deque<TaskId> resuming_;
     std::deque<Recalling> recalling_;  ///< In the order in which the executors answer.

@@ -4,6 +4,7 @@
 #include <muster/base/ids.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct TaskFailure {
     std::uint32_t attempt = 0;      ///< Counts from 1; 0 if it never ran.
     std::uint8_t standard_type = 0; ///< Private to rethrow_cause().
     std::int32_t error_number = 0;  ///< Private to rethrow_cause().
+    std::optional<std::int32_t> member{}; ///< Of a gang: which of its members it was.
 };
 
 /// A task has no value: it threw, was cancelled, or something it needed failed. Thrown by get().

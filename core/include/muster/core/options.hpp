@@ -23,6 +23,11 @@ struct TaskOptions {
     std::int32_t priority = 0; ///< Higher runs first.
     Placement placement{};     ///< `pack`, `spread`, `on_rank(3)`, `on_node(1)`; default automatic.
     std::string name{};        ///< For errors and logs; default: the function's name.
+    /// Of a function that takes a Communicator first: on how many ranks it runs at once, all or
+    /// none. Each of them needs what the options above demand; they are placed on few nodes.
+    std::int32_t ranks = 1;
+    /// The gang calls MPI through mpi_communicator() of <muster/core/mpi.hpp>.
+    bool raw_mpi = false;
 };
 
 /// How a run is set up. Environment variables (MUSTER_*) win over these, so that a program can be

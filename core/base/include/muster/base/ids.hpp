@@ -75,6 +75,11 @@ constexpr LeaseId make_lease_id(Term term, std::uint64_t sequence) {
                    (sequence & sequence_mask)};
 }
 
+/// The members of a gang have consecutive leases.
+constexpr LeaseId advance(LeaseId first, std::uint64_t offset) {
+    return LeaseId{static_cast<std::uint64_t>(first) + offset};
+}
+
 constexpr Term term_of(LeaseId id) {
     return Term{static_cast<std::uint32_t>(static_cast<std::uint64_t>(id) >> sequence_bits)};
 }

@@ -15,6 +15,10 @@
 
 /// The seam between the header-only part of the public interface, which knows the types, and the
 /// library, which does not. Private to the library.
+namespace muster {
+class Communicator;
+}
+
 namespace muster::detail {
 
 /// A task's arguments as bytes, and the objects that stand in for some of them.
@@ -28,6 +32,7 @@ struct Invocation {
     std::span<const std::byte> arguments;
     std::span<const Buffer> dependencies;
     Buffer result;
+    Communicator* communicator = nullptr; ///< A gang member's.
 };
 
 /// The task that the calling thread runs; none in the driver.
@@ -37,6 +42,7 @@ struct CurrentTask {
     std::uint32_t attempt = 0;
     std::uint32_t depth = 0;
     std::stop_token stop_token;
+    bool lends_cpus = true; ///< While it waits for a future.
 };
 
 /// One rank's runtime as user threads see it. Thread-safe.

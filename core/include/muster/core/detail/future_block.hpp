@@ -65,9 +65,15 @@ private:
 
 class FutureBlock : public std::enable_shared_from_this<FutureBlock> {
 public:
-    FutureBlock(std::shared_ptr<Client> client, ObjectId first, std::uint64_t count);
+    /// Objects `stride` ids apart: a gang takes as many as it has members.
+    FutureBlock(std::shared_ptr<Client> client,
+                ObjectId first,
+                std::uint64_t count,
+                std::uint64_t stride = 1);
 
-    [[nodiscard]] ObjectId id(std::uint64_t index) const { return advance(first_, index); }
+    [[nodiscard]] ObjectId id(std::uint64_t index) const {
+        return advance(first_, index * stride_);
+    }
 
     [[nodiscard]] std::uint64_t count() const { return count_; }
 
@@ -89,6 +95,7 @@ private:
     std::shared_ptr<Client> client_;
     ObjectId first_;
     std::uint64_t count_;
+    std::uint64_t stride_;
     std::unique_ptr<FutureSlot[]> slots_;
 
     std::atomic<bool> watched_{false}; ///< Set once, by the first watch().

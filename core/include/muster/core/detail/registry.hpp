@@ -26,13 +26,14 @@ struct FunctionEntry {
     using Invoke = void (*)(Invocation&);
 
     /// Registers it. Safe at any time during static initialisation, and from several threads.
-    FunctionEntry(Invoke invoke, const char* name) noexcept;
+    FunctionEntry(Invoke invoke, const char* name, bool is_gang = false) noexcept;
     FunctionEntry(const FunctionEntry&) = delete;
     FunctionEntry& operator=(const FunctionEntry&) = delete;
     ~FunctionEntry() = default;
 
     Invoke invoke;    ///< Decodes arguments, calls the function, encodes the result.
     const char* name; ///< For people; static storage.
+    bool is_gang;     ///< It takes a communicator, and runs on any number of ranks at once.
 
     /// Private to FunctionTable.
     mutable std::atomic<FunctionId> id{FunctionId{~std::uint32_t{0}}};

@@ -15,11 +15,35 @@
 /// with them on the other side. Private to the library.
 namespace muster::detail {
 
+template <class R>
+struct GangResult {
+    using type = std::vector<std::remove_cv_t<R>>;
+};
+
+template <class R>
+requires std::is_void_v<R>
+
+struct GangResult<R> {
+    using type = void;
+};
+
 template <class R, class... P>
 struct SignatureTraits {
     using Result = std::remove_cv_t<R>;
+    using MemberResult = Result;
     using Parameters = std::tuple<P...>;
     static constexpr std::size_t parameter_count = sizeof...(P);
+    static constexpr bool is_gang = false;
+};
+
+/// A function that takes a communicator first runs as a gang: its result is every member's.
+template <class R, class... P>
+struct SignatureTraits<R, Communicator&, P...> {
+    using Result = typename GangResult<R>::type;
+    using MemberResult = std::remove_cv_t<R>;
+    using Parameters = std::tuple<P...>;
+    static constexpr std::size_t parameter_count = sizeof...(P);
+    static constexpr bool is_gang = true;
 };
 
 // Falls back to the signature of a function that takes and returns nothing, so that the compiler
@@ -80,10 +104,10 @@ constexpr void check_signature() {
     using Signature = FunctionTraits<F>;
     static_assert(takes_values<F>,
                   "muster: a task's parameters are passed by value: T or const T&, not T&");
-    static_assert(!std::is_reference_v<typename Signature::Result>,
+    static_assert(!std::is_reference_v<typename Signature::MemberResult>,
                   "muster: a task returns by value: a reference would point into another rank");
-    if constexpr (!std::is_void_v<typename Signature::Result>) {
-        check_serializable<typename Signature::Result>();
+    if constexpr (!std::is_void_v<typename Signature::MemberResult>) {
+        check_serializable<typename Signature::MemberResult>();
     }
     []<class... P>(std::type_identity<std::tuple<P...>>) {
         (check_serializable<std::remove_cvref_t<P>>(), ...);
@@ -255,6 +279,21 @@ private:
     std::size_t used_ = 0;
 };
 
+/// Every member's result at the first member, nothing at the others. Collective: what members call
+/// last, so that one which returns while others still wait for it is noticed.
+std::vector<Buffer> gather_results(Communicator& communicator, Buffer own);
+
+/// Encodes the vector of all members' results.
+template <class R>
+Buffer join_results(const std::vector<Buffer>& results) {
+    std::vector<R> joined;
+    joined.reserve(results.size());
+    for (const Buffer& result : results) {
+        joined.push_back(from_buffer<R>(result.bytes()));
+    }
+    return to_buffer(joined);
+}
+
 template <auto F>
 void invoke_function(Invocation& invocation) {
     using Signature = FunctionTraits<F>;
@@ -262,13 +301,24 @@ void invoke_function(Invocation& invocation) {
         ArgumentDecoder decoder(call);
         // Braces evaluate from left to right, which is the order of encoding.
         std::tuple<std::remove_cvref_t<P>...> arguments{decoder.template next<P>()...};
-        const auto function = [](auto&&... values) -> decltype(auto) {
-            return F(std::forward<decltype(values)>(values)...);
+        const auto function = [&call](auto&&... values) -> decltype(auto) {
+            if constexpr (Signature::is_gang) {
+                return F(*call.communicator, std::forward<decltype(values)>(values)...);
+            } else {
+                return F(std::forward<decltype(values)>(values)...);
+            }
         };
-        if constexpr (std::is_void_v<typename Signature::Result>) {
+        if constexpr (std::is_void_v<typename Signature::MemberResult>) {
             std::apply(function, std::move(arguments));
+            if constexpr (Signature::is_gang) {
+                (void)gather_results(*call.communicator, {});
+            }
         } else {
             call.result = to_buffer(std::apply(function, std::move(arguments)));
+            if constexpr (Signature::is_gang) {
+                call.result = join_results<typename Signature::MemberResult>(
+                    gather_results(*call.communicator, std::move(call.result)));
+            }
         }
     }(invocation, std::type_identity<typename Signature::Parameters>{});
 }
@@ -276,7 +326,8 @@ void invoke_function(Invocation& invocation) {
 /// Registered before main() on every rank, because it is odr-used by every call of task<F>.
 template <auto F>
 struct Registered {
-    static inline FunctionEntry entry{&invoke_function<F>, function_name<F>()};
+    static inline FunctionEntry entry{
+        &invoke_function<F>, function_name<F>(), FunctionTraits<F>::is_gang};
 };
 
 template <auto F>

@@ -1,0 +1,381 @@
+#include "gang/exchange.hpp"
+
+#include <muster/base/assert.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace muster::gang {
+namespace {
+
+std::string describe_failure(const wire::GangFailed& message) {
+    const auto& record = message.failure;
+    return fmt::format("member {} of the gang ({} on {}) {}: {}{}",
+                       message.member,
+                       to_string(record.rank),
+                       record.host,
+                       record.kind == wire::FailureRecord::Kind::cancelled ? "was cancelled"
+                                                                           : "failed",
+                       record.type.empty() ? "" : record.type + ": ",
+                       record.message);
+}
+
+std::string has_returned(std::int32_t member) {
+    return fmt::format("member {} of the gang has returned and receives no more", member);
+}
+
+std::string wrong_size(const wire::GangAddress& address, std::uint64_t sent, std::uint64_t wanted) {
+    return fmt::format("member {} sent {} bytes to member {}, which receives {} from it there: "
+                       "both must name the same number of elements of the same type",
+                       address.from,
+                       sent,
+                       address.to,
+                       wanted);
+}
+
+} // namespace
+
+void Exchange::open(LeaseId id,
+                    std::vector<Rank> members,
+                    std::int32_t member,
+                    std::shared_ptr<void> port,
+                    wire::Actions& actions) {
+    Gang& gang = gangs_[id];
+    gang.members = std::move(members);
+    const auto [place, is_new] = gang.ports.emplace(member, std::move(port));
+    MUSTER_ASSERT(is_new);
+    if (gang.failure) {
+        actions.push_back(wire::AbortMember{place->second, describe_failure(*gang.failure)});
+    }
+}
+
+void Exchange::close(LeaseId id, std::int32_t member, wire::Actions& actions) {
+    Gang& gang = gangs_.at(id);
+    gang.ports.erase(member);
+    gang.closed.insert(member);
+    give_up(id, member, "this member has ended", actions);
+    for (auto place = gang.waiting.begin(); place != gang.waiting.end();) {
+        if (place->first.to == member) {
+            for (const Waiting& message : place->second) {
+                refuse(message, has_returned(member), actions);
+            }
+            place = gang.waiting.erase(place);
+        } else {
+            ++place;
+        }
+    }
+}
+
+void Exchange::end(LeaseId id, wire::Actions& actions) {
+    if (const auto place = gangs_.find(id); place != gangs_.end()) {
+        MUSTER_ASSERT(place->second.ports.empty());
+        for (const auto& [address, messages] : place->second.waiting) {
+            for (const Waiting& message : messages) {
+                refuse(message, has_returned(address.to), actions);
+            }
+        }
+        gangs_.erase(place);
+    }
+    closed_.insert(id);
+    closed_order_.push_back(id);
+    if (closed_order_.size() > config_.closed_max) {
+        closed_.erase(closed_order_.front());
+        closed_order_.pop_front();
+    }
+}
+
+void Exchange::fall_silent(wire::Actions& actions) {
+    for (const auto& [id, gang] : gangs_) {
+        give_up(id, std::nullopt, "the run has ended", actions);
+    }
+}
+
+void Exchange::send(const wire::GangAddress& address,
+                    Buffer data,
+                    std::shared_ptr<void> completion,
+                    wire::Actions& actions) {
+    const auto place = gangs_.find(address.gang);
+    if (place == gangs_.end() || place->second.failure) {
+        data = {};
+        actions.push_back(wire::SettleMessage{
+            std::move(completion),
+            place == gangs_.end() ? "the gang has ended" : describe_failure(*place->second.failure)});
+        return;
+    }
+    const Rank to = place->second.members.at(static_cast<std::size_t>(address.to));
+    if (data.size() <= data_bytes_max) {
+        // A copy, unless it is one: the sender goes on before its message has left.
+        actions.push_back(wire::SendMessage{
+            to, wire::GangData{address, completion ? Buffer::copy_of(data.bytes()) : data}});
+        data = {};
+        actions.push_back(wire::SettleMessage{std::move(completion), {}});
+        return;
+    }
+    const std::uint64_t size = data.size();
+    const std::uint64_t offer = ++last_offer_;
+    offers_.emplace(offer, Offer{address, to, std::move(data), std::move(completion)});
+    actions.push_back(wire::SendMessage{to, wire::GangOffer{address, offer, size}});
+}
+
+void Exchange::receive(const wire::GangAddress& address,
+                       std::byte* into,
+                       std::uint64_t size,
+                       std::shared_ptr<void> completion,
+                       wire::Actions& actions) {
+    const auto place = gangs_.find(address.gang);
+    if (place == gangs_.end() || place->second.failure) {
+        actions.push_back(wire::SettleMessage{
+            std::move(completion),
+            place == gangs_.end() ? "the gang has ended" : describe_failure(*place->second.failure)});
+        return;
+    }
+    Gang& gang = place->second;
+    Receive receive{into, size, std::move(completion)};
+    const auto waiting = gang.waiting.find(address);
+    if (waiting == gang.waiting.end()) {
+        gang.receives[address].push_back(std::move(receive));
+        return;
+    }
+    Waiting message = std::move(waiting->second.front());
+    waiting->second.pop_front();
+    if (waiting->second.empty()) {
+        gang.waiting.erase(waiting);
+    }
+    take(address, std::move(message), std::move(receive), actions);
+}
+
+void Exchange::arrive(const wire::GangAddress& address, Waiting message, wire::Actions& actions) {
+    if (closed_.contains(address.gang)) {
+        refuse(message, has_returned(address.to), actions);
+        return;
+    }
+    Gang& gang = gangs_[address.gang];
+    if (gang.failure || gang.closed.contains(address.to)) {
+        refuse(message,
+               gang.failure ? describe_failure(*gang.failure) : has_returned(address.to),
+               actions);
+        return;
+    }
+    const auto waiting = gang.receives.find(address);
+    if (waiting == gang.receives.end()) {
+        gang.waiting[address].push_back(std::move(message));
+        return;
+    }
+    Receive receive = std::move(waiting->second.front());
+    waiting->second.pop_front();
+    if (waiting->second.empty()) {
+        gang.receives.erase(waiting);
+    }
+    take(address, std::move(message), std::move(receive), actions);
+}
+
+void Exchange::take(const wire::GangAddress& address,
+                    Waiting message,
+                    Receive receive,
+                    wire::Actions& actions) {
+    if (message.size != receive.size) {
+        const std::string why = wrong_size(address, message.size, receive.size);
+        refuse(message, why, actions);
+        actions.push_back(wire::SettleMessage{std::move(receive.completion), why});
+        return;
+    }
+    if (!message.offer) {
+        actions.push_back(wire::PlaceMessage{
+            std::move(message.data), receive.into, std::move(receive.completion)});
+        return;
+    }
+    if (message.from == config_.self) {
+        auto offer = offers_.extract(*message.offer);
+        actions.push_back(wire::PlaceMessage{
+            std::move(offer.mapped().data), receive.into, std::move(receive.completion)});
+        actions.push_back(wire::SettleMessage{std::move(offer.mapped().completion), {}});
+        return;
+    }
+    const std::uint64_t transfer = 2 * ++last_transfer_ - 1;
+    transfers_.emplace(transfer, Transfer{address.gang, message.from, std::move(receive)});
+    actions.push_back(
+        wire::SendMessage{message.from, wire::GangAccept{*message.offer, transfer}});
+}
+
+void Exchange::refuse(const Waiting& message, std::string why, wire::Actions& actions) {
+    if (message.offer) {
+        actions.push_back(
+            wire::SendMessage{message.from, wire::GangRefuse{*message.offer, std::move(why)}});
+    }
+}
+
+void Exchange::on_data(wire::GangData message, wire::Actions& actions) {
+    const std::uint64_t size = message.data.size();
+    arrive(message.address, {std::move(message.data), std::nullopt, {}, size}, actions);
+}
+
+void Exchange::on_offer(Rank from, const wire::GangOffer& message, wire::Actions& actions) {
+    if (from == config_.self && !offers_.contains(message.offer)) {
+        return; // given up meanwhile
+    }
+    arrive(message.address, {{}, message.offer, from, message.size}, actions);
+}
+
+void Exchange::on_accept(Rank from, const wire::GangAccept& message, wire::Actions& actions) {
+    auto offer = offers_.extract(message.offer);
+    if (offer.empty()) {
+        actions.push_back(wire::SendMessage{from, wire::GangWithdrawn{message.transfer}});
+        return;
+    }
+    Offer& accepted = offer.mapped();
+    sent_.emplace(std::pair{accepted.to, message.transfer}, std::move(accepted.completion));
+    actions.push_back(wire::SendMessage{accepted.to, wire::GangStarted{message.transfer}});
+    actions.push_back(wire::SendBulk{accepted.to, message.transfer, std::move(accepted.data)});
+}
+
+void Exchange::on_refuse(const wire::GangRefuse& message, wire::Actions& actions) {
+    auto offer = offers_.extract(message.offer);
+    if (!offer.empty()) {
+        offer.mapped().data = {};
+        actions.push_back(wire::SettleMessage{std::move(offer.mapped().completion), message.why});
+    }
+}
+
+void Exchange::on_started(const wire::GangStarted& message, wire::Actions& actions) {
+    Transfer& transfer = transfers_.at(message.transfer);
+    MUSTER_ASSERT(!transfer.started);
+    transfer.started = true;
+    actions.push_back(
+        wire::ReceiveBulk{transfer.from, message.transfer, transfer.receive.size, transfer.receive.into});
+}
+
+void Exchange::on_withdrawn(const wire::GangWithdrawn& message) {
+    // Its receive was settled when the gang failed; here too, or it will be: both know of it.
+    Transfer& transfer = transfers_.at(message.transfer);
+    MUSTER_ASSERT(!transfer.started);
+    if (transfer.given_up) {
+        transfers_.erase(message.transfer);
+    } else {
+        transfer.withdrawn = true;
+    }
+}
+
+void Exchange::on_bulk_received(std::uint64_t number, wire::Actions& actions) {
+    auto transfer = transfers_.extract(number);
+    MUSTER_ASSERT(!transfer.empty() && transfer.mapped().started);
+    if (!transfer.mapped().given_up) {
+        actions.push_back(
+            wire::SettleMessage{std::move(transfer.mapped().receive.completion), {}});
+    }
+}
+
+void Exchange::on_bulk_sent(Rank to, std::uint64_t transfer, wire::Actions& actions) {
+    if (auto entry = sent_.extract({to, transfer}); !entry.empty()) {
+        actions.push_back(wire::SettleMessage{std::move(entry.mapped()), {}});
+    }
+}
+
+void Exchange::give_up(LeaseId id,
+                       std::optional<std::int32_t> member,
+                       const std::string& why,
+                       wire::Actions& actions) {
+    const auto concerns = [&](std::int32_t whose) { return !member || whose == *member; };
+    Gang& gang = gangs_.at(id);
+    for (auto place = gang.receives.begin(); place != gang.receives.end();) {
+        if (concerns(place->first.to)) {
+            for (Receive& receive : place->second) {
+                actions.push_back(wire::SettleMessage{std::move(receive.completion), why});
+            }
+            place = gang.receives.erase(place);
+        } else {
+            ++place;
+        }
+    }
+    for (auto place = offers_.begin(); place != offers_.end();) {
+        Offer& offer = place->second;
+        if (offer.address.gang == id && concerns(offer.address.from)) {
+            offer.data = {};
+            actions.push_back(wire::SettleMessage{std::move(offer.completion), why});
+            place = offers_.erase(place);
+        } else {
+            ++place;
+        }
+    }
+    for (auto& [number, transfer] : transfers_) {
+        // One that has begun ends by itself: both ends are alive.
+        if (transfer.gang == id && !transfer.started && !transfer.given_up && !member) {
+            transfer.given_up = true;
+            transfer.receive.into = nullptr;
+            actions.push_back(wire::SettleMessage{std::move(transfer.receive.completion), why});
+        }
+    }
+    std::erase_if(transfers_, [](const auto& entry) {
+        return entry.second.withdrawn && entry.second.given_up;
+    });
+}
+
+void Exchange::on_failed(const wire::GangFailed& message, wire::Actions& actions) {
+    if (closed_.contains(message.gang)) {
+        return;
+    }
+    Gang& gang = gangs_[message.gang];
+    if (gang.failure) {
+        return;
+    }
+    gang.failure = message;
+    const std::string why = describe_failure(message);
+    for (const auto& [member, port] : gang.ports) {
+        actions.push_back(wire::AbortMember{port, why});
+    }
+    for (const auto& [address, messages] : gang.waiting) {
+        for (const Waiting& waiting : messages) {
+            refuse(waiting, why, actions);
+        }
+    }
+    gang.waiting.clear();
+    give_up(message.gang, std::nullopt, why, actions);
+}
+
+const wire::GangFailed* Exchange::failure(LeaseId id) const {
+    const auto place = gangs_.find(id);
+    return place != gangs_.end() && place->second.failure ? &*place->second.failure : nullptr;
+}
+
+bool Exchange::idle() const {
+    return gangs_.empty() && offers_.empty() && transfers_.empty() && sent_.empty();
+}
+
+std::string Exchange::describe() const {
+    std::string text;
+    for (const auto& [id, gang] : gangs_) {
+        text += fmt::format("    gang {}: {} members here, {} ended, {} receives, {} messages{}\n",
+                            to_string(id),
+                            gang.ports.size(),
+                            gang.closed.size(),
+                            gang.receives.size(),
+                            gang.waiting.size(),
+                            gang.failure ? ", failed" : "");
+    }
+    if (!offers_.empty() || !transfers_.empty() || !sent_.empty()) {
+        text += fmt::format("    {} offers, {} transfers to here, {} from here\n",
+                            offers_.size(),
+                            transfers_.size(),
+                            sent_.size());
+    }
+    return text;
+}
+
+void Exchange::check_invariants() const {
+    for (const auto& [id, gang] : gangs_) {
+        for (const auto& [address, receives] : gang.receives) {
+            MUSTER_ASSERT(!receives.empty() && !gang.waiting.contains(address));
+            MUSTER_ASSERT(gang.ports.contains(address.to) && !gang.failure);
+        }
+        for (const auto& [address, messages] : gang.waiting) {
+            MUSTER_ASSERT(!messages.empty() && !gang.closed.contains(address.to));
+        }
+    }
+    for (const auto& [number, transfer] : transfers_) {
+        MUSTER_ASSERT(is_own(number));
+        MUSTER_ASSERT(transfer.given_up == (transfer.receive.completion == nullptr));
+    }
+}
+
+} // namespace muster::gang

@@ -1,0 +1,159 @@
+#pragma once
+
+#include "wire/actions.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace muster::gang {
+
+/// The messages between members of gangs, as far as they concern one rank: what its members send,
+/// what they wait for, and what has come before anybody waited.
+///
+/// A member exists from open() to close(), a gang until end(). Messages may come before a member is
+/// opened (its rank gets them and the order to start from different ranks) and are kept; what comes
+/// after is refused.
+///
+/// Whoever waits is answered: by the message, or by the failure of a member, or because a member
+/// closed. Memory that was handed in is not touched after its operation was settled: a transfer
+/// under way is awaited, one that was given up is not begun.
+///
+/// Pure: no MPI, threads, clock or randomness.
+///
+/// Invariants, checked by check_invariants():
+///   1. Of one address, receives that wait and messages that wait are never there together.
+///   2. An offer is in `offers_` until it was accepted or refused, a transfer that is received in
+///      `transfers_` until its bytes came.
+class Exchange {
+public:
+    static constexpr std::size_t data_bytes_max = std::size_t{16} << 10; ///< Longer ones are offered.
+
+    struct Config {
+        Rank self{};
+        std::size_t closed_max = 4096;                      ///< Gangs remembered after their end.
+    };
+
+    explicit Exchange(const Config& config) : config_(config) {}
+
+    /// A member of this rank starts. `port` is handed back if its gang fails; at once if it has.
+    void open(LeaseId gang,
+              std::vector<Rank> members,
+              std::int32_t member,
+              std::shared_ptr<void> port,
+              wire::Actions& actions);
+    /// It has ended: what it still waits for fails, and what is offered to it is refused.
+    void close(LeaseId gang, std::int32_t member, wire::Actions& actions);
+
+    /// No member of the gang is left on this rank, whether it was opened or not.
+    void end(LeaseId gang, wire::Actions& actions);
+    /// The run is over: what is not under way fails.
+    void fall_silent(wire::Actions& actions);
+
+    /// `data` may share the sender's memory if there is a `completion`: it is not read any more once
+    /// that is settled. Without one nobody waits for the end, and short data is the message's own.
+    void send(const wire::GangAddress& address,
+              Buffer data,
+              std::shared_ptr<void> completion,
+              wire::Actions& actions);
+    void receive(const wire::GangAddress& address,
+                 std::byte* into,
+                 std::uint64_t size,
+                 std::shared_ptr<void> completion,
+                 wire::Actions& actions);
+
+    void on_data(wire::GangData message, wire::Actions& actions);
+    void on_offer(Rank from, const wire::GangOffer& message, wire::Actions& actions);
+    void on_accept(Rank from, const wire::GangAccept& message, wire::Actions& actions);
+    void on_refuse(const wire::GangRefuse& message, wire::Actions& actions);
+    void on_started(const wire::GangStarted& message, wire::Actions& actions);
+    void on_withdrawn(const wire::GangWithdrawn& message);
+    void on_failed(const wire::GangFailed& message, wire::Actions& actions);
+    /// Of a transfer that this object chose the number of.
+    void on_bulk_received(std::uint64_t transfer, wire::Actions& actions);
+    /// What was sent in bulk has left, this object's or not.
+    void on_bulk_sent(Rank to, std::uint64_t transfer, wire::Actions& actions);
+
+    /// Transfers of this object are odd, those of the store even: a rank numbers what it receives.
+    [[nodiscard]] static bool is_own(std::uint64_t transfer) { return transfer % 2 == 1; }
+
+    /// Why the gang failed, if it has.
+    [[nodiscard]] const wire::GangFailed* failure(LeaseId gang) const;
+
+    /// Bytes are on their way to this rank, or may be.
+    [[nodiscard]] bool receiving() const { return !transfers_.empty(); }
+
+    /// Nothing open, nobody waits, nothing under way.
+    [[nodiscard]] bool idle() const;
+    [[nodiscard]] std::string describe() const;
+    void check_invariants() const;
+
+private:
+    /// A message that nobody has asked for yet: its bytes, or the offer of them.
+    struct Waiting {
+        Buffer data;
+        std::optional<std::uint64_t> offer;
+        Rank from{};
+        std::uint64_t size = 0;
+    };
+
+    struct Receive {
+        std::byte* into = nullptr;
+        std::uint64_t size = 0;
+        std::shared_ptr<void> completion;
+    };
+
+    struct Gang {
+        std::vector<Rank> members; ///< Empty until a member was opened.
+        std::map<std::int32_t, std::shared_ptr<void>> ports;
+        std::set<std::int32_t> closed;
+        std::optional<wire::GangFailed> failure;
+        std::map<wire::GangAddress, std::deque<Waiting>> waiting;
+        std::map<wire::GangAddress, std::deque<Receive>> receives;
+    };
+
+    struct Offer {
+        wire::GangAddress address;
+        Rank to{};
+        Buffer data;
+        std::shared_ptr<void> completion;
+    };
+
+    struct Transfer {
+        LeaseId gang{};
+        Rank from{};
+        Receive receive;
+        bool started = false;
+        bool given_up = false; ///< Its receive was settled before it began.
+        bool withdrawn = false;
+    };
+
+    void arrive(const wire::GangAddress& address, Waiting message, wire::Actions& actions);
+    void take(const wire::GangAddress& address,
+              Waiting message,
+              Receive receive,
+              wire::Actions& actions);
+    void refuse(const Waiting& message, std::string why, wire::Actions& actions);
+    /// Settles as failed what members of the gang wait for and is not under way; of one, or of all.
+    void give_up(LeaseId gang,
+                 std::optional<std::int32_t> member,
+                 const std::string& why,
+                 wire::Actions& actions);
+
+    Config config_;
+    std::map<LeaseId, Gang> gangs_;
+    std::set<LeaseId> closed_;
+    std::deque<LeaseId> closed_order_;
+    std::map<std::uint64_t, Offer> offers_;
+    std::map<std::uint64_t, Transfer> transfers_;                        ///< Received.
+    std::map<std::pair<Rank, std::uint64_t>, std::shared_ptr<void>> sent_; ///< Until they have left.
+    std::uint64_t last_offer_ = 0;
+    std::uint64_t last_transfer_ = 0;
+};
+
+} // namespace muster::gang

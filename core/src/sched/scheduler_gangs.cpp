@@ -1,0 +1,89 @@
+// The part of the scheduler that starts gangs: all members together, or none.
+
+#include "sched/scheduler.hpp"
+
+#include <muster/base/assert.hpp>
+
+#include <algorithm>
+
+namespace muster::sched {
+
+bool Scheduler::members_share_ranks(const wire::TaskClass& definition) const {
+    // With a single rank its threads are all there is; raw MPI tells processes apart only.
+    return config_.world_size == 1 && !definition.raw_mpi;
+}
+
+void Scheduler::open_gangs(wire::ClassIndex index, wire::Actions& actions) {
+    ClassState& state = classes_[index];
+    const auto& definition = state.definition;
+    while (state.ready_count > 0) {
+        const auto members = pick_gang(view(state),
+                                       definition.ranks,
+                                       !members_share_ranks(definition),
+                                       definition.raw_mpi ? raw_busy_ : none_busy_);
+        if (members.empty()) {
+            return;
+        }
+        grant_gang(index, members, actions);
+    }
+}
+
+void Scheduler::grant_gang(wire::ClassIndex index,
+                           const std::vector<Rank>& members,
+                           wire::Actions& actions) {
+    ClassState& state = classes_[index];
+    auto& oldest = state.ready.front().range;
+    const wire::Range range{oldest.first, members.size()};
+    MUSTER_ASSERT(oldest.count % members.size() == 0);
+    oldest = {advance(oldest.first, range.count), oldest.count - range.count};
+    if (oldest.count == 0) {
+        state.ready.pop_front();
+    }
+    state.ready_count -= range.count;
+    state.granted_total += static_cast<std::int64_t>(range.count);
+    const LeaseId first = make_lease_id(config_.term, last_lease_ + 1);
+    for (const Rank rank : members) {
+        const auto r = static_cast<std::size_t>(muster::index(rank));
+        leases_.emplace(make_lease_id(config_.term, ++last_lease_), Lease{index, rank, 1, 0});
+        ++state.usage[r].granted;
+        change_slots(index, rank, 1);
+        raw_busy_[r] = raw_busy_[r] || state.definition.raw_mpi;
+    }
+    actions.push_back(
+        wire::SendMessage{owner_of(range.first), wire::Grant{first, range, {}, members}});
+}
+
+// Ranks on which nothing waits for a future: what runs there ends, and makes room. All members' or
+// none, since part of a gang is of no use while what it keeps out could be what the rest waits for.
+void Scheduler::reserve_gang(wire::ClassIndex index) {
+    ClassState& state = classes_[index];
+    const auto& definition = state.definition;
+    const auto unsuitable = [&](Rank rank) {
+        const auto r = static_cast<std::size_t>(muster::index(rank));
+        return blocked_[r] > 0 || reserved_[r];
+    };
+    if (std::any_of(state.reserved.begin(), state.reserved.end(), unsuitable)) {
+        state.reserved.clear();
+    }
+    if (state.reserved.empty()) {
+        const std::int32_t ranks_wanted = members_share_ranks(definition) ? 1 : definition.ranks;
+        for (const auto& [free, rank] : ranks_.by_free_cpus()) {
+            if (!unsuitable(rank) &&
+                eligible(ranks_, definition.demand, definition.placement, rank)) {
+                state.reserved.push_back(rank);
+                if (static_cast<std::int32_t>(state.reserved.size()) == ranks_wanted) {
+                    break;
+                }
+            }
+        }
+        if (static_cast<std::int32_t>(state.reserved.size()) < ranks_wanted) {
+            state.reserved.clear();
+        }
+    }
+    for (const Rank rank : state.reserved) {
+        reserved_[static_cast<std::size_t>(muster::index(rank))] = true;
+    }
+    contest(state);
+}
+
+} // namespace muster::sched

@@ -1,0 +1,67 @@
+// The part of the worker that ends gangs.
+
+#include "worker/worker.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace muster::worker {
+
+using Kind = wire::FailureRecord::Kind;
+
+void Worker::cancel(TaskId id, wire::Actions& actions) {
+    if (tasks_.at(id).released) {
+        fail(id, Kind::released, "not run: another member of its gang has failed", actions);
+    } else {
+        fail(id, Kind::cancelled, "cancelled before it ran", actions);
+    }
+}
+
+// The ranks of the others hear of a member that failed by itself; of those that it released, they
+// have heard by the same word.
+void Worker::leave_gang(const Task& task,
+                        TaskId id,
+                        const wire::Outcome& outcome,
+                        wire::Actions& actions) {
+    if (!task.gang) {
+        return;
+    }
+    const auto place = gangs_.find(task.gang->id);
+    std::erase(place->second, id);
+    if (place->second.empty()) {
+        ended_gangs_.push_back(place->first);
+        gangs_.erase(place);
+    }
+    if (outcome.kind == wire::Outcome::Kind::value ||
+        outcome.failure.front().kind == Kind::released) {
+        return;
+    }
+    wire::GangFailed message{task.gang->id, task.member, outcome.failure.front()};
+    message.failure.member = task.member;
+    std::vector<Rank> told = task.gang->members;
+    std::sort(told.begin(), told.end());
+    told.erase(std::unique(told.begin(), told.end()), told.end());
+    for (const Rank rank : told) {
+        actions.push_back(wire::SendMessage{rank, message});
+    }
+}
+
+void Worker::on_gang_failed(const wire::GangFailed& message, wire::Actions& actions) {
+    const auto place = gangs_.find(message.gang);
+    if (place == gangs_.end()) {
+        return;
+    }
+    for (const TaskId id : std::vector<TaskId>(place->second)) {
+        Task& task = tasks_.at(id);
+        if (std::exchange(task.released, true)) {
+            continue;
+        }
+        if (classes_[task.task_class].fetching.erase(id) > 0) {
+            cancel(id, actions);
+        } else {
+            actions.push_back(wire::StopTask{task.task_class, id});
+        }
+    }
+}
+
+} // namespace muster::worker
