@@ -35,6 +35,16 @@ constexpr std::array<std::string_view, path_count> names{
     "frame in pieces",
     "rank stalled",
     "ended early",
+    "gang started",
+    "gang spans nodes",
+    "gang failed",
+    "member released",
+    "member stopped unstarted",
+    "gang failed early",
+    "message placed",
+    "message in bulk",
+    "message withdrawn",
+    "message late",
 };
 
 static_assert(!names.back().empty());

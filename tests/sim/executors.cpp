@@ -76,7 +76,13 @@ void Executors::start(wire::ClassIndex index, wire::ReadyTask ready) {
     started_.push_back(ready.id);
     use(context.demand);
 
-    const Payload arguments = read_payload(ready.id, ready.arguments.bytes());
+    if (ready.gang) {
+        require(truth.gang && advance(*truth.gang, static_cast<std::uint64_t>(ready.member)) == ready.id,
+                "a member came with another number");
+        join_gang(context, std::move(ready.gang), ready.member);
+    }
+    const Payload arguments =
+        read_payload(truth.gang.value_or(ready.id), ready.arguments.bytes());
     require(arguments.futures == truth.passed, "a task's arguments came with other futures");
     borrow_all(context, arguments.futures);
     require(ready.dependencies.size() == truth.dependencies.size(),
@@ -96,7 +102,8 @@ void Executors::take_back(const wire::TakeBackTasks& order) {
 
 void Executors::stop(const wire::StopTask& order) {
     if (queue_.remove(order.task_class, order.task)) {
-        world_.statistics.took(Path::stop_before_start);
+        world_.statistics.took(world_.oracle.truth(order.task).gang ? Path::member_stopped_unstarted
+                                                                    : Path::stop_before_start);
         post_(rank::TasksTakenBack{{order.task}, false});
     } else if (const auto place = running_.find(order.task); place != running_.end()) {
         world_.statistics.took(Path::stop_while_running);
@@ -195,7 +202,7 @@ void Executors::wake_waiters(FutureSlot& slot) {
 void Executors::resolve(const wire::ResolveFuture& order) {
     const auto block = std::static_pointer_cast<FutureBlock>(order.futures);
     require(block != nullptr && order.index < block->slots.size() &&
-                advance(block->first, order.index) == order.object,
+                advance(block->first, order.index * block->stride) == order.object,
             "an outcome came for another future");
     FutureSlot& slot = block->slots[order.index];
     require(slot.state == SlotState::pending,
@@ -238,15 +245,22 @@ Executors::submit(const TaskKind& kind, std::uint32_t depth, const std::vector<L
     auto block = std::make_shared<FutureBlock>();
     block->first = make_object_id(self_, last_sequence_ + 1);
     block->slots.resize(tasks.size());
-    last_sequence_ += tasks.size();
+    block->stride = kind.stride();
+    last_sequence_ += tasks.size() * kind.stride();
     owner::Submission submission;
     submission.first = block->first;
-    submission.task_class = {kind.function, kind.demand, kind.priority, depth, kind.placement};
+    submission.task_class = {kind.function,
+                             kind.demand,
+                             kind.priority,
+                             depth,
+                             kind.placement,
+                             kind.ranks,
+                             false};
     submission.futures = block;
     std::vector<Handle> handles;
     for (std::size_t i = 0; i < tasks.size(); ++i) {
         const Launch& task = tasks[i];
-        const TaskId id = advance(block->first, i);
+        const TaskId id = advance(block->first, i * kind.stride());
         escape(task.passed);
         Oracle::Truth truth;
         truth.kind = kind;

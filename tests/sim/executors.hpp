@@ -39,6 +39,9 @@ public:
     void resume(TaskId task);
     void resolve(const wire::ResolveFuture& order);
     void deliver(const wire::DeliverValue& order);
+    void place(const wire::PlaceMessage& order);
+    void settle(const wire::SettleMessage& order);
+    void abort(const wire::AbortMember& order);
     void fall_silent();
 
     /// Runs a program as the driver; `done` is called at its end.
@@ -83,6 +86,29 @@ public:
     [[nodiscard]] std::string describe() const;
 
 private:
+    /// What a member is released by.
+    struct Port {
+        ContextId context = 0;
+        bool aborted = false;
+    };
+
+    /// A message to the next member and one from the one before.
+    struct Passing {
+        ContextId context = 0;
+        std::vector<std::byte> sent;
+        std::vector<std::byte> received;
+        int pending = 0;
+        bool failed = false;
+    };
+
+    /// One half of it, as the machine knows it.
+    struct Half {
+        std::shared_ptr<Passing> passing;
+        bool settled = false;
+    };
+
+    void settled(const std::shared_ptr<void>& completion, bool failed);
+
     /// A thread of the user: the driver, or an executor inside a task.
     struct Context {
         ContextId id = 0;
@@ -102,6 +128,13 @@ private:
         bool blocked = false;
         bool resuming = false;
         bool stop_requested = false;
+
+        // Only a member's.
+        std::shared_ptr<const wire::Gang> gang;
+        std::int32_t member = 0;
+        std::shared_ptr<Port> port;
+        std::shared_ptr<Passing> passing; ///< Under way.
+        std::uint64_t passed = 0;
     };
 
     enum class Next : std::uint8_t { go_on, wait, fail };
@@ -109,6 +142,8 @@ private:
 
     void take_task(wire::ClassIndex index, bool first);
     void start(wire::ClassIndex index, wire::ReadyTask ready);
+    void join_gang(Context& context, std::shared_ptr<const wire::Gang> gang, std::int32_t member);
+    void leave_gang(Context& context);
     void plan(Context& context, Duration delay);
     void run(Context& context);
     Next perform(Context& context, const Compute& step);
@@ -119,6 +154,9 @@ private:
     Next perform(Context& context, const Cancel& step);
     Next perform(Context& context, const Release& step);
     Next perform(Context& context, const Throw& step);
+    Next perform(Context& context, const Pass& step);
+    Next perform(Context& context, const ThrowOne& step);
+    Next finish_pass(Context& context);
     /// Waits until the handle's value is here and the context has its CPUs.
     Next await(Context& context, const Handle& handle, bool tolerant);
     void end(Context& context, Ending ending);

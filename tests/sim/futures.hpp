@@ -29,6 +29,7 @@ struct FutureSlot {
 /// The futures of one submission, or one borrowed future: what the machines carry as `futures`.
 struct FutureBlock {
     ObjectId first{};
+    std::uint64_t stride = 1; ///< Ids between its objects.
     std::vector<FutureSlot> slots;
 };
 
@@ -39,7 +40,9 @@ struct Handle {
 
     [[nodiscard]] explicit operator bool() const { return block != nullptr; }
 
-    [[nodiscard]] ObjectId object() const { return advance(block->first, index); }
+    [[nodiscard]] ObjectId object() const {
+        return advance(block->first, index * block->stride);
+    }
 
     [[nodiscard]] FutureSlot& slot() const { return block->slots[index]; }
 };

@@ -38,8 +38,12 @@ void Executors::plan(Context& context, Duration delay) {
 
 void Executors::run(Context& context) {
     while (true) {
+        if (context.passing && context.passing->pending > 0) {
+            return; // its memory is not its own until both halves are settled
+        }
         if (context.task && (ended_ || (context.stop_requested && context.program->stoppable &&
                                         !context.blocked))) {
+            context.passing.reset();
             end(context, Ending::cancelled);
             return;
         }
@@ -136,7 +140,7 @@ Executors::Next Executors::await(Context& context, const Handle& handle, bool to
     want(handle);
     if (!slot.here()) {
         slot.waiters.push_back(context.id);
-        if (context.task && !context.blocked) {
+        if (context.task && !context.blocked && !context.gang) {
             context.blocked = true;
             subtract(used_, cpus_of(context.demand));
             blocked_most_ = std::max(blocked_most_, ++blocked_count_);
@@ -176,7 +180,10 @@ Executors::Next Executors::perform(Context& /*context*/, const Throw& /*step*/) 
 void Executors::end(Context& context, Ending ending) {
     worker::AttemptFinished report;
     std::vector<ObjectId> contained;
-    if (context.task && ending == Ending::value) {
+    if (context.gang) {
+        leave_gang(context);
+    }
+    if (context.task && ending == Ending::value && context.member == 0) {
         contained = objects(context, context.program->returned);
         escape(contained);
         report.value = make_payload(*context.task, contained, context.program->result_bytes);

@@ -29,7 +29,38 @@ const Oracle::Truth& Oracle::truth(ObjectId object) const {
 }
 
 void Oracle::submitted(TaskId task, Truth truth) {
-    require(truths_.emplace(task, std::move(truth)).second, about(task, "submitted twice"));
+    for (std::int32_t m = 0; m < truth.kind.ranks; ++m) {
+        Truth member = truth;
+        member.gang = task;
+        require(truths_.emplace(advance(task, static_cast<std::uint64_t>(m)), std::move(member)).second,
+                about(task, "submitted twice"));
+    }
+    if (truth.kind.ranks == 0) {
+        require(truths_.emplace(task, std::move(truth)).second, about(task, "submitted twice"));
+    }
+}
+
+bool Oracle::failed(ObjectId object) const {
+    const Truth& truth = this->truth(object);
+    for (std::int32_t m = 0; m < truth.kind.ranks; ++m) {
+        if (!member(object, m).ended_ok) {
+            return true;
+        }
+    }
+    return !truth.ended_ok;
+}
+
+const Oracle::Truth& Oracle::member(ObjectId gang, std::int32_t member) const {
+    return truth(advance(gang, static_cast<std::uint64_t>(member)));
+}
+
+// Nothing is said of a gang before all its members have ended, and a value only if all have run.
+void Oracle::check_members(ObjectId gang, const Truth& truth, bool ok) const {
+    for (std::int32_t m = 0; m < truth.kind.ranks; ++m) {
+        const Truth& other = member(gang, m);
+        require(other.starts == other.ends, about(gang, "was resolved while a member ran"));
+        require(!ok || other.ended_ok, about(gang, "has a value, and a member has none"));
+    }
 }
 
 void Oracle::stored(ObjectId object,
@@ -54,8 +85,10 @@ void Oracle::started(TaskId task, Rank rank) {
     require(truth.starts == 0, about(task, "runs twice"));
     require(!truth.outcome, about(task, "runs after it was resolved"));
     for (const ObjectId object : truth.dependencies) {
-        require(this->truth(object).ended_ok, about(task, "runs without its dependency's value"));
+        require(!failed(object), about(task, "runs without its dependency's value"));
     }
+    require(!truth.gang || !this->truth(*truth.gang).outcome,
+            about(task, "is a member of a gang that was resolved"));
     ++truth.starts;
     truth.ran_on = rank;
 }
@@ -74,6 +107,9 @@ void Oracle::resolved(ObjectId object, const wire::Outcome& outcome) {
     require(!truth.outcome || *truth.outcome == outcome.kind,
             about(object, "has another outcome on another rank"));
     truth.outcome = outcome.kind;
+    if (truth.gang) {
+        check_members(object, truth, outcome.kind == wire::Outcome::Kind::value);
+    }
     if (outcome.kind == wire::Outcome::Kind::failed) {
         check_failure(object, truth, outcome);
         return;
@@ -105,11 +141,17 @@ void Oracle::check_failure(ObjectId object,
     require(reason.task == object, about(object, "failed with another task's reason"));
     switch (reason.kind) {
     case Kind::exception:
+        if (truth.gang) {
+            const Truth& thrower = member(object, reason.member.value());
+            require(thrower.ends == 1 && !thrower.ended_ok,
+                    about(object, "failed by a member that did not throw"));
+            break;
+        }
         require(truth.ends == 1 && !truth.ended_ok, about(object, "failed but did not throw"));
         break;
     case Kind::cancelled:
         require(truth.cancel_requested, about(object, "was cancelled, and nobody asked for it"));
-        require(truth.starts == truth.ends && !truth.ended_ok,
+        require(truth.starts == truth.ends && (truth.gang || !truth.ended_ok),
                 about(object, "was cancelled, and ran all the same"));
         break;
     case Kind::dependency:
@@ -118,9 +160,11 @@ void Oracle::check_failure(ObjectId object,
                 about(object, "failed by a dependency, without its reason"));
         require(std::any_of(truth.dependencies.begin(),
                             truth.dependencies.end(),
-                            [&](ObjectId dependency) { return !this->truth(dependency).ended_ok; }),
+                            [&](ObjectId dependency) { return failed(dependency); }),
                 about(object, "failed by a dependency, and none failed"));
         break;
+    case Kind::released:
+        throw SimFailure(about(object, "was released, and nobody says by whom"));
     case Kind::object_lost:
     case Kind::system:
         throw SimFailure(about(object, "was lost: ") + reason.message);

@@ -32,6 +32,7 @@ public:
         std::vector<ObjectId> contained; ///< Futures inside its value.
         std::size_t value_bytes = 0;
         std::optional<wire::Outcome::Kind> outcome; ///< As first reported.
+        std::optional<ObjectId> gang;               ///< Of a member: the gang it belongs to.
     };
 
     void submitted(TaskId task, Truth truth);
@@ -53,6 +54,10 @@ public:
 
 private:
     Truth& at(ObjectId object);
+    /// It has no value, or will have none.
+    [[nodiscard]] bool failed(ObjectId object) const;
+    [[nodiscard]] const Truth& member(ObjectId gang, std::int32_t member) const;
+    void check_members(ObjectId gang, const Truth& truth, bool ok) const;
     void check_failure(ObjectId object, const Truth& truth, const wire::Outcome& outcome) const;
 
     std::map<ObjectId, Truth> truths_;

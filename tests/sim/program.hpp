@@ -36,6 +36,11 @@ struct TaskKind {
     Resources demand;
     std::int32_t priority = 0;
     Placement placement;
+    std::int32_t ranks = 0; ///< Members, of a gang.
+
+    [[nodiscard]] std::uint64_t stride() const {
+        return ranks > 0 ? static_cast<std::uint64_t>(ranks) : 1;
+    }
 };
 
 struct Compute {
@@ -81,7 +86,18 @@ struct Release {
 
 struct Throw {};
 
-using Step = std::variant<Compute, Submit, Put, Get, GetAll, Cancel, Release, Throw>;
+/// In a gang: sends so many bytes to the next member and receives as many from the one before.
+struct Pass {
+    std::size_t bytes = 0;
+};
+
+/// In a gang: the given member throws.
+struct ThrowOne {
+    std::int32_t member = 0;
+};
+
+using Step =
+    std::variant<Compute, Submit, Put, Get, GetAll, Cancel, Release, Throw, Pass, ThrowOne>;
 
 struct Program {
     std::vector<Step> steps;

@@ -75,6 +75,9 @@ class ProgramMaker {
 public:
     ProgramMaker(Random& random, const SimOptions& world) : random_(random), world_(world) {
         const auto kinds = random_.between(2, 6);
+        for (std::int64_t i = random_.between(0, 3); i > 0; --i) {
+            add_gang_kind();
+        }
         for (std::int64_t i = 0; i < kinds; ++i) {
             any_kinds_.push_back(random_kind(false));
             cpu_kinds_.push_back(random_kind(true));
@@ -97,6 +100,8 @@ public:
                 add_contended_map(*program);
             } else if (random_.chance(0.05)) {
                 add_cancelled_fetches(*program);
+            } else if (random_.chance(0.3)) {
+                add_gangs(*program, log_uniform_count(random_, 1, 20));
             } else {
                 add_step(*program, 0, false, 0.45);
             }
@@ -151,6 +156,62 @@ private:
             break;
         }
         return kind;
+    }
+
+    /// A gang that some ranks can host together. Often with CPUs alone, so that it meets what others
+    /// lend.
+    void add_gang_kind() {
+        TaskKind kind;
+        kind.function = FunctionId{++last_function_};
+        kind.priority = random_.chance(0.7) ? 0 : static_cast<std::int32_t>(random_.between(-2, 2));
+        const std::array<Amount, 4> cpus{0, 0.5, 1, 1};
+        kind.demand.cpus = cpus[random_.below(cpus.size())];
+        if (random_.chance(0.2)) {
+            kind.demand.memory = Amount{random_.between(1, 64) << 20};
+        }
+        std::int64_t room = 0;
+        for (const Resources& capacity : world_.capacities) {
+            room += times_fitting(kind.demand, capacity, world_.ranks == 1 ? 4 : 1);
+        }
+        if (room > 0) {
+            kind.ranks = static_cast<std::int32_t>(random_.between(1, room));
+            gang_kinds_.push_back(kind);
+        }
+    }
+
+    /// What a member waits for must not need the CPUs that it keeps: messages of its own gang.
+    void add_gangs(Program& program, std::size_t count) {
+        if (gang_kinds_.empty()) {
+            return;
+        }
+        const auto& kind = gang_kinds_[random_.below(gang_kinds_.size())];
+        auto member = std::make_shared<Program>();
+        for (std::int64_t i = random_.between(0, 5); i > 0; --i) {
+            if (random_.chance(0.4)) {
+                member->steps.emplace_back(compute());
+            } else if (random_.chance(0.08)) {
+                member->steps.emplace_back(
+                    ThrowOne{static_cast<std::int32_t>(random_.below(64))});
+            } else {
+                member->steps.emplace_back(Pass{random_.chance(0.3)
+                                                    ? 20'000 + random_.below(40'000)
+                                                    : random_.below(400)});
+            }
+        }
+        member->result_bytes = value_bytes();
+        member->returned = some_locals(0.2, 2);
+        member->stoppable = random_.chance(0.7);
+        const auto members = static_cast<std::size_t>(kind.ranks);
+        Submit submit{kind, {}};
+        for (std::size_t i = 0; i < count && budget_ >= members; ++i, budget_ -= members) {
+            submit.tasks.push_back({member, some_locals(0.3, 2), some_locals(0.2, 2), 50});
+        }
+        if (!submit.tasks.empty()) {
+            program.steps.emplace_back(std::move(submit));
+        }
+        if (random_.chance(0.2)) {
+            add_cancels(program);
+        }
     }
 
     static bool holds(const TaskKind& kind) {
@@ -210,6 +271,10 @@ private:
     void add_step(Program& program, std::size_t depth, bool held, double submits) {
         if (random_.chance(submits)) {
             add_submit(program, depth, held, log_uniform_count(random_, 1, 30));
+            return;
+        }
+        if (!held && random_.chance(0.05)) {
+            add_gangs(program, 1);
             return;
         }
         switch (random_.below(10)) {
@@ -354,6 +419,7 @@ private:
     const SimOptions& world_;
     std::vector<TaskKind> any_kinds_;
     std::vector<TaskKind> cpu_kinds_;
+    std::vector<TaskKind> gang_kinds_;
     std::uint32_t last_function_ = 0;
     std::size_t budget_ = 0; ///< Tasks that may still be planned.
     Duration task_time_max_{};

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <variant>
 
 namespace muster::sim {
@@ -166,7 +167,10 @@ void VirtualRank::carry_out(wire::SendBulk& order) {
 void VirtualRank::carry_out(wire::ReceiveBulk& order) {
     auto arrival = world_.network.receive_bulk(
         world_.queue.now(), order.from, self_, order.transfer, order.size);
-    world_.statistics.took(Path::value_fetched);
+    world_.statistics.took(order.into != nullptr ? Path::message_in_bulk : Path::value_fetched);
+    if (order.into != nullptr) {
+        receiving_into_[{order.from, order.transfer}] = order.into;
+    }
     bulk_under_way(order.from, self_, order.transfer, std::move(arrival));
 }
 
@@ -179,8 +183,17 @@ void VirtualRank::bulk_under_way(Rank from,
     }
     VirtualRank& receiver = peer_(to);
     world_.queue.at(arrival->when, [&receiver, from, transfer, data = std::move(arrival->data)] {
-        receiver.post(rank::BulkReceived{from, transfer, data});
+        receiver.bulk_arrived(from, transfer, data);
     });
+}
+
+void VirtualRank::bulk_arrived(Rank from, std::uint64_t transfer, const Buffer& data) {
+    const auto into = receiving_into_.extract({from, transfer});
+    if (!into.empty()) {
+        std::memcpy(into.mapped(), data.bytes().data(), data.size());
+    }
+    post(rank::BulkReceived{from, transfer, data});
+    peer_(from).post(rank::BulkSent{self_, transfer});
 }
 
 void VirtualRank::carry_out(wire::AnnounceCluster& order) {
@@ -245,7 +258,24 @@ void VirtualRank::note_sent(const wire::Message& message) {
         statistics.took(Path::subscribed);
     } else if (holds<wire::FetchFailed>(message)) {
         statistics.took(Path::fetch_failed);
+    } else if (holds<wire::GangWithdrawn>(message)) {
+        statistics.took(Path::message_withdrawn);
+    } else if (holds<wire::GangFailed>(message)) {
+        statistics.took(Path::gang_failed);
+    } else if (const auto* grant = std::get_if<wire::Grant>(&message)) {
+        note_gang(*grant);
     }
+}
+
+void VirtualRank::note_gang(const wire::Grant& grant) {
+    const auto node = [&](Rank rank) {
+        const auto& nodes = world_.options.nodes;
+        return nodes.empty() ? NodeId{0} : nodes[static_cast<std::size_t>(index(rank))];
+    };
+    const bool spans = std::any_of(grant.members.begin(), grant.members.end(), [&](Rank rank) {
+        return node(rank) != node(grant.members.front());
+    });
+    world_.statistics.took(Path::gang_spans_nodes, spans ? 1 : 0);
 }
 
 void VirtualRank::note_received(const wire::Envelope& envelope) {
@@ -256,6 +286,13 @@ void VirtualRank::note_received(const wire::Envelope& envelope) {
     } else if (const auto* subscribe = std::get_if<wire::Subscribe>(&message)) {
         statistics.took(Path::object_ready_waited,
                         machine_.owner().outcome(subscribe->object) == nullptr ? 1 : 0);
+    } else if (const auto* run = std::get_if<wire::Run>(&message)) {
+        const bool failed =
+            !run->gang.members.empty() && machine_.exchange().failure(run->gang.id) != nullptr;
+        statistics.took(Path::gang_failed_early, failed ? 1 : 0);
+    } else if (const auto* data = std::get_if<wire::GangData>(&message)) {
+        statistics.took(Path::message_late,
+                        machine_.exchange().failure(data->address.gang) != nullptr ? 1 : 0);
     } else if (const auto* drop = std::get_if<wire::Drop>(&message)) {
         for (const ObjectId object : drop->objects) {
             statistics.took(
@@ -287,6 +324,7 @@ void VirtualRank::check_idle() const {
     need(machine_.owner().unfinished() == 0, "has unfinished tasks");
     need(machine_.worker().idle(), "has a worker that is not idle");
     need(!machine_.store().fetching(), "is still fetching");
+    need(machine_.exchange().idle(), "has gangs left");
     need(link_.queued_bytes() == 0, "has messages queued");
     if (const auto* scheduler = machine_.scheduler()) {
         need(scheduler->idle(), "has a scheduler that is not idle");
@@ -304,7 +342,7 @@ std::string VirtualRank::describe() const {
         machine_.scheduler() != nullptr && !machine_.scheduler()->idle() ? ", scheduler not idle"
                                                                          : "",
         link_.queued_bytes() > 0 ? ", messages queued" : "");
-    return text + executors_.describe();
+    return text + machine_.exchange().describe() + executors_.describe();
 }
 
 } // namespace muster::sim

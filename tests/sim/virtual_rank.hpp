@@ -7,6 +7,7 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -78,6 +79,12 @@ private:
 
     void carry_out(wire::SendBulk& order);
     void carry_out(wire::ReceiveBulk& order);
+    void carry_out(wire::PlaceMessage& order) { executors_.place(order); }
+
+    void carry_out(wire::SettleMessage& order) { executors_.settle(order); }
+
+    void carry_out(wire::AbortMember& order) { executors_.abort(order); }
+
     void carry_out(wire::AnnounceCluster& order);
     void carry_out(wire::FallSilent& order);
     void carry_out(wire::CloseTransport& order);
@@ -86,7 +93,9 @@ private:
                         Rank to,
                         std::uint64_t transfer,
                         std::optional<Network::BulkArrival> arrival);
+    void bulk_arrived(Rank from, std::uint64_t transfer, const Buffer& data);
     void note_grant();
+    void note_gang(const wire::Grant& grant);
     void note_sent(const wire::Message& message);
     void note_received(const wire::Envelope& envelope);
     void check_now_and_then();
@@ -102,6 +111,8 @@ private:
     wire::Actions actions_;
     wire::Actions acting_;
     std::optional<wire::AnnounceCluster> cluster_;
+    /// Where transfers that came with memory go.
+    std::map<std::pair<Rank, std::uint64_t>, std::byte*> receiving_into_;
     TimePoint stalled_until_{};
     std::uint64_t unchecked_ = 0; ///< Events since the invariants were last checked.
     bool awake_ = false;

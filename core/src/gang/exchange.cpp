@@ -86,7 +86,17 @@ void Exchange::end(LeaseId id, wire::Actions& actions) {
     }
 }
 
+std::optional<std::string> Exchange::closed_because(LeaseId id) const {
+    const auto place = gangs_.find(id);
+    if (silent_ || place == gangs_.end()) {
+        return silent_ ? "the run has ended" : "the gang has ended";
+    }
+    return place->second.failure ? std::optional{describe_failure(*place->second.failure)}
+                                 : std::nullopt;
+}
+
 void Exchange::fall_silent(wire::Actions& actions) {
+    silent_ = true;
     for (const auto& [id, gang] : gangs_) {
         give_up(id, std::nullopt, "the run has ended", actions);
     }
@@ -96,15 +106,12 @@ void Exchange::send(const wire::GangAddress& address,
                     Buffer data,
                     std::shared_ptr<void> completion,
                     wire::Actions& actions) {
-    const auto place = gangs_.find(address.gang);
-    if (place == gangs_.end() || place->second.failure) {
+    if (auto why = closed_because(address.gang)) {
         data = {};
-        actions.push_back(wire::SettleMessage{
-            std::move(completion),
-            place == gangs_.end() ? "the gang has ended" : describe_failure(*place->second.failure)});
+        actions.push_back(wire::SettleMessage{std::move(completion), *std::move(why)});
         return;
     }
-    const Rank to = place->second.members.at(static_cast<std::size_t>(address.to));
+    const Rank to = gangs_.at(address.gang).members.at(static_cast<std::size_t>(address.to));
     if (data.size() <= data_bytes_max) {
         // A copy, unless it is one: the sender goes on before its message has left.
         actions.push_back(wire::SendMessage{
@@ -124,14 +131,11 @@ void Exchange::receive(const wire::GangAddress& address,
                        std::uint64_t size,
                        std::shared_ptr<void> completion,
                        wire::Actions& actions) {
-    const auto place = gangs_.find(address.gang);
-    if (place == gangs_.end() || place->second.failure) {
-        actions.push_back(wire::SettleMessage{
-            std::move(completion),
-            place == gangs_.end() ? "the gang has ended" : describe_failure(*place->second.failure)});
+    if (auto why = closed_because(address.gang)) {
+        actions.push_back(wire::SettleMessage{std::move(completion), *std::move(why)});
         return;
     }
-    Gang& gang = place->second;
+    Gang& gang = gangs_.at(address.gang);
     Receive receive{into, size, std::move(completion)};
     const auto waiting = gang.waiting.find(address);
     if (waiting == gang.waiting.end()) {

@@ -52,7 +52,7 @@ public:
 
     /// No member of the gang is left on this rank, whether it was opened or not.
     void end(LeaseId gang, wire::Actions& actions);
-    /// The run is over: what is not under way fails.
+    /// The run is over: what is not under way fails, and so does everything later.
     void fall_silent(wire::Actions& actions);
 
     /// `data` may share the sender's memory if there is a `completion`: it is not read any more once
@@ -139,6 +139,8 @@ private:
               Receive receive,
               wire::Actions& actions);
     void refuse(const Waiting& message, std::string why, wire::Actions& actions);
+    /// Why a member of the gang can send and receive no more; nothing if it can.
+    [[nodiscard]] std::optional<std::string> closed_because(LeaseId gang) const;
     /// Settles as failed what members of the gang wait for and is not under way; of one, or of all.
     void give_up(LeaseId gang,
                  std::optional<std::int32_t> member,
@@ -152,6 +154,7 @@ private:
     std::map<std::uint64_t, Offer> offers_;
     std::map<std::uint64_t, Transfer> transfers_;                        ///< Received.
     std::map<std::pair<Rank, std::uint64_t>, std::shared_ptr<void>> sent_; ///< Until they have left.
+    bool silent_ = false;
     std::uint64_t last_offer_ = 0;
     std::uint64_t last_transfer_ = 0;
 };

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
 #include <type_traits>
 
 namespace muster::rank {
@@ -58,6 +59,7 @@ void RankMachine::on_event(Event event, wire::Actions& actions) {
     // their last moments (those that waited were woken without their answer) concerns nobody.
     if (!silent_ || std::holds_alternative<MessageReceived>(event) ||
         std::holds_alternative<BulkReceived>(event) || std::holds_alternative<BulkSent>(event) ||
+        std::holds_alternative<GangSend>(event) || std::holds_alternative<GangReceive>(event) ||
         std::holds_alternative<ExecutorsStopped>(event)) {
         std::visit([&](auto& fact) { apply(std::move(fact)); }, event);
     }
@@ -221,7 +223,14 @@ void RankMachine::handle(Rank /*from*/, wire::Cancel& message) {
 }
 
 void RankMachine::handle(Rank /*from*/, wire::Stop& message) {
-    worker_.on_stop(message, pending_);
+    // A member that waits for another is released before it is asked to stop.
+    wire::Actions stop;
+    if (const auto cancelled = worker_.on_stop(message, stop)) {
+        exchange_.on_failed(*cancelled, pending_);
+    }
+    pending_.insert(pending_.end(),
+                    std::make_move_iterator(stop.begin()),
+                    std::make_move_iterator(stop.end()));
 }
 
 void RankMachine::handle(Rank from, wire::Subscribe& message) {

@@ -23,6 +23,9 @@ wire::ClassIndex Worker::intern(const wire::TaskClass& definition) {
     if (is_new) {
         classes_.emplace_back().definition = definition;
         order_.insert(order_of(place->second));
+        if (definition.ranks > 0) {
+            gang_classes_.insert(place->second);
+        }
     }
     return place->second;
 }
@@ -291,17 +294,20 @@ void Worker::on_taken_back(const std::vector<TaskId>& tasks,
         coordinator_, wire::Returned{state.definition, std::move(recalling.returned)}});
 }
 
-void Worker::on_stop(const wire::Stop& message, wire::Actions& actions) {
+std::optional<wire::GangFailed> Worker::on_stop(const wire::Stop& message,
+                                                wire::Actions& actions) {
     const auto place = tasks_.find(message.task);
     if (place == tasks_.end() || place->second.lease != message.lease) {
-        return; // finished, or recalled
+        return std::nullopt; // finished, or recalled
     }
     ClassState& state = classes_[place->second.task_class];
     if (state.fetching.erase(message.task) > 0) {
         cancel(message.task, actions);
-        return;
+        return std::nullopt;
     }
     actions.push_back(wire::StopTask{place->second.task_class, message.task});
+    return place->second.gang ? std::optional{cancelled_member(place->second, message.task)}
+                              : std::nullopt;
 }
 
 void Worker::resume_tasks(wire::Actions& actions) {
@@ -331,6 +337,9 @@ bool Worker::make_room(const Resources& demand, const Order* first, wire::Action
     for (auto place = order_.rbegin(); place != order_.rend() && !fits(demand, room); ++place) {
         const auto& [priority, depth, turn, index] = *place;
         const ClassState& state = classes_[index];
+        if (state.definition.ranks > 0) {
+            continue; // a member runs for as long as its gang does
+        }
         if (first != nullptr) {
             // Among equals only a class without any slot takes one, and not before it was of use,
             // or two such classes would hand one slot to and fro.
@@ -360,7 +369,20 @@ bool Worker::make_room(const Resources& demand, const Order* first, wire::Action
     return true;
 }
 
+void Worker::give_slots(wire::ClassIndex index, wire::Actions& actions) {
+    ClassState& state = classes_[index];
+    while (state.wants_slot(config_.slots_per_class_max) && fits(state.definition.demand, free_)) {
+        subtract(free_, state.definition.demand);
+        ++state.slots;
+        state.served = false;
+        actions.push_back(wire::GrantSlot{index});
+    }
+}
+
 void Worker::assign_slots(wire::Actions& actions) {
+    if (seat_members(actions)) {
+        return;
+    }
     resume_tasks(actions);
     if (!resuming_.empty()) {
         const Task& task = tasks_.at(resuming_.front());
@@ -370,13 +392,7 @@ void Worker::assign_slots(wire::Actions& actions) {
     for (const Order& order : order_) {
         const wire::ClassIndex index = std::get<wire::ClassIndex>(order);
         ClassState& state = classes_[index];
-        while (state.wants_slot(config_.slots_per_class_max) &&
-               fits(state.definition.demand, free_)) {
-            subtract(free_, state.definition.demand);
-            ++state.slots;
-            state.served = false;
-            actions.push_back(wire::GrantSlot{index});
-        }
+        give_slots(index, actions);
         if (state.wants_slot(config_.slots_per_class_max) &&
             make_room(state.definition.demand, &order, actions)) {
             return;

@@ -37,7 +37,10 @@ struct AttemptFinished {
 /// they are back no class behind it gets a new one. But only if that makes enough room: what it
 /// waits for may be held by a blocked task, which waits in turn for a class behind.
 ///
-/// A member of a gang is a task of its own here, which no Recall asks for. If it ends without a
+/// A member of a gang is a task of its own here, which no Recall asks for. It goes before all
+/// else, also before tasks that resume: its CPUs were counted free when the gang was granted, and
+/// what it waits for ends or blocks, while a task that resumes could wait for the CPUs of another
+/// gang, whose other members wait in turn behind such a task elsewhere. If it ends without a
 /// result, its gang is over: this worker tells the ranks of all other members, and those stop
 /// theirs, so that nobody waits for it.
 ///
@@ -67,7 +70,8 @@ public:
 
     void on_run(Rank owner, wire::Run message, store::Store& store, wire::Actions& actions);
     void on_recall(Rank from, const wire::Recall& message, wire::Actions& actions);
-    void on_stop(const wire::Stop& message, wire::Actions& actions);
+    /// @return of a gang's member that may be running: why it ends, for its communicator.
+    std::optional<wire::GangFailed> on_stop(const wire::Stop& message, wire::Actions& actions);
     /// A member of a gang has failed: this rank's members end as released.
     void on_gang_failed(const wire::GangFailed& message, wire::Actions& actions);
 
@@ -156,11 +160,15 @@ private:
               std::string message,
               wire::Actions& actions);
     void cancel(TaskId id, wire::Actions& actions);
+    [[nodiscard]] wire::GangFailed cancelled_member(const Task& task, TaskId id) const;
     void leave_gang(const Task& task, TaskId id, const wire::Outcome& outcome, wire::Actions& actions);
     void give_back(Recalling recalling, wire::Actions& actions);
     void give_back_late_ones(wire::Actions& actions);
     void assign_slots(wire::Actions& actions);
     void resume_tasks(wire::Actions& actions);
+    /// @return true if a member waits for room that is on its way.
+    bool seat_members(wire::Actions& actions);
+    void give_slots(wire::ClassIndex index, wire::Actions& actions);
     /// Revokes slots until `demand` will fit, if that is possible: of the classes behind `first` in
     /// order, or of all if it is none. @return true if room is on its way.
     bool make_room(const Resources& demand, const Order* first, wire::Actions& actions);
@@ -172,6 +180,7 @@ private:
     std::map<wire::TaskClass, wire::ClassIndex> class_index_;
     /// Classes in the order in which they get slots.
     std::set<Order> order_;
+    std::set<wire::ClassIndex> gang_classes_;
     std::unordered_map<TaskId, Task> tasks_;
     std::map<LeaseId, std::vector<TaskId>> gangs_; ///< This rank's members, by gang.
     std::vector<LeaseId> ended_gangs_;

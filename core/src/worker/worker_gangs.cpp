@@ -17,6 +17,28 @@ void Worker::cancel(TaskId id, wire::Actions& actions) {
     }
 }
 
+bool Worker::seat_members(wire::Actions& actions) {
+    bool waits = false;
+    for (const wire::ClassIndex index : gang_classes_) {
+        give_slots(index, actions);
+        const ClassState& state = classes_[index];
+        waits = waits || (state.wants_slot(config_.slots_per_class_max) &&
+                          make_room(state.definition.demand, nullptr, actions));
+    }
+    return waits;
+}
+
+wire::GangFailed Worker::cancelled_member(const Task& task, TaskId id) const {
+    wire::GangFailed message{task.gang->id, task.member, {}};
+    message.failure.kind = Kind::cancelled;
+    message.failure.message = "the gang was cancelled";
+    message.failure.task = id;
+    message.failure.rank = config_.self;
+    message.failure.host = config_.host;
+    message.failure.member = task.member;
+    return message;
+}
+
 // The ranks of the others hear of a member that failed by itself; of those that it released, they
 // have heard by the same word.
 void Worker::leave_gang(const Task& task,
