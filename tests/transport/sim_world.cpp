@@ -108,6 +108,12 @@ public:
 
     [[nodiscard]] bool sends_pending() const override { return false; }
 
+    const void* raw_communicator(std::span<const Rank> /*members*/) override {
+        throw Error(no_raw_communicator(), ErrorCode::infeasible);
+    }
+
+    [[nodiscard]] std::string no_raw_communicator() const override { return "simulated"; }
+
     void close(bool /*orderly*/) override {}
 
 private:

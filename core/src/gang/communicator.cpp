@@ -50,6 +50,10 @@ Communicator::Communicator(std::shared_ptr<detail::CommunicatorState> state)
 
 Communicator::~Communicator() = default;
 
+const void* Communicator::raw_communicator() {
+    return state_->raw_communicator();
+}
+
 int Communicator::rank() const noexcept {
     return state_->self();
 }

@@ -189,6 +189,15 @@ std::vector<Buffer> CommunicatorState::gather(Buffer own) {
     return values;
 }
 
+const void* CommunicatorState::raw_communicator() {
+    if (!setup_.raw_communicator) {
+        throw UsageError("this gang has no MPI communicator: ask for one with `.raw_mpi = true`");
+    }
+    // MPI cannot be abandoned: nobody enters it before all members are here.
+    run({{.kind = gang::Kind::barrier}, {}, {}});
+    return setup_.raw_communicator();
+}
+
 void CommunicatorState::run_in_order(std::function<void(gang::Engine&)> work) {
     bool is_idle = false;
     {

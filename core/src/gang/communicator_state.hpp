@@ -46,6 +46,8 @@ public:
     void run(gang::Collective collective);
     std::shared_ptr<Operation> start(gang::Collective collective);
     std::vector<Buffer> gather(Buffer own);
+    /// See Setup; @throws UsageError if the gang did not ask for it.
+    const void* raw_communicator();
 
     std::shared_ptr<Operation> send(std::span<const std::byte> data, int to, int tag);
     std::shared_ptr<Operation> receive(std::span<std::byte> into, int from, int tag);

@@ -52,10 +52,17 @@ void Exchange::open(LeaseId id,
 }
 
 void Exchange::close(LeaseId id, std::int32_t member, wire::Actions& actions) {
-    Gang& gang = gangs_.at(id);
-    gang.ports.erase(member);
-    gang.closed.insert(member);
     give_up(id, member, "this member has ended", actions);
+    gangs_.at(id).ports.erase(member);
+}
+
+void Exchange::give_up(LeaseId id,
+                       std::int32_t member,
+                       const std::string& why,
+                       wire::Actions& actions) {
+    Gang& gang = gangs_.at(id);
+    gang.closed.insert(member);
+    settle(id, member, why, actions);
     for (auto place = gang.waiting.begin(); place != gang.waiting.end();) {
         if (place->first.to == member) {
             for (const Waiting& message : place->second) {
@@ -86,19 +93,22 @@ void Exchange::end(LeaseId id, wire::Actions& actions) {
     }
 }
 
-std::optional<std::string> Exchange::closed_because(LeaseId id) const {
+std::optional<std::string> Exchange::closed_because(LeaseId id, std::int32_t member) const {
     const auto place = gangs_.find(id);
     if (silent_ || place == gangs_.end()) {
         return silent_ ? "the run has ended" : "the gang has ended";
     }
-    return place->second.failure ? std::optional{describe_failure(*place->second.failure)}
-                                 : std::nullopt;
+    if (place->second.failure) {
+        return describe_failure(*place->second.failure);
+    }
+    return place->second.closed.contains(member) ? std::optional{"this member has given up"}
+                                                 : std::nullopt;
 }
 
 void Exchange::fall_silent(wire::Actions& actions) {
     silent_ = true;
     for (const auto& [id, gang] : gangs_) {
-        give_up(id, std::nullopt, "the run has ended", actions);
+        settle(id, std::nullopt, "the run has ended", actions);
     }
 }
 
@@ -106,7 +116,7 @@ void Exchange::send(const wire::GangAddress& address,
                     Buffer data,
                     std::shared_ptr<void> completion,
                     wire::Actions& actions) {
-    if (auto why = closed_because(address.gang)) {
+    if (auto why = closed_because(address.gang, address.from)) {
         data = {};
         actions.push_back(wire::SettleMessage{std::move(completion), *std::move(why)});
         return;
@@ -131,7 +141,7 @@ void Exchange::receive(const wire::GangAddress& address,
                        std::uint64_t size,
                        std::shared_ptr<void> completion,
                        wire::Actions& actions) {
-    if (auto why = closed_because(address.gang)) {
+    if (auto why = closed_because(address.gang, address.to)) {
         actions.push_back(wire::SettleMessage{std::move(completion), *std::move(why)});
         return;
     }
@@ -181,8 +191,9 @@ void Exchange::take(const wire::GangAddress& address,
                     wire::Actions& actions) {
     if (message.size != receive.size) {
         const std::string why = wrong_size(address, message.size, receive.size);
-        refuse(message, why, actions);
-        actions.push_back(wire::SettleMessage{std::move(receive.completion), why});
+        refuse(message, why, actions, ErrorCode::usage);
+        actions.push_back(
+            wire::SettleMessage{std::move(receive.completion), why, ErrorCode::usage});
         return;
     }
     if (!message.offer) {
@@ -198,15 +209,19 @@ void Exchange::take(const wire::GangAddress& address,
         return;
     }
     const std::uint64_t transfer = 2 * ++last_transfer_ - 1;
-    transfers_.emplace(transfer, Transfer{address.gang, message.from, std::move(receive)});
+    transfers_.emplace(transfer,
+                       Transfer{address.gang, address.to, message.from, std::move(receive)});
     actions.push_back(
         wire::SendMessage{message.from, wire::GangAccept{*message.offer, transfer}});
 }
 
-void Exchange::refuse(const Waiting& message, std::string why, wire::Actions& actions) {
+void Exchange::refuse(const Waiting& message,
+                      std::string why,
+                      wire::Actions& actions,
+                      ErrorCode code) {
     if (message.offer) {
         actions.push_back(
-            wire::SendMessage{message.from, wire::GangRefuse{*message.offer, std::move(why)}});
+            wire::SendMessage{message.from, wire::GangRefuse{*message.offer, std::move(why), code}});
     }
 }
 
@@ -238,7 +253,8 @@ void Exchange::on_refuse(const wire::GangRefuse& message, wire::Actions& actions
     auto offer = offers_.extract(message.offer);
     if (!offer.empty()) {
         offer.mapped().data = {};
-        actions.push_back(wire::SettleMessage{std::move(offer.mapped().completion), message.why});
+        actions.push_back(wire::SettleMessage{
+            std::move(offer.mapped().completion), message.why, message.code});
     }
 }
 
@@ -276,10 +292,10 @@ void Exchange::on_bulk_sent(Rank to, std::uint64_t transfer, wire::Actions& acti
     }
 }
 
-void Exchange::give_up(LeaseId id,
-                       std::optional<std::int32_t> member,
-                       const std::string& why,
-                       wire::Actions& actions) {
+void Exchange::settle(LeaseId id,
+                      std::optional<std::int32_t> member,
+                      const std::string& why,
+                      wire::Actions& actions) {
     const auto concerns = [&](std::int32_t whose) { return !member || whose == *member; };
     Gang& gang = gangs_.at(id);
     for (auto place = gang.receives.begin(); place != gang.receives.end();) {
@@ -304,7 +320,8 @@ void Exchange::give_up(LeaseId id,
     }
     for (auto& [number, transfer] : transfers_) {
         // One that has begun ends by itself: both ends are alive.
-        if (transfer.gang == id && !transfer.started && !transfer.given_up && !member) {
+        if (transfer.gang == id && concerns(transfer.member) && !transfer.started &&
+            !transfer.given_up) {
             transfer.given_up = true;
             transfer.receive.into = nullptr;
             actions.push_back(wire::SettleMessage{std::move(transfer.receive.completion), why});
@@ -334,7 +351,7 @@ void Exchange::on_failed(const wire::GangFailed& message, wire::Actions& actions
         }
     }
     gang.waiting.clear();
-    give_up(message.gang, std::nullopt, why, actions);
+    settle(message.gang, std::nullopt, why, actions);
 }
 
 const wire::GangFailed* Exchange::failure(LeaseId id) const {

@@ -50,6 +50,10 @@ public:
     /// It has ended: what it still waits for fails, and what is offered to it is refused.
     void close(LeaseId gang, std::int32_t member, wire::Actions& actions);
 
+    /// The member wants nothing more of what it has sent and waits for; it is settled, if it is not
+    /// under way. What it begins later fails.
+    void
+    give_up(LeaseId gang, std::int32_t member, const std::string& why, wire::Actions& actions);
     /// No member of the gang is left on this rank, whether it was opened or not.
     void end(LeaseId gang, wire::Actions& actions);
     /// The run is over: what is not under way fails, and so does everything later.
@@ -111,7 +115,7 @@ private:
     struct Gang {
         std::vector<Rank> members; ///< Empty until a member was opened.
         std::map<std::int32_t, std::shared_ptr<void>> ports;
-        std::set<std::int32_t> closed;
+        std::set<std::int32_t> closed; ///< Have ended, or given up.
         std::optional<wire::GangFailed> failure;
         std::map<wire::GangAddress, std::deque<Waiting>> waiting;
         std::map<wire::GangAddress, std::deque<Receive>> receives;
@@ -126,6 +130,7 @@ private:
 
     struct Transfer {
         LeaseId gang{};
+        std::int32_t member = 0; ///< That receives it.
         Rank from{};
         Receive receive;
         bool started = false;
@@ -138,14 +143,18 @@ private:
               Waiting message,
               Receive receive,
               wire::Actions& actions);
-    void refuse(const Waiting& message, std::string why, wire::Actions& actions);
+    void refuse(const Waiting& message,
+                std::string why,
+                wire::Actions& actions,
+                ErrorCode code = ErrorCode::aborted);
     /// Why a member of the gang can send and receive no more; nothing if it can.
-    [[nodiscard]] std::optional<std::string> closed_because(LeaseId gang) const;
+    [[nodiscard]] std::optional<std::string> closed_because(LeaseId gang,
+                                                            std::int32_t member) const;
     /// Settles as failed what members of the gang wait for and is not under way; of one, or of all.
-    void give_up(LeaseId gang,
-                 std::optional<std::int32_t> member,
-                 const std::string& why,
-                 wire::Actions& actions);
+    void settle(LeaseId gang,
+                std::optional<std::int32_t> member,
+                const std::string& why,
+                wire::Actions& actions);
 
     Config config_;
     std::map<LeaseId, Gang> gangs_;

@@ -3,6 +3,7 @@
 #include "gang/channel.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <stop_token>
 #include <vector>
@@ -22,6 +23,9 @@ struct Setup {
     bool shared_memory = true;
     /// Asked: what this member waits for throws Error (cancelled).
     std::stop_token stop{};
+
+    /// An MPI_Comm of the members, behind a pointer; collective. None if the gang did not ask for it.
+    std::function<const void*()> raw_communicator{};
 
     /// Memory that all members share already, as threads of one process may. None: it is made.
     std::shared_ptr<Segment> segment{};

@@ -29,7 +29,8 @@ void Owner::on_gang_grant(const wire::Grant& message, wire::Actions& actions) {
     item.gang->members = message.members;
     item.gang->ended.resize(message.members.size());
     item.gang->running = static_cast<std::int32_t>(message.members.size());
-    const wire::Gang gang{message.lease, message.members};
+    const wire::Gang gang{
+        message.lease, message.members, place.block->task_class.raw_mpi};
     for (std::size_t m = 0; m < message.members.size(); ++m) {
         wire::Run run;
         run.lease = advance(message.lease, m);

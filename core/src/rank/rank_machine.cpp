@@ -398,6 +398,10 @@ void RankMachine::apply(GangOpened event) {
         event.gang, std::move(event.members), event.member, std::move(event.port), pending_);
 }
 
+void RankMachine::apply(GangGivenUp event) {
+    exchange_.give_up(event.gang, event.member, event.why, pending_);
+}
+
 void RankMachine::apply(GangClosed event) {
     exchange_.close(event.gang, event.member, pending_);
 }

@@ -92,6 +92,13 @@ struct GangOpened {
     std::shared_ptr<void> port;
 };
 
+/// It waits no more, and wants its memory back.
+struct GangGivenUp {
+    LeaseId gang{};
+    std::int32_t member = 0;
+    std::string why;
+};
+
 struct GangClosed {
     LeaseId gang{};
     std::int32_t member = 0;
@@ -135,6 +142,7 @@ using Event = std::variant<Started,
                            BulkReceived,
                            BulkSent,
                            GangOpened,
+                           GangGivenUp,
                            GangClosed,
                            GangSend,
                            GangReceive,
@@ -208,6 +216,7 @@ private:
     void apply(BulkReceived event);
     void apply(BulkSent event);
     void apply(GangOpened event);
+    void apply(GangGivenUp event);
     void apply(GangClosed event);
     void apply(GangSend event);
     void apply(GangReceive event);

@@ -171,7 +171,8 @@ void ExecutorPool::run_task(std::unique_lock<std::mutex>& lock,
         detail::Invocation invocation{task.arguments.bytes(), task.dependencies, {}, nullptr};
         std::optional<GangMember> member;
         if (task.gang) {
-            member.emplace(config_.world, *task.gang, task.member, current.stop_token, report_);
+            member.emplace(
+                *config_.transport, *task.gang, task.member, current.stop_token, report_);
             invocation.communicator = &member->communicator();
         }
         functions_.at(task.function).invoke(invocation);

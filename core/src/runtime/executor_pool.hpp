@@ -28,7 +28,7 @@ public:
     struct Config {
         Rank self{};
         std::string host;
-        transport::World world; ///< For the communicators of gangs.
+        transport::Transport* transport = nullptr; ///< For the communicators of gangs.
     };
 
     /// `report` takes events to the progress thread; it is called from executor threads.

@@ -39,6 +39,10 @@ public:
             {gang_, from, self_, tag}, into.data(), into.size(), std::move(done)});
     }
 
+    void close(const std::string& why) override {
+        report_(rank::GangGivenUp{gang_, self_, why});
+    }
+
 private:
     LeaseId gang_;
     int self_;
@@ -47,12 +51,13 @@ private:
 
 } // namespace
 
-GangMember::GangMember(const transport::World& world,
+GangMember::GangMember(transport::Transport& transport,
                        const wire::Gang& gang,
                        int member,
                        std::stop_token stop_token,
                        std::function<void(rank::Event)> report)
     : gang_(gang.id), member_(member), report_(std::move(report)) {
+    const auto& world = transport.world();
     gang::Setup setup;
     setup.id = static_cast<std::uint64_t>(gang.id);
     setup.self = member;
@@ -62,6 +67,11 @@ GangMember::GangMember(const transport::World& world,
     }
     setup.channel = std::make_shared<ProgressChannel>(gang.id, member, report_);
     setup.stop = std::move(stop_token);
+    if (gang.raw_mpi) {
+        setup.raw_communicator = [&transport, members = gang.members] {
+            return transport.raw_communicator(members);
+        };
+    }
     auto state = std::make_shared<detail::CommunicatorState>(std::move(setup));
     report_(rank::GangOpened{gang_, gang.members, member_, state});
     communicator_ = std::make_unique<Communicator>(std::move(state));
@@ -87,7 +97,7 @@ void settle_message(const wire::SettleMessage& action) {
     if (action.why.empty()) {
         completion->complete();
     } else {
-        completion->fail(action.why);
+        completion->fail(action.why, action.code);
     }
 }
 

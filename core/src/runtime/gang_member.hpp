@@ -16,7 +16,7 @@ namespace muster::runtime {
 class GangMember {
 public:
     /// `report` takes events to the progress thread; called from any thread.
-    GangMember(const transport::World& world,
+    GangMember(transport::Transport& transport,
                const wire::Gang& gang,
                int member,
                std::stop_token stop_token,

@@ -1,4 +1,7 @@
+#include "gang/gather_values.hpp"
+
 #include <muster/base/memory.hpp>
+#include <muster/core/communicator.hpp>
 #include <muster/core/detail/thunk.hpp>
 
 #include <algorithm>
@@ -58,6 +61,10 @@ std::span<const std::byte> ArgumentDecoder::next_dependency() {
         throw_malformed();
     }
     return dependencies_[used_++].bytes();
+}
+
+std::vector<Buffer> gather_results(Communicator& communicator, Buffer own) {
+    return gang::gather_values(communicator, std::move(own));
 }
 
 void ArgumentDecoder::throw_malformed() {

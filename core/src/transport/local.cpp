@@ -3,6 +3,7 @@
 #include "transport/doorbell.hpp"
 
 #include <muster/base/assert.hpp>
+#include <muster/base/error.hpp>
 
 #include <unistd.h>
 
@@ -146,6 +147,14 @@ public:
     void wake() noexcept override { own_.bell.ring(); }
 
     [[nodiscard]] bool sends_pending() const override { return bulk_pending_ > 0; }
+
+    const void* raw_communicator(std::span<const Rank> /*members*/) override {
+        throw Error(no_raw_communicator(), ErrorCode::infeasible);
+    }
+
+    [[nodiscard]] std::string no_raw_communicator() const override {
+        return "there is no MPI in a program that runs alone; start it with mpirun or srun";
+    }
 
     void close(bool /*orderly*/) override { shut(); }
 

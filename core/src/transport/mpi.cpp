@@ -16,6 +16,7 @@
 #include <chrono>
 #include <cstring>
 #include <limits>
+#include <map>
 #include <new>
 #include <optional>
 #include <string_view>
@@ -189,6 +190,9 @@ struct Channels {
     std::vector<MPI_Request> fragment_requests; // parallel to fragment_owners
     std::vector<Transfer*> fragment_owners;
     std::vector<std::unique_ptr<Transfer>> transfers;
+
+    MPI_Comm raw_parent = MPI_COMM_NULL;
+    std::map<std::vector<int>, MPI_Comm> raw; // by ranks in the world
 };
 
 class MpiChannels final : public MpiTransport {
@@ -201,6 +205,7 @@ public:
         world_.rank = Rank{rank};
         state_->control = duplicate(MPI_COMM_WORLD);
         state_->bulk = duplicate(MPI_COMM_WORLD);
+        state_->raw_parent = duplicate(MPI_COMM_WORLD);
         check_tags();
         state_->bells.open(state_->control, rank, world_.size);
         own_bell_ = state_->bells.by_rank[static_cast<std::size_t>(rank)];
@@ -243,6 +248,8 @@ public:
         return !state_->sends.empty() || outgoing_transfers_ > 0;
     }
 
+    const void* raw_communicator(std::span<const Rank> members) override;
+    [[nodiscard]] std::string no_raw_communicator() const override;
     void close(bool orderly) override;
 
 private:
@@ -619,6 +626,38 @@ void MpiChannels::sleep_until(TimePoint deadline) {
     remote_sleep_ = rung ? remote_sleep_min : std::min(2 * remote_sleep_, remote_sleep_max);
 }
 
+std::string MpiChannels::no_raw_communicator() const {
+    return level_ == ThreadLevel::multiple
+               ? std::string()
+               : "this MPI does not let several threads call it (MPI_THREAD_MULTIPLE), and the "
+                 "runtime has one of its own; use another MPI, or the gang's own Communicator";
+}
+
+const void* MpiChannels::raw_communicator(std::span<const Rank> members) {
+    if (level_ != ThreadLevel::multiple) {
+        throw Error(no_raw_communicator(), ErrorCode::infeasible);
+    }
+    std::vector<int> ranks;
+    for (const Rank rank : members) {
+        ranks.push_back(index(rank));
+    }
+    const auto [place, is_new] = state_->raw.try_emplace(ranks, MPI_COMM_NULL);
+    if (is_new) {
+        // Errors of this one are fatal, as MPI's users expect, unless they say otherwise.
+        MPI_Group world = MPI_GROUP_NULL;
+        MPI_Group group = MPI_GROUP_NULL;
+        check(MPI_Comm_group(state_->raw_parent, &world), "MPI_Comm_group");
+        check(MPI_Group_incl(world, to_count(ranks.size()), ranks.data(), &group), "MPI_Group_incl");
+        check(MPI_Comm_create_group(state_->raw_parent, group, 0, &place->second),
+              "MPI_Comm_create_group");
+        check(MPI_Group_free(&group), "MPI_Group_free");
+        check(MPI_Group_free(&world), "MPI_Group_free");
+        check(MPI_Comm_set_errhandler(place->second, MPI_ERRORS_ARE_FATAL),
+              "MPI_Comm_set_errhandler");
+    }
+    return &place->second;
+}
+
 void MpiChannels::cancel_receives() {
     for (MPI_Request& request : state_->receives) {
         check(MPI_Cancel(&request), "MPI_Cancel");
@@ -650,6 +689,11 @@ void MpiChannels::close(bool orderly) {
     }
     state_->bells.close(); // waits for the node's ranks
     cancel_receives();
+    // In one order on all ranks: a communicator is freed by its members together.
+    for (auto& [ranks, comm] : state_->raw) {
+        check(MPI_Comm_free(&comm), "MPI_Comm_free");
+    }
+    check(MPI_Comm_free(&state_->raw_parent), "MPI_Comm_free");
     check(MPI_Comm_free(&state_->bulk), "MPI_Comm_free");
     check(MPI_Comm_free(&state_->control), "MPI_Comm_free");
     finalized_ = true;

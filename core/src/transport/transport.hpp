@@ -103,6 +103,16 @@ public:
     /// Whether packets or bulk data handed over have not left yet.
     [[nodiscard]] virtual bool sends_pending() const = 0;
 
+    /// For code that calls MPI itself: an MPI_Comm of these ranks, in their order, behind a pointer.
+    /// Collective over them, and blocking; kept for the next call with the same ranks, until
+    /// close(). One call at a time; from any thread, if the MPI allows several.
+    ///
+    /// @throws Error (infeasible) without MPI, or with one that allows a single thread only.
+    virtual const void* raw_communicator(std::span<const Rank> members) = 0;
+
+    /// Why raw_communicator() cannot be had: a sentence; empty if it can.
+    [[nodiscard]] virtual std::string no_raw_communicator() const = 0;
+
     /// Ends the endpoint's life; only destruction may follow.
     ///
     /// @param orderly  True: every rank has agreed that the run is over and calls this with true,

@@ -2,6 +2,8 @@
 
 #include "wire/messages.hpp"
 
+#include <muster/base/error.hpp>
+
 #include <memory>
 #include <variant>
 #include <vector>
@@ -100,6 +102,7 @@ struct PlaceMessage {
 struct SettleMessage {
     std::shared_ptr<void> completion;
     std::string why;
+    ErrorCode code = ErrorCode::aborted; ///< If it failed.
 };
 
 /// Release a member of a gang whose other member failed. `port` is what GangOpened handed in.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <muster/base/clock.hpp>
+#include <muster/base/error.hpp>
 #include <muster/base/ids.hpp>
 #include <muster/core/buffer.hpp>
 #include <muster/core/resources.hpp>
@@ -187,6 +188,7 @@ struct TaskSpec {
 struct Gang {
     LeaseId id{};              ///< The first member's lease: names this attempt of the gang.
     std::vector<Rank> members; ///< By rank within the gang.
+    bool raw_mpi = false;
 
     friend bool operator==(const Gang&, const Gang&) = default;
 };
@@ -330,6 +332,7 @@ struct GangAccept {
 struct GangRefuse {
     std::uint64_t offer = 0;
     std::string why;
+    ErrorCode code = ErrorCode::aborted;
 };
 
 struct GangStarted {

@@ -238,6 +238,9 @@ public:
 
     [[nodiscard]] const std::shared_ptr<detail::CommunicatorState>& state() const { return state_; }
 
+    /// Private to the library: see mpi_communicator().
+    const void* raw_communicator();
+
 private:
     enum class Call : std::uint8_t {
         barrier,

@@ -283,9 +283,12 @@ private:
 /// last, so that one which returns while others still wait for it is noticed.
 std::vector<Buffer> gather_results(Communicator& communicator, Buffer own);
 
-/// Encodes the vector of all members' results.
+/// Encodes the vector of all members' results; nothing at members that got none.
 template <class R>
 Buffer join_results(const std::vector<Buffer>& results) {
+    if (results.empty()) {
+        return {};
+    }
     std::vector<R> joined;
     joined.reserve(results.size());
     for (const Buffer& result : results) {
