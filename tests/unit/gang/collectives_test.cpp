@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <numeric>
 #include <string>
@@ -288,14 +289,17 @@ std::string name_of(const testing::TestParamInfo<Case>& info) {
     return engine + std::to_string(info.param.members);
 }
 
-INSTANTIATE_TEST_SUITE_P(Gangs,
-                         Collectives,
-                         testing::Values(Case{Engine::messages, 1},
-                                         Case{Engine::messages, 2},
-                                         Case{Engine::messages, 3},
-                                         Case{Engine::messages, 4},
-                                         Case{Engine::messages, 7}),
-                         name_of);
+std::vector<Case> cases() {
+    std::vector<Case> result;
+    for (const Engine engine : {Engine::messages, Engine::shared, Engine::one_segment}) {
+        for (const int members : {1, 2, 3, 4, 7}) {
+            result.push_back({engine, members});
+        }
+    }
+    return result;
+}
+
+INSTANTIATE_TEST_SUITE_P(Gangs, Collectives, testing::ValuesIn(cases()), name_of);
 
 } // namespace
 } // namespace muster
