@@ -34,6 +34,9 @@ public:
         for (int member = 0; member < n; ++member) {
             setup.self = member;
             setup.channel = exchange_->channel(member);
+            if (options.channel_through) {
+                setup.channel = options.channel_through(member, setup.channel);
+            }
             states_.push_back(std::make_shared<detail::CommunicatorState>(setup));
         }
     }

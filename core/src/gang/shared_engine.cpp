@@ -88,11 +88,15 @@ void SharedEngine::meet(const Descriptor& call, std::span<const std::byte> contr
     if (!mismatch) {
         return;
     }
-    ending_.end(ErrorCode::usage, describe(mismatch, members_));
-    // Nobody throws before all know why: the gang is aborted once the first does.
-    post(step_ + 1);
-    wait_for_all(step_);
-    ending_.check();
+    // Nobody throws before all know why: the gang is aborted once the first does, and the others
+    // should say what went wrong and not only that something did.
+    try {
+        post(step_ + 1);
+        wait_for_all(step_);
+    } catch (const Error&) {
+        throw UsageError(describe(mismatch, members_)); // The better reason.
+    }
+    throw UsageError(describe(mismatch, members_));
 }
 
 void SharedEngine::run(const Collective& collective) {
