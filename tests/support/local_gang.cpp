@@ -2,6 +2,7 @@
 
 #include "gang/communicator_state.hpp"
 #include "gang/gather_values.hpp"
+#include "gang/segment.hpp"
 #include "memory_exchange.hpp"
 
 #include <fmt/format.h>
@@ -24,9 +25,18 @@ public:
         setup.shared_memory = options.engine != GangOptions::Engine::messages;
         setup.piece_bytes = options.piece_bytes;
         setup.stop = options.stop;
+        if (options.engine == GangOptions::Engine::one_segment) {
+            const std::uint64_t chunk_bytes = options.piece_bytes > 0
+                                                  ? options.piece_bytes
+                                                  : gang::SegmentLayout::chunk_bytes_default;
+            setup.segment = gang::Segment::make(gang::SegmentLayout(n, chunk_bytes), 1);
+        }
         for (int member = 0; member < n; ++member) {
             setup.self = member;
             setup.channel = exchange_->channel(member);
+            if (options.channel_through) {
+                setup.channel = options.channel_through(member, setup.channel);
+            }
             states_.push_back(std::make_shared<detail::CommunicatorState>(setup));
         }
     }

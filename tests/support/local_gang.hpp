@@ -5,8 +5,13 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <stop_token>
 #include <vector>
+
+namespace muster::gang {
+class Channel;
+}
 
 namespace muster::test {
 
@@ -21,6 +26,9 @@ struct GangOptions {
     Engine engine = Engine::messages;
     std::uint64_t piece_bytes = 0; ///< Of large collectives; 0: as everywhere.
     std::stop_token stop{};        ///< Of all members.
+    /// Puts something between a member and its channel.
+    std::function<std::shared_ptr<gang::Channel>(int member, std::shared_ptr<gang::Channel>)>
+        channel_through{};
 };
 
 using GangBody = std::function<void(Communicator&)>;

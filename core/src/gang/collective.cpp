@@ -5,7 +5,7 @@
 namespace muster::gang {
 namespace {
 
-void copy(std::byte* to, const std::byte* from, std::uint64_t size) {
+void copy_bytes(std::byte* to, const std::byte* from, std::uint64_t size) {
     if (to != from && size > 0) {
         std::memmove(to, from, size); // In a gang of one, parts may overlap.
     }
@@ -22,7 +22,7 @@ void finish(const Collective& collective, std::span<const std::byte* const> bloc
     case Kind::returned:
         return;
     case Kind::broadcast:
-        return copy(result, blocks[static_cast<std::size_t>(call.root)], call.bytes);
+        return copy_bytes(result, blocks[static_cast<std::size_t>(call.root)], call.bytes);
     case Kind::reduce:
         if (self != call.root) {
             return;
@@ -40,12 +40,12 @@ void finish(const Collective& collective, std::span<const std::byte* const> bloc
     }
     case Kind::all_gather:
         for (std::size_t i = 0; i < blocks.size(); ++i) {
-            copy(result + i * call.bytes, blocks[i], call.bytes);
+            copy_bytes(result + i * call.bytes, blocks[i], call.bytes);
         }
         return;
     case Kind::all_to_all:
         for (std::size_t i = 0; i < blocks.size(); ++i) {
-            copy(result + i * call.bytes, blocks[i] + own * call.bytes, call.bytes);
+            copy_bytes(result + i * call.bytes, blocks[i] + own * call.bytes, call.bytes);
         }
         return;
     }

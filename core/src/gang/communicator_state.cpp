@@ -2,6 +2,7 @@
 
 #include "gang/message_engine.hpp"
 #include "gang/patience.hpp"
+#include "gang/shared_engine.hpp"
 #include "gang/tags.hpp"
 #include "gang/transfers.hpp"
 
@@ -267,7 +268,28 @@ gang::Engine& CommunicatorState::engine() {
     return *engine_;
 }
 
+// Collective, at the first one: all members come to the same decision.
 std::unique_ptr<gang::Engine> CommunicatorState::make_engine() {
+    const auto& members = setup_.members;
+    const bool is_one_node = std::all_of(members.begin(), members.end(), [&](const auto& member) {
+        return member.node == members.front().node;
+    });
+    if (size() > 1 && is_one_node && setup_.shared_memory) {
+        auto segment = setup_.segment;
+        if (!segment) {
+            segment = gang::share_segment(self(),
+                                          members,
+                                          setup_.piece_bytes > 0
+                                              ? setup_.piece_bytes
+                                              : gang::SegmentLayout::chunk_bytes_default,
+                                          *setup_.channel,
+                                          ending_);
+        }
+        if (segment) {
+            return std::make_unique<gang::SharedEngine>(
+                self(), members, std::move(segment), ending_);
+        }
+    }
     return std::make_unique<gang::MessageEngine>(
         setup_.self,
         setup_.members,

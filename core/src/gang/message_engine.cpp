@@ -199,8 +199,7 @@ void MessageEngine::part_in_step(const Descriptor& call, const Mismatch& mismatc
 
 void MessageEngine::check(const Mismatch& mismatch) {
     if (mismatch) {
-        ending_.end(ErrorCode::usage, describe(mismatch, members_));
-        ending_.check();
+        throw UsageError(describe(mismatch, members_));
     }
 }
 

@@ -12,7 +12,6 @@ namespace muster::gang {
 
 class Segment;
 
-
 /// What one member's communicator is made from.
 struct Setup {
     std::uint64_t id = 0; ///< Of the gang, the same on all members.
