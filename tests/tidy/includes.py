@@ -29,13 +29,14 @@ CORE_FOLDERS = {
     "process": {"wire"},
     "registry": {"wire"},
     "transport": {"wire"},
+    "gang": {"wire"},
     "elect": {"wire"},
     "store": {"wire"},
     "owner": {"wire"},
     "worker": {"wire", "store"},
     "sched": {"wire"},
     "rank": MACHINES | {"wire"},
-    "runtime": MACHINES | {"wire", "rank", "transport", "registry", "resources", "process"},
+    "runtime": MACHINES | {"wire", "rank", "transport", "registry", "resources", "process", "gang"},
 }
 
 # State machines: no threads, clocks or randomness inside.

@@ -1,8 +1,12 @@
 #pragma once
 
+#include "gang/futex.hpp"
+
+#include <muster/base/error.hpp>
 #include <muster/base/ids.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -29,32 +33,42 @@ public:
     /// Called once by the channel, on a thread of its own.
     void complete() { settle(State::done); }
 
-    /// The message will not come; why is in the gang's abort reason, or `why`.
-    void fail(std::string why) {
+    /// Called once by the channel, on a thread of its own. The message will not come; why is in
+    /// the gang's abort reason, or `why`. `code` is usage where the members' calls do not match.
+    void fail(std::string why, ErrorCode code = ErrorCode::aborted) {
         why_ = std::move(why);
+        code_ = code;
         settle(State::failed);
     }
 
     [[nodiscard]] State state() const { return state_.load(std::memory_order_acquire); }
 
+    [[nodiscard]] bool pending() const { return state() == State::pending; }
+
     /// Valid once failed.
     [[nodiscard]] const std::string& why() const { return why_; }
 
-    /// Sleeps until it is not pending.
-    void wait() const { state_.wait(State::pending, std::memory_order_acquire); }
+    [[nodiscard]] ErrorCode code() const { return code_; }
+
+    /// Sleeps until it is not pending, at most so long; may return early.
+    void sleep(std::chrono::milliseconds at_most) const {
+        futex::sleep(state_, State::pending, at_most);
+    }
 
 private:
     void settle(State state) {
         state_.store(state, std::memory_order_release);
-        state_.notify_all();
+        futex::wake(state_);
     }
 
     std::atomic<State> state_{State::pending};
     std::string why_;
+    ErrorCode code_ = ErrorCode::aborted;
 };
 
 /// A member's way to the others, through the progress thread or, in tests, through memory.
-/// Any thread. After the gang is aborted every operation under way, and every later one, fails.
+/// Any thread. After the gang is aborted, or this member's end of the channel closed, every
+/// operation under way and every later one fails.
 class Channel {
 public:
     Channel() = default;
@@ -70,6 +84,11 @@ public:
     /// size fails the receive with a sentence. Never blocks.
     virtual void
     receive(int from, Tag tag, std::span<std::byte> into, std::shared_ptr<Completion> done) = 0;
+
+    /// This member gives up: all its operations under way fail soon, and later ones at once. Who
+    /// waits for its memory to be given back, to throw an error, depends on it. May be called
+    /// again. Never blocks.
+    virtual void close(const std::string& why) = 0;
 };
 
 } // namespace muster::gang

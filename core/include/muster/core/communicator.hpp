@@ -49,7 +49,8 @@ public:
     Request& operator=(Request&& other) noexcept;
     ~Request();
 
-    /// @throws Error (aborted) if a member ended, naming it; Error (usage) if members' calls differ.
+    /// @throws Error (aborted) if a member ended, naming it; Error (usage) if members' calls
+    /// differ.
     void wait();
     /// True once it is done; throws as wait() does. Never blocks.
     [[nodiscard]] bool test();
@@ -107,12 +108,17 @@ public:
     // Collectives. Every member calls them, with the same arguments but for the data.
 
     /// Returns once every member has called it.
-    void barrier() { run(Call::barrier, {}, {}, type<std::uint8_t>()); }
+    void barrier() { run(Call::barrier, {}, {}, detail::element_type<std::uint8_t>()); }
 
     /// `data` of `root` comes to all.
     template <Arithmetic T>
     void broadcast(std::span<T> data, int root) {
-        run(Call::broadcast, {}, std::as_writable_bytes(data), type<T>(), ReduceOp::sum, root);
+        run(Call::broadcast,
+            {},
+            std::as_writable_bytes(data),
+            detail::element_type<T>(),
+            ReduceOp::sum,
+            root);
     }
 
     /// Element i of `result` at `root` is the reduction of element i of everybody's `data`.
@@ -122,7 +128,7 @@ public:
         run(Call::reduce,
             std::as_bytes(data),
             std::as_writable_bytes(result),
-            type<T>(),
+            detail::element_type<T>(),
             op,
             root);
     }
@@ -130,40 +136,53 @@ public:
     /// Element i of everybody's `data` becomes their reduction.
     template <Arithmetic T>
     void all_reduce(std::span<T> data, ReduceOp op = ReduceOp::sum) {
-        run(Call::all_reduce, {}, std::as_writable_bytes(data), type<T>(), op);
+        run(Call::all_reduce, {}, std::as_writable_bytes(data), detail::element_type<T>(), op);
     }
 
     /// `data` holds size() parts of result.size() elements; `result` of member r becomes the
     /// reduction of everybody's part r.
     template <Arithmetic T>
-    void
-    reduce_scatter(std::span<const T> data, std::span<T> result, ReduceOp op = ReduceOp::sum) {
-        run(Call::reduce_scatter, std::as_bytes(data), std::as_writable_bytes(result), type<T>(), op);
+    void reduce_scatter(std::span<const T> data, std::span<T> result, ReduceOp op = ReduceOp::sum) {
+        run(Call::reduce_scatter,
+            std::as_bytes(data),
+            std::as_writable_bytes(result),
+            detail::element_type<T>(),
+            op);
     }
 
     /// Part r of `result` (size() parts of data.size() elements) becomes `data` of member r.
     template <Arithmetic T>
     void all_gather(std::span<const T> data, std::span<T> result) {
-        run(Call::all_gather, std::as_bytes(data), std::as_writable_bytes(result), type<T>());
+        run(Call::all_gather,
+            std::as_bytes(data),
+            std::as_writable_bytes(result),
+            detail::element_type<T>());
     }
 
     /// Part r of `result` becomes the part of member r's `data` that is this member's. Both have
     /// size() parts of equal size.
     template <Arithmetic T>
     void all_to_all(std::span<const T> data, std::span<T> result) {
-        run(Call::all_to_all, std::as_bytes(data), std::as_writable_bytes(result), type<T>());
+        run(Call::all_to_all,
+            std::as_bytes(data),
+            std::as_writable_bytes(result),
+            detail::element_type<T>());
     }
 
     // The same, begun and not awaited: they run in order on a thread of the communicator's own.
 
     [[nodiscard]] Request barrier_async() {
-        return start(Call::barrier, {}, {}, type<std::uint8_t>());
+        return start(Call::barrier, {}, {}, detail::element_type<std::uint8_t>());
     }
 
     template <Arithmetic T>
     [[nodiscard]] Request broadcast_async(std::span<T> data, int root) {
-        return start(
-            Call::broadcast, {}, std::as_writable_bytes(data), type<T>(), ReduceOp::sum, root);
+        return start(Call::broadcast,
+                     {},
+                     std::as_writable_bytes(data),
+                     detail::element_type<T>(),
+                     ReduceOp::sum,
+                     root);
     }
 
     template <Arithmetic T>
@@ -172,32 +191,42 @@ public:
         return start(Call::reduce,
                      std::as_bytes(data),
                      std::as_writable_bytes(result),
-                     type<T>(),
+                     detail::element_type<T>(),
                      op,
                      root);
     }
 
     template <Arithmetic T>
     [[nodiscard]] Request all_reduce_async(std::span<T> data, ReduceOp op = ReduceOp::sum) {
-        return start(Call::all_reduce, {}, std::as_writable_bytes(data), type<T>(), op);
+        return start(
+            Call::all_reduce, {}, std::as_writable_bytes(data), detail::element_type<T>(), op);
     }
 
     template <Arithmetic T>
     [[nodiscard]] Request reduce_scatter_async(std::span<const T> data,
                                                std::span<T> result,
                                                ReduceOp op = ReduceOp::sum) {
-        return start(
-            Call::reduce_scatter, std::as_bytes(data), std::as_writable_bytes(result), type<T>(), op);
+        return start(Call::reduce_scatter,
+                     std::as_bytes(data),
+                     std::as_writable_bytes(result),
+                     detail::element_type<T>(),
+                     op);
     }
 
     template <Arithmetic T>
     [[nodiscard]] Request all_gather_async(std::span<const T> data, std::span<T> result) {
-        return start(Call::all_gather, std::as_bytes(data), std::as_writable_bytes(result), type<T>());
+        return start(Call::all_gather,
+                     std::as_bytes(data),
+                     std::as_writable_bytes(result),
+                     detail::element_type<T>());
     }
 
     template <Arithmetic T>
     [[nodiscard]] Request all_to_all_async(std::span<const T> data, std::span<T> result) {
-        return start(Call::all_to_all, std::as_bytes(data), std::as_writable_bytes(result), type<T>());
+        return start(Call::all_to_all,
+                     std::as_bytes(data),
+                     std::as_writable_bytes(result),
+                     detail::element_type<T>());
     }
 
     Communicator(const Communicator&) = delete;
@@ -219,11 +248,6 @@ private:
         all_gather,
         all_to_all,
     };
-
-    template <class T>
-    static consteval detail::ElementType type() {
-        return detail::element_type<std::remove_cv_t<T>>();
-    }
 
     Request start_send(std::span<const std::byte> data, int to, int tag);
     Request start_receive(std::span<std::byte> into, int from, int tag);

@@ -1,0 +1,113 @@
+#include "gang/communicator_state.hpp"
+
+#include <muster/core/communicator.hpp>
+
+namespace muster {
+namespace {
+
+// A request that nobody waited for may have failed; whoever waits for the next one learns why.
+void abandon(const std::shared_ptr<detail::Operation>& operation) {
+    if (operation) {
+        operation->await();
+    }
+}
+
+} // namespace
+
+Request::Request(std::shared_ptr<detail::Operation> operation) : operation_(std::move(operation)) {
+}
+
+Request& Request::operator=(Request&& other) noexcept {
+    if (this != &other) {
+        abandon(operation_);
+        operation_ = std::move(other.operation_);
+    }
+    return *this;
+}
+
+Request::~Request() {
+    abandon(operation_);
+}
+
+void Request::wait() {
+    if (const auto operation = std::move(operation_)) {
+        operation->await();
+        operation->check();
+    }
+}
+
+bool Request::test() {
+    if (operation_ && !operation_->done()) {
+        return false;
+    }
+    wait();
+    return true;
+}
+
+Communicator::Communicator(std::shared_ptr<detail::CommunicatorState> state)
+    : state_(std::move(state)) {
+}
+
+Communicator::~Communicator() = default;
+
+int Communicator::rank() const noexcept {
+    return state_->self();
+}
+
+int Communicator::size() const noexcept {
+    return state_->size();
+}
+
+Rank Communicator::world_rank(int member) const {
+    return state_->member(member).rank;
+}
+
+Request Communicator::start_send(std::span<const std::byte> data, int to, int tag) {
+    return Request(state_->send(data, to, tag));
+}
+
+Request Communicator::start_receive(std::span<std::byte> into, int from, int tag) {
+    return Request(state_->receive(into, from, tag));
+}
+
+namespace {
+
+gang::Collective make_collective(gang::Kind kind,
+                                 std::span<const std::byte> data,
+                                 std::span<std::byte> result,
+                                 detail::ElementType type,
+                                 ReduceOp op,
+                                 int root) {
+    gang::Collective collective;
+    collective.call.kind = kind;
+    collective.call.type = type;
+    collective.call.op = op;
+    collective.call.root = root;
+    collective.data = data;
+    collective.result = result;
+    return collective;
+}
+
+} // namespace
+
+void Communicator::run(Call call,
+                       std::span<const std::byte> data,
+                       std::span<std::byte> result,
+                       detail::ElementType type,
+                       ReduceOp op,
+                       int root) {
+    static_assert(static_cast<int>(Call::all_to_all) == static_cast<int>(gang::Kind::all_to_all));
+    state_->run(make_collective(static_cast<gang::Kind>(call), data, result, type, op, root));
+}
+
+Request Communicator::start(Call call,
+                            std::span<const std::byte> data,
+                            std::span<std::byte> result,
+                            detail::ElementType type,
+                            ReduceOp op,
+                            int root) {
+    return Request(state_->start(
+        make_collective(static_cast<gang::Kind>(call), data, result, type, op, root)));
+}
+
+} // namespace muster

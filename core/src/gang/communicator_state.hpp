@@ -1,0 +1,86 @@
+#pragma once
+
+#include "gang/collective.hpp"
+#include "gang/ending.hpp"
+#include "gang/operation.hpp"
+#include "gang/setup.hpp"
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <thread>
+#include <vector>
+
+namespace muster::detail {
+
+/// Behind one member's Communicator: its way to run collectives, and their order.
+///
+/// Collectives run one after another, in the order of the calls: on the caller's thread if nothing
+/// is under way, else on a thread of its own, which the first asynchronous one starts. Messages
+/// between members do not queue.
+///
+/// Threads: one of the member's at a time, except abort(), which is for any.
+class CommunicatorState : public std::enable_shared_from_this<CommunicatorState> {
+public:
+    explicit CommunicatorState(gang::Setup setup);
+    CommunicatorState(const CommunicatorState&) = delete;
+    CommunicatorState& operator=(const CommunicatorState&) = delete;
+    ~CommunicatorState();
+
+    [[nodiscard]] int self() const { return setup_.self; }
+
+    [[nodiscard]] int size() const { return static_cast<int>(setup_.members.size()); }
+
+    [[nodiscard]] const gang::Member& member(int member) const;
+
+    /// Nothing more will come of the gang: every operation under way, and every later one, throws
+    /// Error (aborted) with `why`. The first reason stays. Any thread; does not block.
+    void abort(std::string why);
+
+    /// Sets the call's sequence number, and checks what one member can know to be wrong.
+    /// @throws UsageError; whatever the collective fails with
+    void run(gang::Collective collective);
+    std::shared_ptr<Operation> start(gang::Collective collective);
+    std::vector<Buffer> gather(Buffer own);
+
+    std::shared_ptr<Operation> send(std::span<const std::byte> data, int to, int tag);
+    std::shared_ptr<Operation> receive(std::span<std::byte> into, int from, int tag);
+
+    /// Of a message operation: as gang::await, and not throwing.
+    void await(const gang::Completion& completion);
+    void check(const gang::Completion& completion);
+
+private:
+    void validate(const gang::Collective& collective) const;
+    void
+    validate_message(const char* what, const void* data, std::size_t size, int peer, int tag) const;
+    void perform(const std::function<void(gang::Engine&)>& work);
+    void run_in_order(std::function<void(gang::Engine&)> work);
+    std::shared_ptr<QueuedOperation> enqueue(std::function<void(gang::Engine&)> work);
+    void serve();
+    gang::Engine& engine();
+    std::unique_ptr<gang::Engine> make_engine();
+    void wake();
+
+    const gang::Setup setup_;
+    gang::Ending ending_;
+    std::uint64_t sequence_ = 0;
+
+    std::mutex engine_mutex_; // Guards the pointer, for wake(); who runs collectives may use it.
+    std::unique_ptr<gang::Engine> engine_;
+
+    std::mutex queue_mutex_; // Guards the next four.
+    std::condition_variable queue_changed_;
+    std::deque<std::shared_ptr<QueuedOperation>> queue_;
+    std::size_t unfinished_ = 0; // Queued or running.
+    bool closing_ = false;
+    std::thread thread_;
+
+    std::optional<std::stop_callback<std::function<void()>>> on_stop_;
+};
+
+} // namespace muster::detail
