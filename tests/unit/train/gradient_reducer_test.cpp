@@ -65,13 +65,20 @@ std::vector<std::size_t> order_of(int member, int step) {
     return order;
 }
 
-class GradientReducerOn : public testing::TestWithParam<int> {
+using Engine = test::GangOptions::Engine;
+
+class GradientReducerOn : public testing::TestWithParam<std::tuple<int, Engine>> {
 protected:
-    int members = GetParam();
+    void run_gang(const test::GangBody& body) const {
+        test::run_gang(members, body, {.engine = engine});
+    }
+
+    int members = std::get<0>(GetParam());
+    Engine engine = std::get<1>(GetParam());
 };
 
 TEST_P(GradientReducerOn, AveragesWhateverTheOrderInWhichGradientsGetReady) {
-    test::run_gang(members, [&](Communicator& communicator) {
+    run_gang([&](Communicator& communicator) {
         Model model;
         GradientReducer reducer(communicator, model.views(), small_buckets);
         for (int step = 0; step < 5; ++step) {
@@ -103,7 +110,7 @@ TEST_P(GradientReducerOn, WeighsByTrueSampleCounts) {
     const auto samples_of = [](int member, int step) -> std::uint64_t {
         return member == 1 ? 0 : static_cast<std::uint64_t>(3 + member + step);
     };
-    test::run_gang(members, [&](Communicator& communicator) {
+    run_gang([&](Communicator& communicator) {
         const int self = communicator.rank();
         Model model;
         GradientReducer reducer(communicator, model.views(), small_buckets);
@@ -140,7 +147,7 @@ TEST_P(GradientReducerOn, WeighsByTrueSampleCounts) {
 }
 
 TEST_P(GradientReducerOn, MakesTheAverageOverNoSamplesZero) {
-    test::run_gang(members, [&](Communicator& communicator) {
+    run_gang([&](Communicator& communicator) {
         Model model;
         model.set(3, [](std::size_t) { return std::nan(""); });
         GradientReducer reducer(communicator, model.views());
@@ -152,7 +159,7 @@ TEST_P(GradientReducerOn, MakesTheAverageOverNoSamplesZero) {
 
 TEST_P(GradientReducerOn, MakesBucketsOnceInTheOrderSeenByMember0) {
     std::vector<std::vector<Bucket>> plans(static_cast<std::size_t>(members));
-    test::run_gang(members, [&](Communicator& communicator) {
+    run_gang([&](Communicator& communicator) {
         Model model;
         GradientReducer reducer(communicator, model.views(), small_buckets);
         // Doubles last, as the last type's first parameter is 1 and the first type's 0; reversed.
@@ -183,12 +190,12 @@ TEST_P(GradientReducerOn, MakesBucketsOnceInTheOrderSeenByMember0) {
     }
 }
 
-TEST_P(GradientReducerOn, GivesTheSameBitsWhateverTheBucketsAndTheOrder) {
+TEST_P(GradientReducerOn, GivesTheSameBitsWhateverTheBucketsTheOrderAndTheEngine) {
     // Not integers, so that every other order of adding would show.
     std::vector<Model> models;
     for (const std::uint64_t bucket_bytes : {0ULL, 300ULL, 1'000'000ULL}) {
         for (int order = 0; order < 2; ++order) {
-            test::run_gang(members, [&](Communicator& communicator) {
+            const auto train = [&](Communicator& communicator) {
                 Model model;
                 GradientReducer reducer(
                     communicator,
@@ -207,7 +214,8 @@ TEST_P(GradientReducerOn, GivesTheSameBitsWhateverTheBucketsAndTheOrder) {
                 if (communicator.rank() == 0) {
                     models.push_back(model);
                 }
-            });
+            };
+            test::run_gang(members, train, {.engine = order == 0 ? engine : Engine::messages});
         }
     }
     for (const Model& model : models) {
@@ -216,7 +224,7 @@ TEST_P(GradientReducerOn, GivesTheSameBitsWhateverTheBucketsAndTheOrder) {
 }
 
 TEST_P(GradientReducerOn, BroadcastsTheParametersOfMember0) {
-    test::run_gang(members, [&](Communicator& communicator) {
+    run_gang([&](Communicator& communicator) {
         Model model;
         Model expected;
         for (std::size_t parameter = 0; parameter < Model::parameters; ++parameter) {
@@ -231,7 +239,16 @@ TEST_P(GradientReducerOn, BroadcastsTheParametersOfMember0) {
     });
 }
 
-INSTANTIATE_TEST_SUITE_P(Members, GradientReducerOn, testing::Values(1, 2, 3, 4, 7));
+INSTANTIATE_TEST_SUITE_P(Members,
+                         GradientReducerOn,
+                         testing::Combine(testing::Values(1, 2, 3, 4, 7),
+                                          testing::Values(Engine::messages, Engine::one_segment)),
+                         [](const auto& instance) {
+                             return std::to_string(std::get<0>(instance.param)) +
+                                    (std::get<1>(instance.param) == Engine::messages
+                                         ? "ByMessages"
+                                         : "InSharedMemory");
+                         });
 
 /// What a call throws.
 template <class F>
