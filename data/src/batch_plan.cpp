@@ -32,12 +32,21 @@ std::uint64_t BatchPlan::batches() const {
     return rows_ / batch_size_ + (rows_ % batch_size_ != 0 ? 1 : 0);
 }
 
+std::uint64_t BatchPlan::batch_rows(std::uint64_t batch) const {
+    MUSTER_ASSERT(batch < batches());
+    return std::min(batch_size_, rows_ - batch * batch_size_);
+}
+
+Position BatchPlan::position(std::uint64_t step) const {
+    MUSTER_ASSERT(rows_ > 0);
+    return {.epoch = step / batches(), .batch = step % batches()};
+}
+
 void BatchPlan::indices(std::uint64_t epoch,
                         std::uint64_t batch,
                         std::vector<std::uint64_t>& indices) const {
-    MUSTER_ASSERT(batch < batches());
+    const std::uint64_t size = batch_rows(batch);
     const std::uint64_t first = batch * batch_size_;
-    const std::uint64_t size = std::min(batch_size_, rows_ - first);
     const std::uint64_t begin = first + piece_begin(size, shard_.rank, shard_.world);
     const std::uint64_t end = first + piece_begin(size, shard_.rank + 1ULL, shard_.world);
     const Permutation order(rows_, seed_, epoch);

@@ -41,6 +41,7 @@ CORE_FOLDERS = {
 
 # State machines: no threads, clocks or randomness inside.
 PURE = {"wire", "rank"} | MACHINES
+PURE_LAYERS = {"tune"}
 IMPURE_HEADERS = {"thread", "mutex", "shared_mutex", "condition_variable", "future", "random", "atomic",
                   "stop_token", "semaphore", "latch", "barrier", "unistd.h", "pthread.h"}
 
@@ -103,8 +104,9 @@ def judge(file, folder, is_quoted, target):
             if pattern.match(target) and "/include/" in file.path and library != "Boost" \
                     and not file.path.endswith(("core/mpi.hpp", "data/hdf5.hpp")):
                 return f"<{target}> in a public header: every user would need {library} to compile"
-        if folder in PURE and target in IMPURE_HEADERS:
-            return f"<{target}> in core/src/{folder}: state machines have no threads, clocks or randomness"
+        if (folder in PURE or layer in PURE_LAYERS) and target in IMPURE_HEADERS:
+            place = f"core/src/{folder}" if folder else layer
+            return f"<{target}> in {place}: state machines have no threads, clocks or randomness"
         return None
     if "/include/" in file.path and layer:
         return f'public header includes the private "{target}"'

@@ -48,6 +48,23 @@ TEST_F(Loader, ReadsTheColumnsOfABatchInTheSameOrder) {
     }
 }
 
+TEST_F(Loader, ReadsABatchInPiecesOnSeveralRanks) {
+    const BatchLoader whole(table, part, {.batch_size = 4, .seed = 1});
+    for (std::uint64_t step = 0; step < 2 * whole.batches(); ++step) {
+        std::vector<std::int32_t> expected;
+        whole.read("images", whole.rows(step), expected);
+        std::vector<std::int32_t> joined;
+        for (std::uint32_t rank = 0; rank < 3; ++rank) {
+            const BatchLoader loader(
+                table, part, {.batch_size = 4, .seed = 1, .shard = {.rank = rank, .world = 3}});
+            std::vector<std::int32_t> images;
+            loader.read("images", loader.rows(step), images);
+            joined.insert(joined.end(), images.begin(), images.end());
+        }
+        EXPECT_EQ(joined, expected) << "step " << step;
+    }
+}
+
 TEST_F(Loader, RefusesRowsTheTableLacks) {
     EXPECT_THROW(BatchLoader(table, {3, 40}, {}), Error);
 }

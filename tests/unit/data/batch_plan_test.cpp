@@ -1,5 +1,7 @@
 #include <muster/base/error.hpp>
+#include <muster/base/random.hpp>
 #include <muster/data/batch_plan.hpp>
+#include <muster/data/shuffle.hpp>
 
 #include <gtest/gtest.h>
 
@@ -59,7 +61,43 @@ TEST_P(BatchPlanOnRanks, SharesABatchOutEvenly) {
     EXPECT_LE(most - least, 1U);
 }
 
-INSTANTIATE_TEST_SUITE_P(Ranks, BatchPlanOnRanks, testing::Range(1U, 8U));
+TEST_P(BatchPlanOnRanks, CutsTheBatchesOfOneRankIntoEvenPiecesWhateverTheNumbers) {
+    Random random(GetParam());
+    for (int i = 0; i < 200; ++i) {
+        const std::uint64_t rows = random.below(300);
+        const std::uint64_t batch_size = 1 + random.below(100);
+        const std::uint64_t seed = random.next();
+        const BatchPlan whole(rows, batch_size, seed);
+        std::vector<std::uint64_t> seen;
+        for (std::uint64_t step = whole.batches(); step < 2 * whole.batches(); ++step) {
+            const auto [epoch, batch] = whole.position(step);
+            ASSERT_EQ(epoch, 1U);
+            std::vector<std::uint64_t> expected;
+            whole.indices(epoch, batch, expected);
+            ASSERT_EQ(expected.size(), whole.batch_rows(batch));
+            std::vector<std::uint64_t> joined;
+            for (std::uint32_t rank = 0; rank < GetParam(); ++rank) {
+                const BatchPlan plan(rows, batch_size, seed, {rank, GetParam()});
+                ASSERT_EQ(plan.batches(), whole.batches());
+                ASSERT_EQ(plan.batch_rows(batch), whole.batch_rows(batch));
+                std::vector<std::uint64_t> piece;
+                plan.indices(epoch, batch, piece);
+                ASSERT_GE(piece.size(), expected.size() / GetParam());
+                ASSERT_LE(piece.size(), (expected.size() + GetParam() - 1) / GetParam());
+                joined.insert(joined.end(), piece.begin(), piece.end());
+            }
+            ASSERT_EQ(joined, expected) << rows << " rows in batches of " << batch_size;
+            seen.insert(seen.end(), joined.begin(), joined.end());
+        }
+        std::sort(seen.begin(), seen.end());
+        ASSERT_EQ(seen.size(), rows);
+        for (std::uint64_t row = 0; row < rows; ++row) {
+            ASSERT_EQ(seen[row], row);
+        }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Ranks, BatchPlanOnRanks, testing::Range(1U, 9U));
 
 TEST(BatchPlan, ShufflesAnewEveryEpoch) {
     EXPECT_NE(epoch_of(1000, 64, 0, 1), epoch_of(1000, 64, 1, 1));
@@ -70,6 +108,24 @@ TEST(BatchPlan, EndsWithAShortBatch) {
     ASSERT_EQ(batches.size(), 2U);
     EXPECT_EQ(batches[0].size(), 64U);
     EXPECT_EQ(batches[1].size(), 36U);
+}
+
+TEST(BatchPlan, FindsTheBatchOfAStep) {
+    const BatchPlan plan(100, 64, 1);
+    EXPECT_EQ(plan.position(0), (Position{0, 0}));
+    EXPECT_EQ(plan.position(1), (Position{0, 1}));
+    EXPECT_EQ(plan.position(7), (Position{3, 1}));
+    EXPECT_EQ(plan.batch_rows(0), 64U);
+    EXPECT_EQ(plan.batch_rows(1), 36U);
+}
+
+TEST(BatchPlan, AddressesAnyStepOfATableTooLargeToList) {
+    constexpr std::uint64_t rows = 1ULL << 50U;
+    const BatchPlan plan(rows, 1024, 3, {.rank = 1, .world = 4});
+    std::vector<std::uint64_t> piece;
+    plan.indices(2, plan.batches() - 1, piece);
+    ASSERT_EQ(piece.size(), 256U);
+    EXPECT_EQ(piece[5], Permutation(rows, 3, 2)(rows - 1024 + 256 + 5));
 }
 
 TEST(BatchPlan, RefusesEmptyBatchesAndRanksOutsideTheWorld) {

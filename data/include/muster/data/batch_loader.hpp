@@ -21,10 +21,10 @@ struct BatchOptions {
 /// The order is BatchPlan's: each row comes up once per epoch over all shards, and batch b of
 /// epoch e can be asked for at any time, so resuming needs no state. The last batch may be short.
 ///
-///     BatchLoader loader(table, training_rows, {.batch_size = 64, .seed = 1});
-///     std::vector<float> images;
-///     for (std::uint64_t b = 0; b < loader.batches(); ++b) {
-///         const auto rows = loader.rows(epoch, b);
+///     BatchLoader loader(table, training_rows, {.batch_size = 64, .seed = 1, .shard = {rank,
+///     ranks}}); std::vector<float> images; for (std::uint64_t step = first_step; step < 100 *
+///     loader.batches(); ++step) {
+///         const auto rows = loader.rows(step); // this rank's piece
 ///         loader.read("images", rows, images);
 ///     }
 ///
@@ -36,8 +36,17 @@ public:
 
     [[nodiscard]] std::uint64_t batches() const { return plan_.batches(); }
 
+    /// Who reads what, without the table.
+    [[nodiscard]] const BatchPlan& plan() const { return plan_; }
+
     /// The table rows of this shard's piece of a batch, in training order.
     [[nodiscard]] std::vector<std::uint64_t> rows(std::uint64_t epoch, std::uint64_t batch) const;
+
+    /// The same for a step counted over all epochs; there must be rows.
+    [[nodiscard]] std::vector<std::uint64_t> rows(std::uint64_t step) const {
+        const Position at = plan_.position(step);
+        return rows(at.epoch, at.batch);
+    }
 
     /// Reads a column of the given rows into `out`, which is resized to fit exactly.
     template <class T>

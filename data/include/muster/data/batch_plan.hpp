@@ -11,6 +11,14 @@ struct Shard {
     std::uint32_t world = 1;
 };
 
+/// One batch of one epoch, both numbered from 0.
+struct Position {
+    std::uint64_t epoch = 0;
+    std::uint64_t batch = 0;
+
+    bool operator==(const Position&) const = default;
+};
+
 /// Who reads which positions of a part in which batch of an epoch.
 ///
 /// Pure: depends on its arguments only, so every rank plans the same without a message.
@@ -18,7 +26,10 @@ struct Shard {
 /// [b * batch_size, (b + 1) * batch_size) of that order, whatever the number of ranks; its ranks
 /// each take one contiguous piece of it. So the global sequence of batches does not change with
 /// the number of ranks, and over an epoch each row comes up exactly once on exactly one rank.
-/// The last batch may be short; a rank's piece of a batch may then be empty.
+/// The last batch may be short; a rank's piece of a batch may then be empty. Pieces differ by at
+/// most one row: where an average over a batch is made of averages over pieces, weigh them by size.
+///
+/// Nothing is kept between batches. To resume, on any number of ranks, a step is enough.
 class BatchPlan {
 public:
     /// @param rows        Rows of the part.
@@ -28,6 +39,13 @@ public:
 
     /// Batches in an epoch, the same on every rank.
     [[nodiscard]] std::uint64_t batches() const;
+
+    /// Rows of a batch over all ranks; batch < batches().
+    [[nodiscard]] std::uint64_t batch_rows(std::uint64_t batch) const;
+
+    /// Where a run is after so many steps of one batch each: epochs follow one another.
+    /// There must be rows.
+    [[nodiscard]] Position position(std::uint64_t step) const;
 
     /// This rank's piece of a batch: indices into the part, in training order.
     /// Replaces the contents of `indices`; batch < batches().
