@@ -40,8 +40,8 @@ void add_memory(int rank, bench::Report& report) {
     MPI_Reduce(&usage.private_mib, &private_mib, 1, MPI_DOUBLE, MPI_MAX, 0, MPI_COMM_WORLD);
     MPI_Reduce(&usage.pss_mib, &pss_mib, 1, MPI_DOUBLE, MPI_SUM, 0, MPI_COMM_WORLD);
     if (rank == 0) {
-        report.add("memory.private.largest", "MiB", private_mib);
-        report.add("memory.pss.all", "MiB", pss_mib);
+        report.add("mpi.memory.private", "MiB", private_mib);
+        report.add("mpi.memory.pss", "MiB", pss_mib);
     }
 }
 
