@@ -1,6 +1,6 @@
 """Tasks of Dask: rates, a single one's time, dependent ones. Run by bench/compare.
 
-2,000 tasks one by one instead of 10,000, and 10,000 mapped instead of 1,000,000: the rates are the
+2,000 tasks one by one instead of 10,000, and mapped instead of 1,000,000: the rates are the
 same, and a round would take minutes otherwise.
 """
 
@@ -29,7 +29,7 @@ def one_by_one(report, sizes, client):
 
 
 def mapped(report, sizes, client):
-    count = sizes.mapped // 100
+    count = sizes.mapped // 500
     peer.rates(report, sizes, "tasks.map", "tasks/s", count,
                lambda: client.gather(client.map(no_op, range(count), pure=False)))
 

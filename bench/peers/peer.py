@@ -9,6 +9,7 @@ import statistics
 import sys
 import time
 
+import harness
 import process_tree
 
 MICRO = 1e-6
@@ -44,9 +45,7 @@ class Report:
         self.measures.setdefault(name, (unit, []))[1].extend(samples)
 
     def text(self):
-        measures = [{"name": name, "unit": unit, "samples": samples, "min": min(samples),
-                     "median": statistics.median(samples), "max": max(samples)}
-                    for name, (unit, samples) in self.measures.items()]
+        measures = [harness.measure(name, unit, samples) for name, (unit, samples) in self.measures.items()]
         return json.dumps({"machine": self.machine, "measures": measures})
 
 
