@@ -140,7 +140,7 @@ class Programs:
         """With 0 ranks: without a launcher."""
         path = self.folder / program
         if not path.exists():
-            raise Broken(f"{program} is not built (bench_programs builds it; --programs names another folder)")
+            raise Broken(f"{program} is not built (target bench_programs)")
         launcher = [*self.launcher, "-n", str(ranks)] if ranks else []
         return [*launcher, str(path), *arguments]
 

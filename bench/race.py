@@ -13,6 +13,9 @@ NAMES = {"muster": "Muster", "mpi": "bare MPI", "ray": "Ray", "mpi4py": "mpi4py.
          "torch": "PyTorch's gloo"}
 PEERS = ("ray", "mpi4py", "dask", "torch")  # what bench/peers installs; the others are built here
 
+# The peers at their best; bench/peers/README.md says why.
+PEER_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MPI4PY_FUTURES_BACKOFF": "0.0001"}
+
 
 @dataclass(frozen=True)
 class Run:
