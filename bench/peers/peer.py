@@ -101,7 +101,6 @@ def idle_cluster(report, sizes):
     shares = [100 * (after[pid] - before[pid]) / (end - begin) for pid in after if pid in before]
     report.add("idle.cpu.largest", "%", max(shares))
     report.add("idle.cpu.all", "%", sum(shares))
-    report.machine["processes"] = str(len(processes))
 
 
 def main(packages, cluster, measures):
