@@ -1,6 +1,7 @@
 // The floor under every latency between ranks: MPI messages of 8 bytes going to and fro between
 // rank 0 and the last rank, the others idle in between, as the runtime's packets travel.
 
+#include "process_usage.hpp"
 #include "report.hpp"
 
 #include <mpi.h>
@@ -29,6 +30,19 @@ void receive(int from) {
 void send(int to) {
     const std::array<char, 8> message{};
     MPI_Send(message.data(), 8, MPI_BYTE, to, tag, MPI_COMM_WORLD);
+}
+
+/// What a rank costs that only started MPI: the largest of any rank, and the sum of all.
+void add_memory(int rank, bench::Report& report) {
+    const bench::ProcessUsage usage = bench::process_usage();
+    double private_mib = 0;
+    double pss_mib = 0;
+    MPI_Reduce(&usage.private_mib, &private_mib, 1, MPI_DOUBLE, MPI_MAX, 0, MPI_COMM_WORLD);
+    MPI_Reduce(&usage.pss_mib, &pss_mib, 1, MPI_DOUBLE, MPI_SUM, 0, MPI_COMM_WORLD);
+    if (rank == 0) {
+        report.add("mpi.memory.private", "MiB", private_mib);
+        report.add("mpi.memory.pss", "MiB", pss_mib);
+    }
 }
 
 } // namespace
@@ -76,6 +90,7 @@ int main(int argc, char** argv) {
             report.add("mpi.round_trip.p99", "us", bench::quantile(microseconds, 0.99));
         }
     }
+    add_memory(rank, report);
     MPI_Finalize();
     if (rank == 0) {
         report.print();
