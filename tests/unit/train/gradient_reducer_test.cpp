@@ -255,7 +255,7 @@ template <class F>
 std::string error_of(F call) {
     try {
         call();
-    } catch (const UsageError& error) {
+    } catch (const Error& error) {
         return error.what();
     }
     return "no error";
@@ -335,6 +335,7 @@ TEST(GradientReducer, NamesAMemberWhoseParametersDiffer) {
         std::vector<float> second(communicator.rank() == 2 ? 10 : 20);
         GradientReducer reducer(communicator, {std::span(first), std::span(second)});
     });
+    // Who is told by another's end is told the same.
     for (const auto& outcome : outcomes) {
         ASSERT_NE(outcome, nullptr);
         EXPECT_THAT(error_of([&] { std::rethrow_exception(outcome); }),
@@ -359,6 +360,7 @@ TEST(GradientReducer, ReleasesTheOthersWhenAMemberThrows) {
     });
     EXPECT_THROW(std::rethrow_exception(outcomes[1]), std::runtime_error);
     for (const int other : {0, 2}) {
+        ASSERT_NE(outcomes[static_cast<std::size_t>(other)], nullptr);
         try {
             std::rethrow_exception(outcomes[static_cast<std::size_t>(other)]);
         } catch (const Error& error) {

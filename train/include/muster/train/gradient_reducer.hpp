@@ -64,7 +64,8 @@ public:
     ///
     /// @param gradients  By parameter. The memory stays the caller's, in place, and as long as
     /// this.
-    /// @throws Error (usage) that names a member whose parameters differ in number, size or type.
+    /// @throws Error that names a member whose parameters differ in number, size or type: usage, or
+    ///         aborted where another member found out first.
     GradientReducer(Communicator& communicator,
                     std::vector<ParameterView> gradients,
                     ReducerOptions options = {});
