@@ -75,10 +75,10 @@ ClusterInfo RankClient::cluster() const {
 
 void RankClient::check_feasible(const Resources& demand,
                                 const Placement& placement,
-                                const detail::FunctionEntry& function) const {
+                                const std::string& what) const {
     const auto ranks = static_cast<std::int32_t>(config_.node_of.size());
     const auto refuse = [&](const std::string& why) {
-        throw Error(fmt::format("task {} needs {}: {}", function.name, to_string(demand), why),
+        throw Error(fmt::format("{} needs {}: {}", what, to_string(demand), why),
                     ErrorCode::infeasible);
     };
     std::vector<const wire::CapacityGroup*> allowed;
@@ -162,14 +162,10 @@ void RankClient::check_feasible(const Resources& demand,
                        to_string(allowed.front()->capacity)));
 }
 
-std::shared_ptr<detail::FutureBlock> RankClient::submit(const detail::FunctionEntry& function,
-                                                        const TaskOptions& options,
-                                                        std::vector<detail::EncodedTask> tasks) {
-    if (ended()) {
-        throw_ended();
-    }
-    owner::Submission submission;
-    auto& task_class = submission.task_class;
+wire::TaskClass RankClient::classify(const detail::FunctionEntry& function,
+                                     const TaskOptions& options,
+                                     const std::string& what) const {
+    wire::TaskClass task_class;
     task_class.function = functions_.id_of(function);
     task_class.demand.cpus = options.cpus;
     task_class.demand.gpus = options.gpus;
@@ -181,12 +177,11 @@ std::shared_ptr<detail::FutureBlock> RankClient::submit(const detail::FunctionEn
         std::any_of(options.resources.begin(), options.resources.end(), [&](const auto& item) {
             return negative(item.second);
         })) {
-        throw Error(fmt::format("task {}: a demand cannot be negative", function.name),
-                    ErrorCode::usage);
+        throw Error(what + ": a demand cannot be negative", ErrorCode::usage);
     }
     if (options.memory.count > memory_max) {
-        throw Error(fmt::format("task {} needs {} memory: more than any rank can have",
-                                function.name,
+        throw Error(fmt::format("{} needs {} memory: more than any rank can have",
+                                what,
                                 to_string(options.memory)),
                     ErrorCode::infeasible);
     }
@@ -196,12 +191,25 @@ std::shared_ptr<detail::FutureBlock> RankClient::submit(const detail::FunctionEn
     if (const auto* parent = detail::current_task()) {
         task_class.depth = parent->depth + 1;
     }
-    check_feasible(task_class.demand, task_class.placement, function);
+    check_feasible(task_class.demand, task_class.placement, what);
+    return task_class;
+}
 
+std::shared_ptr<detail::FutureBlock> RankClient::submit(const detail::FunctionEntry& function,
+                                                        const TaskOptions& options,
+                                                        std::vector<detail::EncodedTask> tasks) {
+    if (ended()) {
+        throw_ended();
+    }
+    owner::Submission submission;
+    submission.task_class = classify(function, options, std::string("task ") + function.name);
     submission.name = options.name;
     submission.first = next_id(tasks.size());
     submission.tasks.reserve(tasks.size());
     for (auto& task : tasks) {
+        for (const ObjectId actor : task.actors) {
+            submission.actors.emplace_back(submission.tasks.size(), actor);
+        }
         submission.tasks.push_back({std::move(task.arguments), std::move(task.dependencies)});
     }
     auto block =
@@ -213,13 +221,13 @@ std::shared_ptr<detail::FutureBlock> RankClient::submit(const detail::FunctionEn
     return block;
 }
 
-std::shared_ptr<detail::FutureBlock> RankClient::put(Buffer value) {
+std::shared_ptr<detail::FutureBlock> RankClient::put(Buffer value, std::vector<ObjectId> actors) {
     const ObjectId id = next_id(1);
     auto block = std::make_shared<detail::FutureBlock>(shared_from_this(), id, 1);
     auto& slot = block->slot(0);
     slot.value = value;
     slot.state.store(SlotState::value, std::memory_order_release);
-    if (!post(rank::Event{rank::ValuePut{id, std::move(value), nullptr}})) {
+    if (!post(rank::Event{rank::ValuePut{id, std::move(value), nullptr, std::move(actors)}})) {
         throw_ended();
     }
     return block;
@@ -251,41 +259,39 @@ void RankClient::release(ObjectId object) noexcept {
     }
 }
 
-/// The calling task, if any, lends its CPUs from construction to destruction.
-class RankClient::Blocked {
-public:
-    explicit Blocked(RankClient& client) : client_(client), task_(detail::current_task()) {
-        if (task_ == nullptr) {
-            return;
-        }
-        if (client.parked_.fetch_add(1) >= client.config_.parked_max) {
-            client.parked_.fetch_sub(1);
-            task_ = nullptr;
-            throw Error(fmt::format("{} tasks of rank {} wait in get() already, each holding a "
-                                    "thread (the limit is MUSTER_PARKED_MAX): pass futures as "
-                                    "arguments, so that a task starts when they are there",
-                                    client.config_.parked_max,
-                                    index(client.config_.self)),
-                        ErrorCode::usage);
-        }
+RankClient::Blocked::Blocked(RankClient& client) : client_(client), task_(detail::current_task()) {
+    if (task_ == nullptr) {
+        return;
+    }
+    if (client.parked_.fetch_add(1) >= client.config_.parked_max) {
+        client.parked_.fetch_sub(1);
+        task_ = nullptr;
+        throw Error(fmt::format("{} tasks of rank {} wait in get() already, each holding a thread "
+                                "(the limit is MUSTER_PARKED_MAX): pass futures as arguments, so "
+                                "that a task starts when they are there",
+                                client.config_.parked_max,
+                                index(client.config_.self)),
+                    ErrorCode::usage);
+    }
+    if (task_->lends_cpus) {
         client.post(rank::Event{rank::TaskBlocked{task_->id}});
+    } else {
+        client.pool_.call_blocks();
     }
+}
 
-    Blocked(const Blocked&) = delete;
-    Blocked& operator=(const Blocked&) = delete;
-
-    ~Blocked() {
-        if (task_ != nullptr) {
-            client_.post(rank::Event{rank::TaskResuming{task_->id}});
-            client_.pool_.wait_resumed(task_->id);
-            client_.parked_.fetch_sub(1);
-        }
+RankClient::Blocked::~Blocked() {
+    if (task_ == nullptr) {
+        return;
     }
-
-private:
-    RankClient& client_;
-    const detail::CurrentTask* task_;
-};
+    if (task_->lends_cpus) {
+        client_.post(rank::Event{rank::TaskResuming{task_->id}});
+        client_.pool_.wait_resumed(task_->id);
+    } else {
+        client_.pool_.call_resumes();
+    }
+    client_.parked_.fetch_sub(1);
+}
 
 void RankClient::wait_value(detail::FutureBlock& block, std::uint64_t index) {
     auto& slot = block.slot(index);
@@ -356,6 +362,8 @@ void RankClient::end() {
     for (auto* watcher : waiting_watchers_) {
         watcher->end();
     }
+    calls_.end();
+    names_.end();
 }
 
 } // namespace muster::runtime

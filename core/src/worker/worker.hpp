@@ -36,14 +36,18 @@ struct AttemptFinished {
 /// they are back no class behind it gets a new one. But only if that makes enough room: what it
 /// waits for may be held by a blocked task, which waits in turn for a class behind.
 ///
+/// A task that makes an actor leaves its slot to it: what it demanded stays taken until the actor
+/// is destroyed, and only then is the lease's end reported. Such slots are never revoked. A task
+/// that resumes may share the CPUs of actors that came to its rank while it was blocked.
+///
 /// A Recall may come before the tasks it is about, which take another way. Then the worker answers
 /// with none, and hands back what comes later and cannot start, until the class makes progress.
 ///
 /// Pure: no MPI, threads, clock or randomness.
 ///
 /// Invariants, checked by check_invariants():
-///   1. Free resources are the capacity, less the demands of all slots, plus what blocked tasks
-///      lent.
+///   1. Free resources are the capacity, less the demands of all slots and actors, plus what
+///      blocked tasks lent; never below zero, but for CPUs that tasks share with actors.
 ///   2. A class has at most as many slots as tasks that are queued, running or blocked, once
 ///      returned slots are counted.
 class Worker {
@@ -70,8 +74,11 @@ public:
                        const std::optional<Buffer>& value,
                        wire::Actions& actions);
 
-    void on_attempt_finished(AttemptFinished report, store::Store& store, wire::Actions& actions);
+    /// @return true if it made an actor, which lives here from now on.
+    bool on_attempt_finished(AttemptFinished report, store::Store& store, wire::Actions& actions);
     void on_slot_returned(wire::ClassIndex index);
+    /// Its destructor has run.
+    void on_actor_destroyed(ObjectId actor);
     /// The executors' answer to TakeBackTasks and StopTask: these tasks have not started and won't.
     /// Answers to TakeBackTasks come in the order of the orders.
     void on_taken_back(const std::vector<TaskId>& tasks, bool recalled, wire::Actions& actions);
@@ -87,8 +94,10 @@ public:
 
     [[nodiscard]] std::size_t task_count() const { return tasks_.size(); }
 
-    /// No task here and every resource free.
-    [[nodiscard]] bool idle() const { return tasks_.empty() && free_ == config_.capacity; }
+    /// No task or actor here and every resource free.
+    [[nodiscard]] bool idle() const {
+        return tasks_.empty() && actors_.empty() && free_ == config_.capacity;
+    }
 
     void check_invariants() const;
 
@@ -99,6 +108,7 @@ private:
         std::uint32_t slots = 0;
         std::uint32_t revoking = 0; ///< Slots asked back and not yet returned.
         std::uint32_t blocked = 0;  ///< Slots whose task waits for a future.
+        std::uint32_t actors = 0;   ///< That live here: each has what was its slot's.
         bool served = false;        ///< A task has ended since the last slot was granted.
         std::uint64_t turn = 0;     ///< Larger is later among equal classes.
         std::uint32_t owed = 0;     ///< Tasks that a Recall asked for before they were here.
@@ -108,8 +118,11 @@ private:
             return queued > slots && slots < slots_max;
         }
 
-        /// Slots that come back once they are revoked and their present task ends.
-        [[nodiscard]] std::uint32_t moving() const { return slots - blocked; }
+        /// Slots that come back once they are revoked and their present task ends. One in which an
+        /// actor is made may not.
+        [[nodiscard]] std::uint32_t moving() const {
+            return definition.actor ? 0 : slots - blocked;
+        }
     };
 
     struct Task {
@@ -122,6 +135,11 @@ private:
         bool resuming = false;
         wire::ReadyTask ready;              ///< Until it is queued.
         std::vector<ObjectId> dependencies; ///< Of `ready`, by position; until it is queued.
+    };
+
+    struct Actor {
+        wire::ClassIndex task_class = 0;
+        LeaseId lease{};
     };
 
     struct Recalling {
@@ -138,6 +156,7 @@ private:
     [[nodiscard]] Order order_of(wire::ClassIndex index) const;
     void enqueue(Task& task, wire::Actions& actions);
     void report(const Task& task, TaskId id, wire::Outcome outcome, Duration busy);
+    void keep_actor(ObjectId actor, const Task& task);
     void fail(TaskId id, wire::FailureRecord::Kind kind, std::string message);
     void give_back(Recalling recalling, wire::Actions& actions);
     void give_back_late_ones(wire::Actions& actions);
@@ -155,6 +174,8 @@ private:
     /// Classes in the order in which they get slots.
     std::set<Order> order_;
     std::unordered_map<TaskId, Task> tasks_;
+    std::map<ObjectId, Actor> actors_;
+    Resources actor_cpus_; ///< Of all actors here.
     std::uint64_t last_turn_ = 0;
     std::deque<TaskId> resuming_;
     std::deque<Recalling> recalling_;  ///< In the order in which the executors answer.
