@@ -39,7 +39,7 @@ void Executors::plan(Context& context, Duration delay) {
 void Executors::run(Context& context) {
     while (true) {
         if (context.task && (ended_ || (context.stop_requested && context.program->stoppable &&
-                                        !context.blocked))) {
+                                        !context.blocked && context.asked == 0))) {
             end(context, Ending::cancelled);
             return;
         }
