@@ -1,5 +1,6 @@
 #include "body.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -421,6 +422,62 @@ MUSTER_BODY(AnEmptyHandleSaysSo) {
     const auto text = thrown_by<Error>([&] { (void)empty.call<&Counter::value>(); });
     EXPECT_TRUE(contains(text, "this actor handle is empty")) << text;
     EXPECT_FALSE(task<[](ActorHandle<Counter> handle) { return handle.valid(); }>(empty).get());
+}
+
+MUSTER_BODY(APoolCallsTheLeastLoadedActor) {
+    std::vector<ActorHandle<Counter>> actors;
+    for (int i = 0; i < 3; ++i) {
+        actors.push_back(spawn<Counter>({.placement = rank_at(i)}, 100 * i));
+    }
+    ActorPool<Counter> pool(actors, {.pending_max = 1});
+    std::vector<Future<int>> values;
+    for (int i = 0; i < 3; ++i) {
+        values.push_back(pool.submit<&Counter::add_and_get>(1)); // none is done before all are used
+    }
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_EQ(values[static_cast<std::size_t>(i)].get(), 100 * i + 1);
+    }
+    pool.wait_all();
+    EXPECT_EQ(pool.pending(), 0U);
+    auto idle = pool.remove_idle();
+    ASSERT_TRUE(idle.has_value());
+    EXPECT_EQ(pool.size(), 2U);
+    pool.add(*idle);
+    EXPECT_EQ(pool.size(), 3U);
+}
+
+MUSTER_BODY(APoolMapsInOrderAndWaitsForRoom) {
+    ActorPool<Counter> pool(3, {.placement = spread}, 0);
+    std::vector<int> ones(200, 1);
+    auto values = pool.map<&Counter::add_and_get>(ones);
+    int most = 0;
+    for (auto& value : values) {
+        most = std::max(most, value.get());
+    }
+    EXPECT_EQ(values.size(), 200U);
+    EXPECT_GE(most, 200 / 3);
+    auto failing = pool.submit<&Counter::fail>("alone");
+    EXPECT_THROW(failing.get(), TaskError);
+    pool.wait_all();
+    EXPECT_TRUE(pool.remove_idle().has_value());
+    ActorPool<Counter> empty(std::vector<ActorHandle<Counter>>{});
+    const auto text = thrown_by<Error>([&] { (void)empty.submit<&Counter::value>(); });
+    EXPECT_TRUE(contains(text, "this actor pool is empty")) << text;
+}
+
+MUSTER_BODY(APoolWaitsWhileEveryActorHasEnoughToDo) {
+    auto patient = spawn<Patient>({.placement = rank_at(1)});
+    auto started = spawn<Log>({});
+    ActorPool<Patient> pool({patient}, {.pending_max = 2});
+    auto running = pool.submit<&Patient::wait_for_stop>(started);
+    auto waiting = pool.submit<&Patient::touch>();
+    EXPECT_EQ(pool.pending(), 2U);
+    EXPECT_FALSE(pool.remove_idle().has_value());
+    (void)wait_for_entries(started, 1);
+    cancel(running);
+    auto next = pool.submit<&Patient::touch>(); // only now is there room
+    EXPECT_TRUE(running.ready());
+    EXPECT_EQ(waiting.get() + next.get(), 3);
 }
 
 } // namespace muster::test

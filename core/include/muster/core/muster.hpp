@@ -3,6 +3,7 @@
 /// Everything that a program of tasks needs.
 
 #include <muster/core/actor.hpp>
+#include <muster/core/actor_pool.hpp>
 #include <muster/core/command_task.hpp>
 #include <muster/core/error.hpp>
 #include <muster/core/future.hpp>
