@@ -34,6 +34,16 @@ constexpr std::array<std::string_view, path_count> names{
     "window full",
     "frame in pieces",
     "rank stalled",
+    "actor borrowed",
+    "actor came home",
+    "actor put back",
+    "call removed",
+    "gate closed",
+    "constructor failed",
+    "name taken",
+    "actor found",
+    "actor not found",
+    "found actor gone",
     "ended early",
     "gang started",
     "gang spans nodes",
@@ -62,6 +72,8 @@ void Statistics::add(const Statistics& other) {
     packets += other.packets;
     tasks += other.tasks;
     attempts += other.attempts;
+    actors += other.actors;
+    calls += other.calls;
     for (std::size_t i = 0; i < path_count; ++i) {
         paths[i] += other.paths[i];
     }

@@ -40,7 +40,17 @@ enum class Path : std::uint8_t {
     window_full,     ///< A sender had to wait for credits.
     frame_in_pieces, ///< A message spanned packets.
     rank_stalled,
-    ended_early, ///< The driver returned while tasks were running.
+    actor_borrowed,  ///< A handle came to another rank than the actor's owner's.
+    actor_came_home, ///< Or to that.
+    actor_put_back,  ///< An executor left an actor that had more calls.
+    call_removed,    ///< A cancelled call was still in its actor's mailbox.
+    gate_closed,     ///< What a rank's threads reported waited for a handle's acknowledgement.
+    constructor_failed,
+    name_taken,
+    actor_found,
+    actor_not_found,
+    found_actor_gone, ///< A name led to an actor that was destroyed meanwhile.
+    ended_early,      ///< The driver returned while tasks were running.
     gang_started,
     gang_spans_nodes,
     gang_failed,              ///< A member threw or was cancelled.
@@ -66,6 +76,8 @@ struct Statistics {
     std::uint64_t packets = 0;
     std::uint64_t tasks = 0;    ///< Submitted.
     std::uint64_t attempts = 0; ///< Started.
+    std::uint64_t actors = 0;   ///< Spawned.
+    std::uint64_t calls = 0;    ///< Of them.
     std::array<std::uint64_t, path_count> paths{};
 
     void took(Path path, std::uint64_t times = 1) {

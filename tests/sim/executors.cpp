@@ -22,10 +22,14 @@ Duration Executors::wake_delay() {
 
 void Executors::use(const Resources& what) {
     add(used_, what);
-    require(fits(used_, capacity_),
-            fmt::format("{} runs tasks that use {}, and has {}",
+    // A task that resumes may share the CPUs of actors; nothing else is shared.
+    Resources kept = held_;
+    kept.cpus = {};
+    add(kept, used_);
+    require(fits(kept, capacity_),
+            fmt::format("{} runs tasks and actors that use {}, and has {}",
                         to_string(self_),
-                        to_string(used_),
+                        to_string(kept),
                         to_string(capacity_)));
 }
 
@@ -58,23 +62,28 @@ void Executors::take_task(wire::ClassIndex index, bool first) {
 
 void Executors::start(wire::ClassIndex index, wire::ReadyTask ready) {
     const auto& truth = world_.oracle.truth(ready.id);
+    Context& context = contexts_[++last_context_];
+    context.id = last_context_;
+    context.task_class = index;
+    context.demand = truth.kind.demand;
+    use(context.demand);
+    start_context(context, std::move(ready));
+}
+
+void Executors::start_context(Context& context, wire::ReadyTask ready) {
+    const auto& truth = world_.oracle.truth(ready.id);
     world_.oracle.started(ready.id, self_);
     ++world_.statistics.attempts;
     require(ready.function == truth.kind.function, "a task came with another function");
     require(ready.attempt >= 1, "an attempt has no number");
 
-    Context& context = contexts_[++last_context_];
-    context.id = last_context_;
     context.program = truth.program;
     context.task = ready.id;
-    context.task_class = index;
     context.depth = truth.depth;
     context.attempt = ready.attempt;
-    context.demand = truth.kind.demand;
     context.began = world_.queue.now();
     running_.emplace(ready.id, context.id);
     started_.push_back(ready.id);
-    use(context.demand);
 
     if (ready.gang) {
         require(truth.gang && advance(*truth.gang, static_cast<std::uint64_t>(ready.member)) == ready.id,
@@ -84,13 +93,15 @@ void Executors::start(wire::ClassIndex index, wire::ReadyTask ready) {
     const Payload arguments =
         read_payload(truth.gang.value_or(ready.id), ready.arguments.bytes());
     require(arguments.futures == truth.passed, "a task's arguments came with other futures");
+    require(arguments.actors == truth.passed_actors, "a task's arguments came with other actors");
     borrow_all(context, arguments.futures);
+    borrow_actors(context, arguments.actors);
     require(ready.dependencies.size() == truth.dependencies.size(),
             "a task came with another number of dependencies");
     for (std::size_t i = 0; i < ready.dependencies.size(); ++i) {
         world_.oracle.value_came(truth.dependencies[i], ready.dependencies[i]);
         if (context.program->unpacks) {
-            borrow_all(context, world_.oracle.truth(truth.dependencies[i]).contained);
+            unpack(context, truth.dependencies[i]);
         }
     }
     run(context);
@@ -127,7 +138,7 @@ void Executors::fall_silent() {
         if (context.task) {
             context.stop_requested = true;
         }
-        if (context.blocked || !context.task) {
+        if (context.blocked || context.actor || context.asked != 0 || !context.task) {
             plan(context, wake_delay());
         }
     }
@@ -178,6 +189,9 @@ void Executors::borrow_all(Context& context, std::span<const ObjectId> objects) 
 
 void Executors::escape(std::span<const ObjectId> objects) {
     for (const ObjectId object : objects) {
+        for (const ObjectId actor : world_.oracle.truth(object).contained_actors) {
+            world_.oracle.actor_pinned(actor); // with the object
+        }
         post_(rank::FutureEscaped{object});
     }
 }
@@ -262,16 +276,21 @@ Executors::submit(const TaskKind& kind, std::uint32_t depth, const std::vector<L
         const Launch& task = tasks[i];
         const TaskId id = advance(block->first, i * kind.stride());
         escape(task.passed);
+        for (const ObjectId actor : task.passed_actors) {
+            submission.actors.emplace_back(i, actor);
+        }
         Oracle::Truth truth;
         truth.kind = kind;
         truth.depth = depth;
         truth.program = task.program;
         truth.dependencies = task.dependencies;
         truth.passed = task.passed;
+        truth.passed_actors = task.passed_actors;
         truth.owner = self_;
         world_.oracle.submitted(id, std::move(truth));
         submission.tasks.push_back(
-            {make_payload(id, task.passed, task.argument_bytes), task.dependencies});
+            {make_payload(id, task.passed, task.passed_actors, task.argument_bytes),
+             task.dependencies});
         handles.push_back(adopt(block, i));
     }
     world_.statistics.tasks += tasks.size();
@@ -279,14 +298,20 @@ Executors::submit(const TaskKind& kind, std::uint32_t depth, const std::vector<L
     return handles;
 }
 
-Handle Executors::put(std::size_t bytes, std::span<const ObjectId> contained) {
+Handle Executors::put(std::size_t bytes,
+                      std::span<const ObjectId> contained,
+                      std::span<const ObjectId> actors) {
     auto block = std::make_shared<FutureBlock>();
     block->first = make_object_id(self_, ++last_sequence_);
     block->slots.resize(1);
     escape(contained);
-    Buffer value = make_payload(block->first, contained, bytes);
-    world_.oracle.stored(block->first, self_, {contained.begin(), contained.end()}, value.size());
-    post_(rank::ValuePut{block->first, std::move(value), block});
+    Buffer value = make_payload(block->first, contained, actors, bytes);
+    world_.oracle.stored(block->first,
+                         self_,
+                         {contained.begin(), contained.end()},
+                         {actors.begin(), actors.end()},
+                         value.size());
+    post_(rank::ValuePut{block->first, std::move(value), block, {actors.begin(), actors.end()}});
     return adopt(std::move(block), 0);
 }
 

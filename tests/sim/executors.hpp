@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actor/mailboxes.hpp"
 #include "futures.hpp"
 #include "program.hpp"
 #include "rank/rank_machine.hpp"
@@ -37,6 +38,10 @@ public:
     void take_back(const wire::TakeBackTasks& order);
     void stop(const wire::StopTask& order);
     void resume(TaskId task);
+    void enqueue_call(wire::EnqueueCall order);
+    void stop(const wire::StopCall& order);
+    void destroy(const wire::DestroyActor& order);
+    void answer(const wire::AnswerName& order);
     void resolve(const wire::ResolveFuture& order);
     void deliver(const wire::DeliverValue& order);
     void place(const wire::PlaceMessage& order);
@@ -53,11 +58,22 @@ public:
         std::vector<ObjectId> dependencies;
         std::vector<ObjectId> passed;
         std::size_t argument_bytes = 0;
+        std::vector<ObjectId> passed_actors{};
     };
 
     std::vector<Handle>
     submit(const TaskKind& kind, std::uint32_t depth, const std::vector<Launch>& tasks);
-    Handle put(std::size_t bytes, std::span<const ObjectId> contained);
+    Handle put(std::size_t bytes,
+               std::span<const ObjectId> contained,
+               std::span<const ObjectId> actors = {});
+    /// @return the actor, of which the caller has a handle.
+    ObjectId spawn(const TaskKind& kind, std::uint32_t depth, const Launch& constructor);
+    Handle call(ObjectId actor,
+                ObjectId context,
+                FunctionId function,
+                std::uint32_t depth,
+                const Launch& method);
+    void release_actor(ObjectId actor);
     void cancel(ObjectId object);
     void release(Handle& handle);
     /// Asks for the bytes of a value kept elsewhere.
@@ -77,7 +93,11 @@ public:
 
     [[nodiscard]] std::size_t blocked_most() const { return blocked_most_; }
 
-    [[nodiscard]] bool idle() const { return contexts_.empty() && wanted_.empty(); }
+    [[nodiscard]] bool idle() const {
+        return contexts_.empty() && wanted_.empty() && asking_.empty();
+    }
+
+    [[nodiscard]] bool hosts_actors() const { return !actors_.empty(); }
 
     /// Tasks in the order in which they started.
     [[nodiscard]] const std::vector<TaskId>& started() const { return started_; }
@@ -109,17 +129,34 @@ private:
 
     void settled(const std::shared_ptr<void>& completion, bool failed);
 
+    struct ActorRef {
+        ObjectId actor{};
+        bool owned = true; ///< Else its holder is the actor whose method runs.
+    };
+
+    /// What an actor that lives here holds.
+    struct ActorState {
+        std::vector<ActorRef> actors;
+        Resources demand;
+    };
+
     /// A thread of the user: the driver, or an executor inside a task.
     struct Context {
         ContextId id = 0;
         ProgramPtr program;
         std::size_t position = 0;
         std::vector<Handle> table;
+        std::vector<ActorRef> actors; ///< A released one is zero.
+        std::uint64_t asked = 0;      ///< The request about a name that it waits for.
+        std::optional<wire::AnswerName> answer;
+        ObjectId claimed{};
         std::uint64_t plan = 0;     ///< Of the latest planned continuation; older ones are void.
         std::function<void()> done; ///< Only the driver's.
 
         // Only a task's.
         std::optional<TaskId> task;
+        std::optional<ObjectId> actor; ///< Whose method it is.
+        int calls_left = 0;            ///< Of its actor, before it is another's turn.
         wire::ClassIndex task_class = 0;
         std::uint32_t depth = 0;
         std::uint32_t attempt = 0;
@@ -157,6 +194,30 @@ private:
     Next perform(Context& context, const Pass& step);
     Next perform(Context& context, const ThrowOne& step);
     Next finish_pass(Context& context);
+    Next perform(Context& context, const Spawn& step);
+    Next perform(Context& context, const Call& step);
+    Next perform(Context& context, const FindActor& step);
+    Next perform(Context& context, const ReleaseActor& step);
+    Next perform(Context& context, const CancelActor& step);
+    [[nodiscard]] Launch launch(Context& context, const NewTask& task) const;
+    /// None if the table is empty or that handle was released.
+    [[nodiscard]] ActorRef* local_actor(Context& context, Local index) const;
+    [[nodiscard]] std::vector<ObjectId> local_actors(Context& context,
+                                                     const std::vector<Local>& locals) const;
+    void borrow_actors(Context& context, std::span<const ObjectId> actors);
+    void unpack(Context& context, ObjectId object);
+    void ask(Context& context, std::uint64_t request, rank::Event question);
+    void submit_actor(ObjectId actor,
+                      const TaskKind& kind,
+                      std::uint32_t depth,
+                      const Launch& constructor);
+    [[nodiscard]] owner::Submission
+    submission_of(TaskId id, const TaskKind& kind, std::uint32_t depth, const Launch& task);
+    void plan_actor();
+    void take_actor();
+    void run_calls(ObjectId actor, int left);
+    void start_context(Context& context, wire::ReadyTask ready);
+    void keep_actor(Context& context);
     /// Waits until the handle's value is here and the context has its CPUs.
     Next await(Context& context, const Handle& handle, bool tolerant);
     void end(Context& context, Ending ending);
@@ -179,6 +240,11 @@ private:
     Resources capacity_;
     Post post_;
     worker::RunQueue queue_;
+    actor::Mailboxes mailboxes_;
+    std::map<ObjectId, ActorState> actors_;
+    std::map<std::uint64_t, ContextId> asking_; ///< By request.
+    std::uint64_t last_request_ = 0;
+    Resources held_; ///< By actors that live here.
     std::map<ContextId, Context> contexts_;
     std::map<TaskId, ContextId> running_;
     std::multimap<ObjectId, Handle> wanted_;

@@ -42,7 +42,7 @@ void Executors::run(Context& context) {
             return; // its memory is not its own until both halves are settled
         }
         if (context.task && (ended_ || (context.stop_requested && context.program->stoppable &&
-                                        !context.blocked))) {
+                                        !context.blocked && context.asked == 0))) {
             context.passing.reset();
             end(context, Ending::cancelled);
             return;
@@ -92,13 +92,18 @@ std::vector<ObjectId> Executors::objects(Context& context, const std::vector<Loc
     return found;
 }
 
+Executors::Launch Executors::launch(Context& context, const NewTask& task) const {
+    return {task.program,
+            objects(context, task.dependencies),
+            objects(context, task.passed),
+            task.argument_bytes,
+            local_actors(context, task.passed_actors)};
+}
+
 Executors::Next Executors::perform(Context& context, const Submit& step) {
     std::vector<Launch> tasks;
     for (const NewTask& task : step.tasks) {
-        tasks.push_back({task.program,
-                         objects(context, task.dependencies),
-                         objects(context, task.passed),
-                         task.argument_bytes});
+        tasks.push_back(launch(context, task));
     }
     auto handles = submit(step.kind, context.task ? context.depth + 1 : 0, tasks);
     context.table.insert(context.table.end(), handles.begin(), handles.end());
@@ -106,7 +111,9 @@ Executors::Next Executors::perform(Context& context, const Submit& step) {
 }
 
 Executors::Next Executors::perform(Context& context, const Put& step) {
-    context.table.push_back(put(step.bytes, objects(context, step.contained)));
+    context.table.push_back(put(step.bytes,
+                                objects(context, step.contained),
+                                local_actors(context, step.contained_actors)));
     return Next::go_on;
 }
 
@@ -118,7 +125,9 @@ Executors::Next Executors::perform(Context& context, const Get& step) {
     const Handle handle = *place; // the table may grow
     const Next next = await(context, handle, step.tolerant);
     if (next == Next::go_on && step.unpack && handle.slot().state == SlotState::value) {
-        borrow_all(context, read_payload(handle.object(), handle.slot().value.bytes()).futures);
+        const Payload value = read_payload(handle.object(), handle.slot().value.bytes());
+        borrow_all(context, value.futures);
+        borrow_actors(context, value.actors);
     }
     return next;
 }
@@ -140,7 +149,7 @@ Executors::Next Executors::await(Context& context, const Handle& handle, bool to
     want(handle);
     if (!slot.here()) {
         slot.waiters.push_back(context.id);
-        if (context.task && !context.blocked && !context.gang) {
+        if (context.task && !context.actor && !context.blocked && !context.gang) {
             context.blocked = true;
             subtract(used_, cpus_of(context.demand));
             blocked_most_ = std::max(blocked_most_, ++blocked_count_);
@@ -183,10 +192,29 @@ void Executors::end(Context& context, Ending ending) {
     if (context.gang) {
         leave_gang(context);
     }
-    if (context.task && ending == Ending::value && context.member == 0) {
+    std::vector<ObjectId> actors;
+    const bool makes_actor = context.task && world_.oracle.truth(*context.task).makes_actor;
+    if (context.task && ending == Ending::value && !makes_actor && context.member == 0) {
         contained = objects(context, context.program->returned);
+        actors = local_actors(context, context.program->returned_actors);
         escape(contained);
-        report.value = make_payload(*context.task, contained, context.program->result_bytes);
+        for (const ObjectId actor : actors) {
+            world_.oracle.actor_pinned(actor);
+            post_(rank::ActorEscaped{actor});
+        }
+        report.value =
+            make_payload(*context.task, contained, actors, context.program->result_bytes);
+    }
+    const bool made_actor = makes_actor && ending == Ending::value;
+    if (made_actor) {
+        keep_actor(context);
+    } else if (makes_actor) {
+        world_.statistics.took(Path::constructor_failed);
+    }
+    for (const ActorRef& ref : context.actors) {
+        if (ref.owned && ref.actor != ObjectId{}) {
+            release_actor(ref.actor);
+        }
     }
     for (Handle& handle : context.table) {
         release(handle);
@@ -215,7 +243,10 @@ void Executors::end(Context& context, Ending ending) {
         record.attempt = context.attempt;
         report.failure.push_back(std::move(record));
     }
-    world_.oracle.ended(task, report.ok, std::move(contained), report.value.size());
+    world_.oracle.ended(
+        task, report.ok, std::move(contained), std::move(actors), report.value.size());
+    const auto actor = context.actor;
+    const int calls_left = context.calls_left;
     subtract(used_, context.demand);
     if (context.blocked) {
         add(used_, cpus_of(context.demand));
@@ -224,11 +255,20 @@ void Executors::end(Context& context, Ending ending) {
     const wire::ClassIndex index = context.task_class;
     running_.erase(task);
     contexts_.erase(context.id);
-    post_(std::move(report));
+    if (actor) {
+        post_(rank::CallFinished{std::move(report)});
+    } else {
+        post_(std::move(report));
+    }
     if (ended_) {
         stopped_if_empty();
     }
-    world_.queue.after(wake_delay(), [this, index] { take_task(index, false); });
+    if (actor) {
+        world_.queue.after(wake_delay(),
+                           [this, one = *actor, calls_left] { run_calls(one, calls_left); });
+    } else if (!made_actor) {
+        world_.queue.after(wake_delay(), [this, index] { take_task(index, false); });
+    }
 }
 
 } // namespace muster::sim

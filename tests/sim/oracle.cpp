@@ -66,11 +66,13 @@ void Oracle::check_members(ObjectId gang, const Truth& truth, bool ok) const {
 void Oracle::stored(ObjectId object,
                     Rank owner,
                     std::vector<ObjectId> contained,
+                    std::vector<ObjectId> actors,
                     std::size_t bytes) {
     Truth truth;
     truth.owner = owner;
     truth.ended_ok = true;
     truth.contained = std::move(contained);
+    truth.contained_actors = std::move(actors);
     truth.value_bytes = bytes;
     submitted(object, std::move(truth));
 }
@@ -91,10 +93,64 @@ void Oracle::started(TaskId task, Rank rank) {
             about(task, "is a member of a gang that was resolved"));
     ++truth.starts;
     truth.ran_on = rank;
+    if (!truth.actor) {
+        return;
+    }
+    const Truth& constructor = this->truth(*truth.actor);
+    require(constructor.ended_ok, about(task, "is called of an actor that was not made"));
+    require(constructor.ran_on == rank, about(task, "runs where its actor does not live"));
+    ActorTruth& actor = actors_[*truth.actor];
+    require(!actor.destroyed, about(task, "runs after its actor was destroyed"));
+    require(!actor.running, about(task, "runs while another call of its actor does"));
+    actor.running = task;
+    auto& last = actor.last_started[truth.context];
+    require(last < task, about(task, "runs after a later call of its context"));
+    last = task;
 }
 
-void Oracle::ended(TaskId task, bool ok, std::vector<ObjectId> contained, std::size_t bytes) {
+void Oracle::actor_held(ObjectId actor, int change) {
+    ActorTruth& truth = actors_[actor];
+    require(change < 0 || !truth.destroyed, about(actor, "is held after it was destroyed"));
+    truth.handles += change;
+    require(truth.handles >= 0, about(actor, "is released more often than held"));
+}
+
+void Oracle::actor_destroyed(ObjectId actor, Rank rank) {
+    ActorTruth& truth = actors_[actor];
+    require(!truth.destroyed, about(actor, "is destroyed twice"));
+    require(truth.handles == 0, about(actor, "is destroyed while somebody has a handle"));
+    require(!truth.running, about(actor, "is destroyed while a call of it runs"));
+    require(this->truth(actor).ran_on == rank, about(actor, "is destroyed where it does not live"));
+    truth.destroyed = true;
+}
+
+void Oracle::check_actors() const {
+    for (const auto& [object, truth] : truths_) {
+        if (truth.actor && truth.starts == 0) {
+            require(truth.cancel_requested || !this->truth(*truth.actor).ended_ok ||
+                        std::any_of(truth.dependencies.begin(),
+                                    truth.dependencies.end(),
+                                    [&](ObjectId one) { return !this->truth(one).ended_ok; }),
+                    about(object, "is a call that never ran"));
+        }
+        if (truth.makes_actor && truth.ended_ok && pinned_.empty()) {
+            const auto actor = actors_.find(object);
+            require(actor != actors_.end() && actor->second.destroyed,
+                    about(object, "is an actor that was never destroyed"));
+        }
+    }
+}
+
+void Oracle::ended(TaskId task,
+                   bool ok,
+                   std::vector<ObjectId> contained,
+                   std::vector<ObjectId> actors,
+                   std::size_t bytes) {
     Truth& truth = at(task);
+    if (truth.actor) {
+        actors_[*truth.actor].running.reset();
+    }
+    truth.contained_actors = std::move(actors);
     require(truth.starts == 1 && truth.ends == 0, about(task, "ended without having started"));
     ++truth.ends;
     truth.ended_ok = ok;
@@ -131,6 +187,7 @@ void Oracle::value_came(ObjectId object, const Buffer& value) const {
     require(value.size() == truth.value_bytes, about(object, "has a value of another size"));
     const Payload payload = read_payload(object, value.bytes());
     require(payload.futures == truth.contained, about(object, "has other futures inside"));
+    require(payload.actors == truth.contained_actors, about(object, "has other actors inside"));
 }
 
 void Oracle::check_failure(ObjectId object,
@@ -160,7 +217,8 @@ void Oracle::check_failure(ObjectId object,
                 about(object, "failed by a dependency, without its reason"));
         require(std::any_of(truth.dependencies.begin(),
                             truth.dependencies.end(),
-                            [&](ObjectId dependency) { return failed(dependency); }),
+                            [&](ObjectId dependency) { return failed(dependency); }) ||
+                    (truth.actor && !this->truth(*truth.actor).ended_ok),
                 about(object, "failed by a dependency, and none failed"));
         break;
     case Kind::released:

@@ -15,8 +15,10 @@
 ///
 /// A program holds futures in a table: first those passed to it inside its arguments, then those
 /// found in its dependencies' values, then each task it submits, each value it puts, and those
-/// found in the values it gets. Steps name them by position, taken modulo the table's size, so that
-/// a random program is always valid; a step whose future was released does nothing.
+/// found in the values it gets. Handles of actors are in a table of their own, in the same way; a
+/// method finds those that its actor's constructor had there, too. Steps name them by position,
+/// taken modulo the table's size, so that a random program is always valid; a step whose future was
+/// released does nothing.
 namespace muster::sim {
 
 struct Program;
@@ -52,6 +54,7 @@ struct NewTask {
     std::vector<Local> dependencies;
     std::vector<Local> passed; ///< Futures that travel inside the arguments.
     std::size_t argument_bytes = 0;
+    std::vector<Local> passed_actors{}; ///< Handles that do.
 };
 
 struct Submit {
@@ -62,6 +65,7 @@ struct Submit {
 struct Put {
     std::size_t bytes = 0;
     std::vector<Local> contained; ///< Futures that travel inside the value.
+    std::vector<Local> contained_actors{};
 };
 
 /// Waits for a future's value. A task lends its CPUs meanwhile.
@@ -96,15 +100,55 @@ struct ThrowOne {
     std::int32_t member = 0;
 };
 
-using Step =
-    std::variant<Compute, Submit, Put, Get, GetAll, Cancel, Release, Throw, Pass, ThrowOne>;
+/// Makes an actor. With a name it waits until it has it, and does nothing if it is taken.
+struct Spawn {
+    TaskKind kind;
+    NewTask constructor;
+    std::string name{};
+};
+
+struct Call {
+    Local actor = 0;
+    FunctionId function{};
+    NewTask method;
+};
+
+/// Takes a handle of the actor of that name into the table, if there is one.
+struct FindActor {
+    std::string name;
+};
+
+struct ReleaseActor {
+    Local actor = 0;
+};
+
+struct CancelActor {
+    Local actor = 0;
+};
+
+using Step = std::variant<Compute,
+                          Submit,
+                          Put,
+                          Get,
+                          GetAll,
+                          Cancel,
+                          Release,
+                          Throw,
+                          Spawn,
+                          Call,
+                          FindActor,
+                          ReleaseActor,
+                          CancelActor,
+                          Pass,
+                          ThrowOne>;
 
 struct Program {
     std::vector<Step> steps;
     std::size_t result_bytes = 0;
-    std::vector<Local> returned; ///< Futures that travel inside the result.
-    bool unpacks = false;        ///< Takes the futures inside its dependencies' values.
-    bool stoppable = false;      ///< Ends as cancelled when asked to stop.
+    std::vector<Local> returned;          ///< Futures that travel inside the result.
+    std::vector<Local> returned_actors{}; ///< Handles that do: these actors live on.
+    bool unpacks = false;                 ///< Takes the futures inside its dependencies' values.
+    bool stoppable = false;               ///< Ends as cancelled when asked to stop.
 };
 
 } // namespace muster::sim

@@ -71,6 +71,11 @@ SimOptions random_world(std::uint64_t seed, Random& random) {
 /// A task that holds GPUs, memory or licences while it waits could wait for a task that wants the
 /// same; so everything such a task may wait for demands CPUs only, which waiting tasks lend. It
 /// gets no futures from outside: whatever it waits for was submitted below it.
+///
+/// Likewise with actors. A method waits for nothing but tasks of its own that know of nothing else,
+/// and lets no call of its own wait for more, since that would hold back the later ones. An actor
+/// that takes resources is released by whoever spawned it before it waits for anything. A
+/// constructor's handles stay with its actor, so it only gets those of older ones.
 class ProgramMaker {
 public:
     ProgramMaker(Random& random, const SimOptions& world) : random_(random), world_(world) {
@@ -82,6 +87,12 @@ public:
             any_kinds_.push_back(random_kind(false));
             cpu_kinds_.push_back(random_kind(true));
         }
+        for (std::int64_t i = random_.between(1, 3); i > 0; --i) {
+            actor_kinds_.push_back(random_kind(true));
+            actor_kinds_.back().demand = {};
+        }
+        with_actors_ = random_.chance(0.6);
+        pins_ = random_.chance(0.1);
         budget_ = log_uniform_count(random_, 10, 1500);
         task_time_max_ = log_uniform(random_, microseconds{20}, milliseconds{3});
     }
@@ -102,6 +113,8 @@ public:
                 add_cancelled_fetches(*program);
             } else if (random_.chance(0.3)) {
                 add_gangs(*program, log_uniform_count(random_, 1, 20));
+            } else if (with_actors_ && random_.chance(0.5)) {
+                add_actor_step(*program, 0, false);
             } else {
                 add_step(*program, 0, false, 0.45);
             }
@@ -261,6 +274,9 @@ private:
         }
         program->result_bytes = value_bytes();
         program->returned = some_locals(0.3, 2);
+        if (pins_ && !held) {
+            program->returned_actors = some_locals(0.1, 2);
+        }
         program->unpacks = !held && random_.chance(0.5);
         program->stoppable = random_.chance(0.5);
         const std::size_t weight = 1 + (before - budget_);
@@ -269,6 +285,10 @@ private:
     }
 
     void add_step(Program& program, std::size_t depth, bool held, double submits) {
+        if (with_actors_ && random_.chance(0.25)) {
+            add_actor_step(program, depth, held);
+            return;
+        }
         if (random_.chance(submits)) {
             add_submit(program, depth, held, log_uniform_count(random_, 1, 30));
             return;
@@ -283,7 +303,10 @@ private:
             program.steps.emplace_back(compute());
             break;
         case 2:
-            program.steps.emplace_back(Put{value_bytes(), some_locals(0.3, 3)});
+            program.steps.emplace_back(
+                Put{value_bytes(),
+                    some_locals(0.3, 3),
+                    pins_ && !held ? some_locals(0.2, 2) : std::vector<Local>{}});
             break;
         case 3:
         case 4:
@@ -314,12 +337,209 @@ private:
             submit.tasks.push_back({child,
                                     some_locals(0.4, 3),
                                     isolated ? std::vector<Local>{} : some_locals(0.25, 2),
-                                    random_.below(random_.chance(0.1) ? 3000 : 100)});
+                                    random_.below(random_.chance(0.1) ? 3000 : 100),
+                                    isolated ? std::vector<Local>{} : some_actors(0.4, 3)});
         }
         budget_ -= count * weight;
         if (count > 0) {
             program.steps.emplace_back(std::move(submit));
         }
+    }
+
+    std::vector<Local> some_actors(double chance, std::int64_t most) {
+        return with_actors_ ? some_locals(chance, most) : std::vector<Local>{};
+    }
+
+    FunctionId method() { return FunctionId{1000 + static_cast<std::uint32_t>(random_.below(5))}; }
+
+    std::string any_name() { return std::string(1, static_cast<char>('a' + random_.below(2))); }
+
+    void add_actor_step(Program& program, std::size_t depth, bool held) {
+        if (budget_ == 0) {
+            return;
+        }
+        switch (random_.below(held ? 7 : 13)) {
+        case 0:
+        case 1:
+            for (std::int64_t i = random_.between(1, 3); i > 0 && budget_ > 0; --i) {
+                add_spawn(program, held);
+            }
+            break;
+        case 2:
+        case 3:
+        case 4:
+            add_calls(program, depth);
+            break;
+        case 5:
+            program.steps.emplace_back(ReleaseActor{any_local()});
+            break;
+        case 6:
+            program.steps.emplace_back(CancelActor{any_local()});
+            break;
+        case 7:
+            add_tenants(program);
+            break;
+        case 8:
+            add_stored_actors(program);
+            break;
+        case 9:
+        case 10:
+            program.steps.emplace_back(FindActor{any_name()});
+            break;
+        case 11:
+            add_last_minute_finds(program);
+            break;
+        default:
+            add_actor_farewell(program);
+        }
+    }
+
+    void add_spawn(Program& program, bool held) {
+        --budget_;
+        auto constructor = std::make_shared<Program>();
+        constructor->steps.emplace_back(compute());
+        add_calls_onward(*constructor, 0);
+        if (random_.chance(0.1)) {
+            constructor->steps.emplace_back(Throw{});
+        }
+        constructor->stoppable = random_.chance(0.5);
+        Spawn spawn{actor_kinds_[random_.below(actor_kinds_.size())], {constructor, {}, {}, 0}, {}};
+        spawn.constructor.passed_actors = some_actors(0.4, 2);
+        spawn.constructor.argument_bytes = random_.below(100);
+        if (!held && random_.chance(0.4)) {
+            spawn.name = any_name();
+        } else {
+            spawn.constructor.dependencies = some_locals(0.3, 2);
+        }
+        program.steps.emplace_back(std::move(spawn));
+    }
+
+    /// Calls that nobody waits for, in a method or a constructor.
+    void add_calls_onward(Program& program, std::size_t depth) {
+        while (depth < 3 && budget_ > 0 && random_.chance(0.3)) {
+            --budget_;
+            program.steps.emplace_back(
+                Call{any_local(),
+                     method(),
+                     {method_program(depth + 1), {}, {}, random_.below(100), some_actors(0.2, 1)}});
+        }
+    }
+
+    ProgramPtr method_program(std::size_t depth) {
+        auto program = std::make_shared<Program>();
+        if (random_.chance(0.7)) {
+            program->steps.emplace_back(compute());
+        }
+        add_calls_onward(*program, depth);
+        if (budget_ > 0 && random_.chance(0.15)) {
+            --budget_;
+            const auto& kind = cpu_kinds_[random_.below(cpu_kinds_.size())];
+            auto alone = std::make_shared<Program>();
+            alone->steps.emplace_back(compute());
+            alone->result_bytes = value_bytes();
+            program->steps.emplace_back(Submit{kind, {{alone, {}, {}, 0}}});
+            if (depth < 3 && random_.chance(0.4)) {
+                program->steps.emplace_back(
+                    Call{any_local(), method(), {method_program(3), {latest}, {}, 0}});
+            } else {
+                program->steps.emplace_back(Get{latest, false, random_.chance(0.8)});
+            }
+        }
+        if (random_.chance(0.05)) {
+            program->steps.emplace_back(Throw{});
+        }
+        program->result_bytes = value_bytes();
+        program->returned = some_locals(0.1, 1);
+        program->unpacks = random_.chance(0.3);
+        program->stoppable = random_.chance(0.5);
+        return program;
+    }
+
+    void add_calls(Program& program, std::size_t depth) {
+        const ProgramPtr one = method_program(std::min<std::size_t>(depth, 2));
+        const std::size_t count = std::min(log_uniform_count(random_, 1, 60), budget_);
+        const bool all_to_one = random_.chance(0.7);
+        const Local actor = any_local();
+        for (std::size_t i = 0; i < count; ++i) {
+            program.steps.emplace_back(Call{all_to_one ? actor : any_local(),
+                                            method(),
+                                            {one,
+                                             some_locals(0.3, 2),
+                                             some_locals(0.1, 2),
+                                             random_.below(random_.chance(0.1) ? 3000 : 100),
+                                             some_actors(0.2, 2)}});
+        }
+        budget_ -= count;
+        while (random_.chance(0.3)) {
+            program.steps.emplace_back(Cancel{from_end(random_.below(count + 1))});
+        }
+    }
+
+    /// Actors that take resources, several times what there is.
+    void add_tenants(Program& program) {
+        const auto& kind = any_kinds_[random_.below(any_kinds_.size())];
+        auto one = std::make_shared<Program>();
+        one->steps.emplace_back(compute());
+        for (std::int64_t i = random_.between(1, 8); i > 0 && budget_ > 0; --i) {
+            --budget_;
+            program.steps.emplace_back(Spawn{kind, {one, {}, {}, 0}, {}});
+            for (std::int64_t calls = random_.between(0, 4); calls > 0; --calls) {
+                program.steps.emplace_back(Call{latest, method(), {one, {}, {}, 0}});
+            }
+            program.steps.emplace_back(ReleaseActor{latest});
+        }
+    }
+
+    /// Handles inside a stored object that several tasks take, and that is gone afterwards.
+    void add_stored_actors(Program& program) {
+        const std::size_t count = std::min<std::size_t>(log_uniform_count(random_, 1, 12), budget_);
+        budget_ -= count;
+        auto taker = std::make_shared<Program>();
+        taker->unpacks = true;
+        taker->steps.emplace_back(compute());
+        if (random_.chance(0.7)) {
+            taker->steps.emplace_back(Call{any_local(), method(), {method_program(3), {}, {}, 0}});
+            if (random_.chance(0.5)) {
+                taker->steps.emplace_back(Get{latest});
+            }
+        }
+        program.steps.emplace_back(Put{value_bytes(), {}, some_actors(1, 3)});
+        const auto& kind = cpu_kinds_[random_.below(cpu_kinds_.size())];
+        program.steps.emplace_back(
+            Submit{kind, std::vector<NewTask>(count, NewTask{taker, {latest}, {}, 0})});
+        program.steps.emplace_back(Release{from_end(count)});
+    }
+
+    /// An actor that others look for by name while its only handle goes.
+    void add_last_minute_finds(Program& program) {
+        const std::string name = any_name();
+        auto finder = std::make_shared<Program>();
+        finder->steps.emplace_back(
+            Compute{log_uniform(random_, microseconds{1}, microseconds{50})});
+        finder->steps.emplace_back(FindActor{name});
+        finder->steps.emplace_back(Call{latest, method(), {method_program(3), {}, {}, 0}});
+        const auto& kind = cpu_kinds_[random_.below(cpu_kinds_.size())];
+        const std::size_t count = std::min<std::size_t>(8, budget_);
+        budget_ -= count;
+        auto nothing = std::make_shared<Program>();
+        program.steps.emplace_back(Spawn{actor_kinds_.front(), {nothing, {}, {}, 0}, name});
+        program.steps.emplace_back(
+            Submit{kind, std::vector<NewTask>(count, NewTask{finder, {}, {}, 0})});
+        program.steps.emplace_back(
+            Compute{log_uniform(random_, microseconds{10}, microseconds{500})});
+        program.steps.emplace_back(ReleaseActor{latest});
+    }
+
+    /// The last thing done with an actor is to pass it on.
+    void add_actor_farewell(Program& program) {
+        --budget_;
+        const auto& kind = cpu_kinds_[random_.below(cpu_kinds_.size())];
+        auto user = std::make_shared<Program>();
+        user->steps.emplace_back(compute());
+        user->steps.emplace_back(Call{0, method(), {method_program(3), {}, {}, 0}});
+        const Local actor = any_local();
+        program.steps.emplace_back(Submit{kind, {{user, {}, {}, 0, {actor}}}});
+        program.steps.emplace_back(ReleaseActor{actor});
     }
 
     void add_chain(Program& program) {
@@ -420,6 +640,9 @@ private:
     std::vector<TaskKind> any_kinds_;
     std::vector<TaskKind> cpu_kinds_;
     std::vector<TaskKind> gang_kinds_;
+    std::vector<TaskKind> actor_kinds_; ///< These demand nothing.
+    bool with_actors_ = false;
+    bool pins_ = false; ///< Results have handles inside.
     std::uint32_t last_function_ = 0;
     std::size_t budget_ = 0; ///< Tasks that may still be planned.
     Duration task_time_max_{};

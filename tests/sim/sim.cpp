@@ -218,6 +218,7 @@ void Sim::check_all_resolved() const {
     for (const auto& [object, truth] : world_.oracle.truths()) {
         require(truth.starts == truth.ends, to_string(object) + " never ended");
     }
+    world_.oracle.check_actors();
 }
 
 const Handle& Sim::handle(Future future) const {

@@ -50,13 +50,16 @@ std::optional<Seeds> seeds_wanted(int argc, char** argv) {
 }
 
 void print(const Statistics& total) {
-    fmt::print("{} schedules, {} events, {} messages in {} packets, {} tasks, {} attempts\n",
+    fmt::print("{} schedules, {} events, {} messages in {} packets, {} tasks, {} attempts, "
+               "{} actors, {} calls\n",
                total.schedules,
                total.events,
                total.messages,
                total.packets,
                total.tasks,
-               total.attempts);
+               total.attempts,
+               total.actors,
+               total.calls);
     for (std::size_t i = 0; i < path_count; ++i) {
         fmt::print("  {:<26}{:>12}\n", name(static_cast<Path>(i)), total.paths[i]);
     }

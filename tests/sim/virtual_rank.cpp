@@ -98,6 +98,8 @@ void VirtualRank::loop() {
 }
 
 void VirtualRank::feed(rank::Event event) {
+    const bool gated = machine_.references().gated();
+    world_.statistics.took(Path::gate_closed, gated ? 1 : 0);
     machine_.on_event(std::move(event), actions_);
     carry_out();
     check_now_and_then();
@@ -293,6 +295,8 @@ void VirtualRank::note_received(const wire::Envelope& envelope) {
     } else if (const auto* data = std::get_if<wire::GangData>(&message)) {
         statistics.took(Path::message_late,
                         machine_.exchange().failure(data->address.gang) != nullptr ? 1 : 0);
+    } else if (const auto* known = std::get_if<wire::ActorKnown>(&message)) {
+        world_.statistics.took(Path::found_actor_gone, known->gone ? 1 : 0);
     } else if (const auto* drop = std::get_if<wire::Drop>(&message)) {
         for (const ObjectId object : drop->objects) {
             statistics.took(
@@ -322,11 +326,21 @@ void VirtualRank::check_idle() const {
     need(inbox_.empty() && packets_.empty(), "has events left");
     need(executors_.idle(), "still runs something");
     need(machine_.owner().unfinished() == 0, "has unfinished tasks");
-    need(machine_.worker().idle(), "has a worker that is not idle");
+    need(machine_.calls().empty(), "has calls that are not done");
+    need(machine_.worker().task_count() == 0, "has tasks at its worker");
+    need(machine_.actor_host().call_count() == 0, "has calls at its actors");
+    need(!machine_.references().gated(), "waits for an acknowledgement");
+    if (!world_.oracle.any_pinned()) { // what is inside a result lives until the run ends
+        need(machine_.worker().idle(), "has a worker that is not idle");
+        need(machine_.references().empty(), "still holds actors");
+        need(machine_.actor_host().empty() && !executors_.hosts_actors(), "still hosts actors");
+        need(machine_.names().empty(), "still knows names of actors");
+    }
     need(!machine_.store().fetching(), "is still fetching");
     need(machine_.exchange().idle(), "has gangs left");
     need(link_.queued_bytes() == 0, "has messages queued");
-    if (const auto* scheduler = machine_.scheduler()) {
+    const auto* scheduler = machine_.scheduler();
+    if (scheduler != nullptr && !world_.oracle.any_pinned()) {
         need(scheduler->idle(), "has a scheduler that is not idle");
     }
 }

@@ -71,6 +71,16 @@ private:
 
     void carry_out(wire::StopTask& order) { executors_.stop(order); }
 
+    void carry_out(wire::EnqueueCall& order) { executors_.enqueue_call(std::move(order)); }
+
+    void carry_out(wire::StopCall& order) { executors_.stop(order); }
+
+    void carry_out(wire::DestroyActor& order) { executors_.destroy(order); }
+
+    void carry_out(wire::CallsDone& /*order*/) {}
+
+    void carry_out(wire::AnswerName& order) { executors_.answer(order); }
+
     void carry_out(wire::ResumeTask& order) { executors_.resume(order.task); }
 
     void carry_out(wire::ResolveFuture& order) { executors_.resolve(order); }

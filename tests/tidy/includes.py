@@ -20,9 +20,9 @@ LAYERS = {
 }
 
 # Folders of core/src, which include one another as "folder/file.hpp". A worker's results lie in
-# the store; `rank` joins the state machines of one rank; `runtime` joins everything with threads
+# the store, and so do those of calls; `rank` joins the state machines of one rank; `runtime` joins everything with threads
 # and clocks.
-MACHINES = {"worker", "owner", "store", "elect", "sched"}
+MACHINES = {"worker", "owner", "store", "elect", "sched", "actor"}
 CORE_FOLDERS = {
     "wire": set(),
     "resources": {"wire"},
@@ -34,6 +34,7 @@ CORE_FOLDERS = {
     "store": {"wire"},
     "owner": {"wire"},
     "worker": {"wire", "store"},
+    "actor": {"wire", "store", "worker"},
     "sched": {"wire"},
     "rank": MACHINES | {"wire"},
     "runtime": MACHINES | {"wire", "rank", "transport", "registry", "resources", "process", "gang"},

@@ -45,6 +45,10 @@ void Owner::submit(Submission submission, wire::Actions& actions) {
     block.task_class = std::move(submission.task_class);
     block.name = std::move(submission.name);
     block.futures = std::move(submission.futures);
+    block.call = submission.call;
+    for (const auto& [position, actor] : submission.actors) {
+        contained_[advance(submission.first, position)].push_back(actor);
+    }
     block.live = submission.tasks.size();
     block.items.resize(submission.tasks.size());
     unfinished_ += submission.tasks.size();
@@ -95,6 +99,10 @@ void Owner::submit(Submission submission, wire::Actions& actions) {
 
 void Owner::make_ready(TaskId task, Place place) {
     place.item().state = State::submitted;
+    if (place.block->call) {
+        news_.ready.push_back({task, *place.block->call});
+        return;
+    }
     auto& ranges = ready_[place.block->task_class];
     const std::uint64_t ids = place.block->task_class.stride();
     if (!ranges.empty() && advance(ranges.back().first, ranges.back().count) == task) {
@@ -107,7 +115,8 @@ void Owner::make_ready(TaskId task, Place place) {
 void Owner::put(ObjectId object,
                 std::shared_ptr<void> futures,
                 wire::Outcome outcome,
-                wire::Actions& actions) {
+                wire::Actions& actions,
+                const std::vector<ObjectId>& actors) {
     MUSTER_ASSERT(owner_of(object) == config_.self);
     Block& block = blocks_[object];
     MUSTER_ASSERT(block.items.empty());
@@ -116,6 +125,9 @@ void Owner::put(ObjectId object,
     block.items.resize(1);
     ++unfinished_;
     complete(object, {&block, 0, 0}, std::move(outcome), actions);
+    if (!actors.empty()) {
+        contained_.emplace(object, actors); // until it is dropped
+    }
 }
 
 wire::Dependency Owner::describe_dependency(ObjectId object, Rank worker) {
@@ -127,12 +139,48 @@ wire::Dependency Owner::describe_dependency(ObjectId object, Rank worker) {
     return {object, known->value, known->size, known->kept, known->holder};
 }
 
-wire::TaskSpec Owner::specify(TaskId task, const Item& item, Rank worker) {
+wire::TaskSpec Owner::specify(TaskId task, Item& item, Rank worker) {
+    item.state = State::granted;
+    item.worker = worker;
+    ++item.attempt;
     wire::TaskSpec spec{task, item.attempt, item.task.arguments, {}};
     for (const ObjectId object : item.task.dependencies) {
         spec.dependencies.push_back(describe_dependency(object, worker));
     }
     return spec;
+}
+
+void Owner::send_calls(ObjectId actor,
+                       Rank host,
+                       const std::vector<TaskId>& calls,
+                       wire::Actions& actions) {
+    wire::ActorCalls message{actor, {}};
+    message.calls.reserve(calls.size());
+    for (const TaskId call : calls) {
+        const Place place = find(call);
+        MUSTER_ASSERT(place.block != nullptr && place.item().state == State::submitted);
+        const Block& block = *place.block;
+        message.calls.push_back({specify(call, place.item(), host),
+                                 block.task_class.function,
+                                 block.call->context,
+                                 block.task_class.depth});
+    }
+    actions.push_back(wire::SendMessage{host, std::move(message)});
+}
+
+void Owner::fail_call(TaskId call, const wire::Outcome& constructor, wire::Actions& actions) {
+    const Place place = find(call);
+    if (place.block == nullptr || place.item().state == State::done) {
+        return;
+    }
+    const auto& cause = constructor.failure.front();
+    wire::Outcome outcome = failure(wire::FailureRecord::Kind::dependency,
+                                    call,
+                                    place,
+                                    fmt::format("not run: {} could not be made",
+                                                cause.name.empty() ? "its actor" : cause.name));
+    append_causes(outcome, constructor);
+    complete(call, place, std::move(outcome), actions);
 }
 
 void Owner::on_grant(const wire::Grant& message, wire::Actions& actions) {
@@ -172,10 +220,7 @@ void Owner::on_grant(const wire::Grant& message, wire::Actions& actions) {
             send(*current);
         }
         current = place.block;
-        item.state = State::granted;
         item.lease = message.lease;
-        item.worker = message.worker;
-        ++item.attempt;
         run.tasks.push_back(specify(task, item, message.worker));
     }
     if (current != nullptr) {
@@ -211,7 +256,13 @@ void Owner::complete(TaskId task, Place place, wire::Outcome outcome, wire::Acti
     --unfinished_;
     const auto dependencies = std::move(item.task.dependencies);
     item.task = {};
-    if (item.holds > 0) {
+    if (place.block->call) {
+        news_.done.push_back({task, *place.block->call});
+    }
+    release_contained(task); // what is inside its arguments
+    if (place.block->task_class.actor) {
+        news_.made.push_back(task);
+    } else if (item.holds > 0) {
         actions.push_back(
             wire::ResolveFuture{task, place.block->futures, place.index, item.outcome});
     }
@@ -308,12 +359,16 @@ wire::Outcome Owner::failed_by(TaskId task, const Place& place, ObjectId depende
         task,
         place,
         fmt::format("not run: its argument, the result of {}, failed", to_string(dependency)));
-    outcome.failure.insert(outcome.failure.end(), known->failure.begin(), known->failure.end());
+    append_causes(outcome, *known);
+    return outcome;
+}
+
+void Owner::append_causes(wire::Outcome& outcome, const wire::Outcome& cause) const {
+    outcome.failure.insert(outcome.failure.end(), cause.failure.begin(), cause.failure.end());
     // The ends tell the story: the task that was asked for, and the root cause.
     while (outcome.failure.size() > config_.failure_chain_max) {
         outcome.failure.erase(outcome.failure.end() - 2);
     }
-    return outcome;
 }
 
 void Owner::on_subscribe(Rank from, const wire::Subscribe& message, wire::Actions& actions) {
@@ -411,6 +466,13 @@ void Owner::stop_using(ObjectId object, wire::Actions& actions) {
     }
 }
 
+void Owner::release_contained(ObjectId object) {
+    if (const auto place = contained_.find(object); place != contained_.end()) {
+        news_.released.insert(news_.released.end(), place->second.begin(), place->second.end());
+        contained_.erase(place);
+    }
+}
+
 void Owner::drop_if_unneeded(ObjectId object, Place place, wire::Actions& /*actions*/) {
     Item& item = place.item();
     if (item.state != State::done || item.dropped || item.holds > 0 || item.pinned ||
@@ -422,6 +484,7 @@ void Owner::drop_if_unneeded(ObjectId object, Place place, wire::Actions& /*acti
         drops_[item.outcome.holder].push_back(object);
     }
     item.outcome = {};
+    release_contained(object);
     if (const auto copies = copies_.find(object); copies != copies_.end()) {
         for (const Rank rank : copies->second) {
             drops_[rank].push_back(object);

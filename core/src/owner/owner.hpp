@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <utility>
 #include <vector>
 
 namespace muster::owner {
@@ -17,6 +18,12 @@ struct NewTask {
     std::vector<ObjectId> dependencies; ///< In the order in which the arguments refer to them.
 };
 
+/// Makes the tasks of a submission calls of an actor: not leased, but sent to its host.
+struct CallTarget {
+    ObjectId actor{};
+    ObjectId context{}; ///< Who calls.
+};
+
 /// Tasks submitted together: one call of task(), or a whole map().
 struct Submission {
     ObjectId first{}; ///< The others follow it without gaps.
@@ -24,6 +31,26 @@ struct Submission {
     std::string name;
     std::vector<NewTask> tasks;
     std::shared_ptr<void> futures; ///< Handed back with every ResolveFuture.
+    std::optional<CallTarget> call{};
+    /// Handles of actors inside the arguments, with the task's position: held until it is done.
+    std::vector<std::pair<std::uint64_t, ObjectId>> actors{};
+};
+
+/// What happened to actors, their calls and their handles; the rank tells those it concerns.
+struct ActorNews {
+    struct Call {
+        TaskId task{};
+        CallTarget target;
+    };
+
+    std::vector<Call> ready;        ///< May be sent.
+    std::vector<Call> done;         ///< With an outcome, sent or not.
+    std::vector<ObjectId> made;     ///< Their constructor has an outcome.
+    std::vector<ObjectId> released; ///< One per handle that a task or an object held.
+
+    [[nodiscard]] bool empty() const {
+        return ready.empty() && done.empty() && made.empty() && released.empty();
+    }
 };
 
 /// What this rank submitted, from submission to the last future's end: the truth about its tasks.
@@ -32,7 +59,7 @@ struct Submission {
 ///
 ///   waiting    for values of its dependencies;
 ///   submitted  ready, in the coordinator's queue;
-///   granted    leased: its specification went to a worker;
+///   granted    leased: its specification went to a worker, or to an actor's host;
 ///   done       its outcome is known, and kept as long as a future or a dependent task needs it.
 ///
 /// A result counts only if it comes under the lease the task is granted under now: a rank that
@@ -41,6 +68,8 @@ struct Submission {
 /// A gang is one task here, which takes as many ids as it has members: the first names the gang and
 /// its result, and each names a member. Its result is the first member's, once all have ended; if
 /// any failed it is the failure of the one that was not released by another's.
+/// Calls of actors are tasks, too, but whoever feeds this object says when one is sent, and where
+/// to.
 ///
 /// Objects of other owners that tasks or futures here refer to are *borrowed*: this rank
 /// subscribes at the owner and learns their outcome once.
@@ -71,7 +100,8 @@ public:
     void put(ObjectId object,
              std::shared_ptr<void> futures,
              wire::Outcome outcome,
-             wire::Actions& actions);
+             wire::Actions& actions,
+             const std::vector<ObjectId>& actors = {});
 
     void on_grant(const wire::Grant& message, wire::Actions& actions);
     void on_finished(wire::Finished message, wire::Actions& actions);
@@ -81,6 +111,18 @@ public:
     /// Cancels a task of ours: at once if it has not been granted, else its worker is asked.
     /// For a borrowed object the request goes to its owner. A done task is left alone.
     void cancel(TaskId task, wire::Actions& actions);
+
+    /// Sends calls that are ready to the host of their actor.
+    void
+    send_calls(ObjectId actor, Rank host, const std::vector<TaskId>& calls, wire::Actions& actions);
+
+    /// Fails a call that was not sent, because its actor was not made. No effect on a done one.
+    void fail_call(TaskId call, const wire::Outcome& constructor, wire::Actions& actions);
+
+    /// What happened since the last call.
+    [[nodiscard]] ActorNews take_news() { return std::exchange(news_, {}); }
+
+    [[nodiscard]] bool has_news() const { return !news_.empty(); }
 
     /// The last future of an object on this rank is gone.
     void release(ObjectId object, wire::Actions& actions);
@@ -140,6 +182,7 @@ private:
         wire::TaskClass task_class;
         std::string name;
         std::shared_ptr<void> futures;
+        std::optional<CallTarget> call;
         std::vector<Item> items;
         std::uint64_t live = 0; ///< Items not dropped.
     };
@@ -169,11 +212,14 @@ private:
     void complete(TaskId task, Place place, wire::Outcome outcome, wire::Actions& actions);
     void settle_dependents(ObjectId object, wire::Actions& actions);
     void stop_using(ObjectId object, wire::Actions& actions);
+    [[nodiscard]] wire::TaskSpec specify(TaskId task, Item& item, Rank worker);
+    void release_contained(ObjectId object);
     void drop_if_unneeded(ObjectId object, Place place, wire::Actions& actions);
     void drop_borrowed_if_unneeded(ObjectId object);
     [[nodiscard]] wire::Dependency describe_dependency(ObjectId object, Rank worker);
     [[nodiscard]] wire::Outcome
     failed_by(TaskId task, const Place& place, ObjectId dependency) const;
+    void append_causes(wire::Outcome& outcome, const wire::Outcome& cause) const;
     [[nodiscard]] wire::Outcome cancelled(TaskId task, const Place& place) const;
     [[nodiscard]] wire::Outcome failure(wire::FailureRecord::Kind kind,
                                         TaskId task,
@@ -189,6 +235,9 @@ private:
     std::map<ObjectId, std::set<Rank>> copies_; ///< Ranks told to fetch an object of ours.
     std::map<wire::TaskClass, std::vector<wire::Range>> ready_; ///< Until the next flush().
     std::map<Rank, std::vector<ObjectId>> drops_;               ///< Until the next flush().
+    /// Actors whose handles are inside an undone task's arguments, or an object's value.
+    std::map<ObjectId, std::vector<ObjectId>> contained_;
+    ActorNews news_;
     std::uint64_t unfinished_ = 0;
     /// Tasks to fail because of a dependency; a queue, since a failure may run down a long chain.
     std::deque<std::pair<TaskId, ObjectId>> failing_;

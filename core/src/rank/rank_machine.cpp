@@ -15,10 +15,18 @@ constexpr bool is_one_of = (std::is_same_v<T, Ts> || ...);
 
 // Orders of a coordinator, and reports to one: both count only within their term.
 template <class M>
-constexpr bool from_coordinator = is_one_of<M, wire::ClusterFormed, wire::Grant, wire::Recall>;
+constexpr bool from_coordinator =
+    is_one_of<M, wire::ClusterFormed, wire::Grant, wire::Recall, wire::NameAnswer>;
 template <class M>
-constexpr bool to_coordinator =
-    is_one_of<M, wire::Register, wire::Submit, wire::Progress, wire::Returned, wire::Lent>;
+constexpr bool to_coordinator = is_one_of<M,
+                                          wire::Register,
+                                          wire::Submit,
+                                          wire::Progress,
+                                          wire::Returned,
+                                          wire::Lent,
+                                          wire::NameClaim,
+                                          wire::NameWanted,
+                                          wire::NameFreed>;
 
 // What a silent rank still sends and takes: the farewell, and the end of fetches under way.
 template <class M>
@@ -32,6 +40,12 @@ constexpr bool when_silent = is_one_of<M,
                                        wire::Shutdown,
                                        wire::Goodbye,
                                        wire::Leave>;
+
+// What this rank's threads report while a handle is not acknowledged waits; a further handle does
+// not, since it ends nothing.
+template <class E>
+constexpr bool may_be_held =
+    !is_one_of<E, Started, MessageReceived, BulkReceived, ActorBorrowed, ExecutorsStopped>;
 
 std::string list_ranks(const std::vector<Rank>& ranks) {
     std::string text;
@@ -51,10 +65,26 @@ RankMachine::RankMachine(const Config& config)
                .host = config.host,
                .capacity = config.capacity,
                .inline_bytes_max = config.inline_bytes_max}),
-      store_(config.self), exchange_({.self = config.self}) {
+      store_(config.self), exchange_({.self = config.self}), references_(config.self),
+      actor_host_(
+          {.self = config.self, .host = config.host, .inline_bytes_max = config.inline_bytes_max}) {
 }
 
 void RankMachine::on_event(Event event, wire::Actions& actions) {
+    if (references_.gated() &&
+        std::visit([]<class E>(const E&) { return may_be_held<E>; }, event)) {
+        held_.push_back(std::move(event));
+        return;
+    }
+    take(event, actions);
+    while (!held_.empty() && !references_.gated()) {
+        Event next = std::move(held_.front());
+        held_.pop_front();
+        take(next, actions);
+    }
+}
+
+void RankMachine::take(Event& event, wire::Actions& actions) {
     // The farewell and fetches under way are all that counts once the run is over; what tasks do in
     // their last moments (those that waited were woken without their answer) concerns nobody.
     if (!silent_ || std::holds_alternative<MessageReceived>(event) ||
@@ -73,8 +103,10 @@ void RankMachine::flush(wire::Actions& actions) {
     // What this rank tells itself may be all that happens in a round, and asks for another.
     bool more = true;
     while (more) {
+        send_calls();
         owner_.flush(pending_);
         worker_.flush(pending_);
+        actor_host_.flush(pending_);
         more = !pending_.empty();
         drain(actions);
         if (scheduler_) {
@@ -90,11 +122,13 @@ void RankMachine::drain(wire::Actions& actions) {
         exchange_.end(gang, pending_);
     }
     // Handling a message to ourselves may append to pending_, so it is walked by index.
+    settle_actors();
     for (std::size_t i = 0; i < pending_.size(); ++i) {
         auto* send = std::get_if<wire::SendMessage>(&pending_[i]);
         if (send != nullptr && send->to == config_.self) {
             wire::Message message = std::move(send->message);
             receive(config_.self, election_.term(), std::move(message));
+            settle_actors();
         } else if (send == nullptr || !silent_ ||
                    std::visit([]<class M>(const M&) { return when_silent<M>; }, send->message)) {
             actions.push_back(std::move(pending_[i]));
@@ -154,6 +188,7 @@ void RankMachine::handle(Rank /*from*/, wire::CoordinatorElected& message) {
     elected_ = message;
     owner_.set_coordinator(message.coordinator);
     worker_.set_coordinator(message.coordinator);
+    references_.set_coordinator(message.coordinator);
     scheduler_.reset();
     if (message.coordinator == config_.self) {
         scheduler_ = std::make_unique<sched::Scheduler>(sched::Scheduler::Config{
@@ -223,6 +258,9 @@ void RankMachine::handle(Rank /*from*/, wire::Cancel& message) {
 }
 
 void RankMachine::handle(Rank /*from*/, wire::Stop& message) {
+    if (actor_host_.on_stop(message, pending_)) {
+        return;
+    }
     // A member that waits for another is released before it is asked to stop.
     wire::Actions stop;
     if (const auto cancelled = worker_.on_stop(message, stop)) {
@@ -309,21 +347,15 @@ void RankMachine::handle(Rank /*from*/, wire::Leave&) {
     pending_.push_back(wire::CloseTransport{});
 }
 
-void RankMachine::apply(TasksSubmitted event) {
-    owner_.submit(std::move(event.submission), pending_);
-}
-
 void RankMachine::apply(ValuePut event) {
-    wire::Outcome outcome;
-    outcome.size = event.value.size();
-    if (outcome.size > config_.inline_bytes_max) {
-        outcome.kept = true;
-        outcome.holder = config_.self;
-        store_.keep(event.object, std::move(event.value));
-    } else {
-        outcome.value = std::move(event.value);
+    for (const ObjectId actor : event.actors) {
+        references_.hold(actor, pending_);
     }
-    owner_.put(event.object, std::move(event.futures), std::move(outcome), pending_);
+    owner_.put(event.object,
+               std::move(event.futures),
+               store_.settle(event.object, std::move(event.value), config_.inline_bytes_max),
+               pending_,
+               event.actors);
 }
 
 void RankMachine::apply(FutureWanted event) {
@@ -368,7 +400,9 @@ void RankMachine::arrived(const store::Store::Arrival& arrival) {
     }
     for (const auto& waiter : arrival.waiters) {
         if (waiter.is_task) {
-            worker_.on_dependency(waiter.task, arrival.object, arrival.value, pending_);
+            if (!actor_host_.on_dependency(waiter.task, arrival.object, arrival.value, pending_)) {
+                worker_.on_dependency(waiter.task, arrival.object, arrival.value, pending_);
+            }
         } else if (arrival.value) {
             wire::Outcome answer;
             answer.value = *arrival.value;
@@ -432,7 +466,10 @@ void RankMachine::apply(CancelRequested event) {
 }
 
 void RankMachine::apply(worker::AttemptFinished event) {
-    worker_.on_attempt_finished(std::move(event), store_, pending_);
+    const TaskId task = event.task;
+    if (worker_.on_attempt_finished(std::move(event), store_, pending_)) {
+        actor_host_.on_made(task);
+    }
 }
 
 void RankMachine::apply(SlotReturned event) {
@@ -491,6 +528,9 @@ void RankMachine::check_invariants() const {
     owner_.check_invariants();
     worker_.check_invariants();
     exchange_.check_invariants();
+    references_.check_invariants();
+    calls_.check_invariants();
+    actor_host_.check_invariants();
     if (scheduler_) {
         scheduler_->check_invariants();
     }

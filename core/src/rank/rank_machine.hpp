@@ -1,5 +1,9 @@
 #pragma once
 
+#include "actor/call_queue.hpp"
+#include "actor/host.hpp"
+#include "actor/names.hpp"
+#include "actor/references.hpp"
 #include "elect/election.hpp"
 #include "gang/exchange.hpp"
 #include "owner/owner.hpp"
@@ -8,6 +12,8 @@
 #include "wire/actions.hpp"
 #include "worker/worker.hpp"
 
+#include <deque>
+#include <map>
 #include <memory>
 #include <variant>
 #include <vector>
@@ -31,6 +37,7 @@ struct ValuePut {
     ObjectId object{};
     Buffer value;
     std::shared_ptr<void> futures;
+    std::vector<ObjectId> actors{}; ///< Whose handles are inside.
 };
 
 /// A local thread wants the bytes of an object whose future is resolved but kept elsewhere.
@@ -70,6 +77,49 @@ struct TaskBlocked {
 
 struct TaskResuming {
     TaskId task{};
+};
+
+// Of actors. That one is spawned, or called, is TasksSubmitted.
+
+/// A handle came to this rank out of a value.
+struct ActorBorrowed {
+    ObjectId actor{};
+};
+
+/// A handle's name left this rank inside a value that nobody watches: the actor lives as long as
+/// the run.
+struct ActorEscaped {
+    ObjectId actor{};
+};
+
+struct ActorReleased {
+    ObjectId actor{};
+};
+
+/// A local thread is about to spawn an actor of this name (answer: AnswerName); or wants one.
+struct NameClaimed {
+    std::uint64_t request = 0;
+    std::string name;
+    wire::NamedActor actor;
+};
+
+struct ActorWanted {
+    std::uint64_t request = 0;
+    std::string name;
+};
+
+struct CallFinished {
+    worker::AttemptFinished report;
+};
+
+/// The answer to StopCall, if the call had not started.
+struct CallRemoved {
+    TaskId call{};
+};
+
+/// The answer to DestroyActor.
+struct ActorDestroyed {
+    ObjectId actor{};
 };
 
 struct BulkReceived {
@@ -139,6 +189,14 @@ using Event = std::variant<Started,
                            TasksTakenBack,
                            TaskBlocked,
                            TaskResuming,
+                           ActorBorrowed,
+                           ActorEscaped,
+                           ActorReleased,
+                           NameClaimed,
+                           ActorWanted,
+                           CallFinished,
+                           CallRemoved,
+                           ActorDestroyed,
                            BulkReceived,
                            BulkSent,
                            GangOpened,
@@ -150,7 +208,11 @@ using Event = std::variant<Started,
                            ExecutorsStopped>;
 
 /// One rank's state machines, joined: election, owner, worker, store, the exchange between members
-/// of gangs, and the scheduler if this rank is the coordinator. Routes messages among them and to other ranks.
+/// of gangs, what knows of actors, and the scheduler if this rank is the coordinator. Routes messages
+/// among them and to other ranks.
+///
+/// While an actor's owner has not acknowledged a handle that came here, what this rank's threads
+/// report waits, in order: see actor::References.
 ///
 /// Pure: no MPI, threads, clock or randomness. The runtime's progress thread and the simulator
 /// drive the same object: on_event() for each fact, flush() after a batch of them.
@@ -190,6 +252,14 @@ public:
 
     [[nodiscard]] const gang::Exchange& exchange() const { return exchange_; }
 
+    [[nodiscard]] const actor::References& references() const { return references_; }
+
+    [[nodiscard]] const actor::CallQueue& calls() const { return calls_; }
+
+    [[nodiscard]] const actor::Host& actor_host() const { return actor_host_; }
+
+    [[nodiscard]] const actor::Names& names() const { return names_; }
+
     /// Only on the coordinator; else nullptr.
     [[nodiscard]] const sched::Scheduler* scheduler() const { return scheduler_.get(); }
 
@@ -213,6 +283,14 @@ private:
     void apply(TasksTakenBack event);
     void apply(TaskBlocked event);
     void apply(TaskResuming event);
+    void apply(ActorBorrowed event);
+    void apply(ActorEscaped event);
+    void apply(ActorReleased event);
+    void apply(NameClaimed event);
+    void apply(ActorWanted event);
+    void apply(CallFinished event);
+    void apply(CallRemoved event);
+    void apply(ActorDestroyed event);
     void apply(BulkReceived event);
     void apply(BulkSent event);
     void apply(GangOpened event);
@@ -251,10 +329,25 @@ private:
     void handle(Rank from, wire::GangStarted& message);
     void handle(Rank from, wire::GangWithdrawn& message);
     void handle(Rank from, wire::GangFailed& message);
+    void handle(Rank from, wire::ActorCalls& message);
+    void handle(Rank from, wire::ActorBorrow& message);
+    void handle(Rank from, wire::ActorKnown& message);
+    void handle(Rank from, wire::ActorPlaced& message);
+    void handle(Rank from, wire::ActorReleased& message);
+    void handle(Rank from, wire::ActorDestroy& message);
+    void handle(Rank from, wire::NameClaim& message);
+    void handle(Rank from, wire::NameWanted& message);
+    void handle(Rank from, wire::NameAnswer& message);
+    void handle(Rank from, wire::NameFreed& message);
     void handle(Rank from, wire::Shutdown& message);
     void handle(Rank from, wire::Goodbye& message);
     void handle(Rank from, wire::Leave& message);
 
+    void take(Event& event, wire::Actions& actions);
+    /// Tells actors, their callers and their owners apart what concerns each of them.
+    void settle_actors();
+    void serve_calls(ObjectId actor);
+    void send_calls();
     void arrived(const store::Store::Arrival& arrival);
     void say_goodbye_if_done();
     void deliver_lost(ObjectId object);
@@ -267,6 +360,12 @@ private:
     worker::Worker worker_;
     store::Store store_;
     gang::Exchange exchange_;
+    actor::References references_;
+    actor::CallQueue calls_{{}};
+    actor::Host actor_host_;
+    actor::Names names_;                       ///< Only the coordinator's has any.
+    std::map<std::uint64_t, ObjectId> claims_; ///< Names asked for, by request.
+    std::deque<Event> held_;                   ///< Until what gates them is acknowledged.
     std::unique_ptr<sched::Scheduler> scheduler_;
     wire::CoordinatorElected elected_;
     std::vector<MessageReceived> early_; ///< Of a term this rank has not heard of yet.

@@ -1,3 +1,4 @@
+#include <muster/core/detail/actor_block.hpp>
 #include <muster/core/detail/client.hpp>
 #include <muster/core/this_task.hpp>
 
@@ -48,6 +49,27 @@ void check_same_run(const FutureBlock& block) {
                                 to_string(block.id(0))),
                     ErrorCode::object_lost);
     }
+}
+
+void check_same_run(const ActorBlock& block) {
+    if (block.client().get() != this_client) {
+        throw Error(fmt::format("the actor of {} belongs to another run (or is used outside any): "
+                                "actors do not outlive their run",
+                                to_string(block.actor())),
+                    ErrorCode::object_lost);
+    }
+}
+
+void throw_empty_handle() {
+    throw Error("this actor handle is empty (default-constructed or moved from): it names no actor",
+                ErrorCode::usage);
+}
+
+void throw_handle_of_another_run(ObjectId actor) {
+    throw Error(fmt::format("a handle of another run was found in a value (the actor of {}): "
+                            "actors do not outlive their run",
+                            to_string(actor)),
+                ErrorCode::object_lost);
 }
 
 void throw_failure(const FutureSlot& slot, const FutureBlock& block, std::uint64_t index) {

@@ -31,7 +31,10 @@ std::string summary(const std::vector<TaskFailure>& chain) {
         text += i == 0 ? "" : "\n  because ";
         text += failure.task.empty()
                     ? to_string(failure.id)
-                    : fmt::format("task {} ({})", failure.task, to_string(failure.id).substr(5));
+                    : fmt::format("{}{} ({})",
+                                  failure.task.starts_with("actor ") ? "" : "task ",
+                                  failure.task,
+                                  to_string(failure.id).substr(5));
         if (failure.member) {
             text += fmt::format(", member {}", *failure.member);
         }

@@ -188,6 +188,28 @@ void ProgressLoop::perform(wire::StopTask& action) {
     }
 }
 
+void ProgressLoop::perform(wire::EnqueueCall& action) {
+    pool_.enqueue_call(std::move(action));
+}
+
+void ProgressLoop::perform(wire::StopCall& action) {
+    if (pool_.stop_call(action.actor, action.call)) {
+        feed(rank::CallRemoved{action.call});
+    }
+}
+
+void ProgressLoop::perform(wire::DestroyActor& action) {
+    pool_.destroy_actor(action.actor);
+}
+
+void ProgressLoop::perform(wire::CallsDone& action) {
+    client_.calls_done(action);
+}
+
+void ProgressLoop::perform(wire::AnswerName& action) {
+    client_.answer_name(std::move(action));
+}
+
 void ProgressLoop::perform(wire::ResumeTask& action) {
     pool_.resume(action.task);
 }

@@ -59,6 +59,11 @@ private:
     void perform(wire::RevokeSlot& action);
     void perform(wire::TakeBackTasks& action);
     void perform(wire::StopTask& action);
+    void perform(wire::EnqueueCall& action);
+    void perform(wire::StopCall& action);
+    void perform(wire::DestroyActor& action);
+    void perform(wire::CallsDone& action);
+    void perform(wire::AnswerName& action);
     void perform(wire::ResumeTask& action);
     void perform(wire::ResolveFuture& action);
     void perform(wire::DeliverValue& action);

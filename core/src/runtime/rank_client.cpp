@@ -74,31 +74,31 @@ ClusterInfo RankClient::cluster() const {
 }
 
 void RankClient::check_gang(const TaskOptions& options,
-                            const detail::FunctionEntry& function) const {
+                            const detail::FunctionEntry& function,
+                            const std::string& what) const {
     if (!function.is_gang && (options.ranks != 1 || options.raw_mpi)) {
-        throw Error(fmt::format("task {}: `.ranks` and `.raw_mpi` are for functions whose first "
+        throw Error(fmt::format("{}: `.ranks` and `.raw_mpi` are for functions whose first "
                                 "parameter is a muster::Communicator&",
-                                function.name),
+                                what),
                     ErrorCode::usage);
     }
     if (options.ranks < 1) {
         throw Error(
-            fmt::format("task {}: `.ranks` is {}; a gang has at least one", function.name, options.ranks),
+            fmt::format("{}: `.ranks` is {}; a gang has at least one", what, options.ranks),
             ErrorCode::usage);
     }
     if (options.raw_mpi && !config_.no_raw_mpi.empty()) {
-        throw Error(fmt::format("task {} asks for `.raw_mpi`: {}", function.name, config_.no_raw_mpi),
+        throw Error(fmt::format("{} asks for `.raw_mpi`: {}", what, config_.no_raw_mpi),
                     ErrorCode::infeasible);
     }
 }
 
-void RankClient::check_feasible(const wire::TaskClass& task_class,
-                                const detail::FunctionEntry& function) const {
+void RankClient::check_feasible(const wire::TaskClass& task_class, const std::string& what) const {
     const Resources& demand = task_class.demand;
     const Placement& placement = task_class.placement;
     const auto ranks = static_cast<std::int32_t>(config_.node_of.size());
     const auto refuse = [&](const std::string& why) {
-        throw Error(fmt::format("task {} needs {}: {}", function.name, to_string(demand), why),
+        throw Error(fmt::format("{} needs {}: {}", what, to_string(demand), why),
                     ErrorCode::infeasible);
     };
     std::vector<const wire::CapacityGroup*> allowed;
@@ -137,7 +137,7 @@ void RankClient::check_feasible(const wire::TaskClass& task_class,
             return fits(demand, group->capacity);
         })) {
         if (task_class.ranks > 1) {
-            check_members_fit(task_class, function);
+            check_members_fit(task_class, what);
         }
         return;
     }
@@ -186,7 +186,7 @@ void RankClient::check_feasible(const wire::TaskClass& task_class,
 }
 
 void RankClient::check_members_fit(const wire::TaskClass& task_class,
-                                   const detail::FunctionEntry& function) const {
+                                   const std::string& what) const {
     // As the scheduler seats them: each on a rank of its own, or all as threads of the only one.
     const auto ranks = static_cast<std::int64_t>(config_.node_of.size());
     const bool share = ranks == 1 && !task_class.raw_mpi;
@@ -209,8 +209,8 @@ void RankClient::check_members_fit(const wire::TaskClass& task_class,
         return;
     }
     throw Error(
-        fmt::format("task {} needs {} ranks with {} each: {}",
-                    function.name,
+        fmt::format("{} needs {} ranks with {} each: {}",
+                    what,
                     task_class.ranks,
                     to_string(task_class.demand),
                     share ? fmt::format("this run has one rank, with room for {} such members; start "
@@ -223,14 +223,10 @@ void RankClient::check_members_fit(const wire::TaskClass& task_class,
         ErrorCode::infeasible);
 }
 
-std::shared_ptr<detail::FutureBlock> RankClient::submit(const detail::FunctionEntry& function,
-                                                        const TaskOptions& options,
-                                                        std::vector<detail::EncodedTask> tasks) {
-    if (ended()) {
-        throw_ended();
-    }
-    owner::Submission submission;
-    auto& task_class = submission.task_class;
+wire::TaskClass RankClient::classify(const detail::FunctionEntry& function,
+                                     const TaskOptions& options,
+                                     const std::string& what) const {
+    wire::TaskClass task_class;
     task_class.function = functions_.id_of(function);
     task_class.demand.cpus = options.cpus;
     task_class.demand.gpus = options.gpus;
@@ -242,12 +238,11 @@ std::shared_ptr<detail::FutureBlock> RankClient::submit(const detail::FunctionEn
         std::any_of(options.resources.begin(), options.resources.end(), [&](const auto& item) {
             return negative(item.second);
         })) {
-        throw Error(fmt::format("task {}: a demand cannot be negative", function.name),
-                    ErrorCode::usage);
+        throw Error(what + ": a demand cannot be negative", ErrorCode::usage);
     }
     if (options.memory.count > memory_max) {
-        throw Error(fmt::format("task {} needs {} memory: more than any rank can have",
-                                function.name,
+        throw Error(fmt::format("{} needs {} memory: more than any rank can have",
+                                what,
                                 to_string(options.memory)),
                     ErrorCode::infeasible);
     }
@@ -257,16 +252,29 @@ std::shared_ptr<detail::FutureBlock> RankClient::submit(const detail::FunctionEn
     if (const auto* parent = detail::current_task()) {
         task_class.depth = parent->depth + 1;
     }
-    check_gang(options, function);
+    check_gang(options, function, what);
     task_class.ranks = function.is_gang ? options.ranks : 0;
     task_class.raw_mpi = options.raw_mpi;
-    check_feasible(task_class, function);
+    check_feasible(task_class, what);
+    return task_class;
+}
 
+std::shared_ptr<detail::FutureBlock> RankClient::submit(const detail::FunctionEntry& function,
+                                                        const TaskOptions& options,
+                                                        std::vector<detail::EncodedTask> tasks) {
+    if (ended()) {
+        throw_ended();
+    }
+    owner::Submission submission;
+    submission.task_class = classify(function, options, std::string("task ") + function.name);
     submission.name = options.name;
-    const std::uint64_t ids = task_class.stride();
+    const std::uint64_t ids = submission.task_class.stride();
     submission.first = next_id(tasks.size() * ids);
     submission.tasks.reserve(tasks.size());
     for (auto& task : tasks) {
+        for (const ObjectId actor : task.actors) {
+            submission.actors.emplace_back(submission.tasks.size(), actor);
+        }
         submission.tasks.push_back({std::move(task.arguments), std::move(task.dependencies)});
     }
     auto block =
@@ -279,13 +287,13 @@ std::shared_ptr<detail::FutureBlock> RankClient::submit(const detail::FunctionEn
     return block;
 }
 
-std::shared_ptr<detail::FutureBlock> RankClient::put(Buffer value) {
+std::shared_ptr<detail::FutureBlock> RankClient::put(Buffer value, std::vector<ObjectId> actors) {
     const ObjectId id = next_id(1);
     auto block = std::make_shared<detail::FutureBlock>(shared_from_this(), id, 1);
     auto& slot = block->slot(0);
     slot.value = value;
     slot.state.store(SlotState::value, std::memory_order_release);
-    if (!post(rank::Event{rank::ValuePut{id, std::move(value), nullptr}})) {
+    if (!post(rank::Event{rank::ValuePut{id, std::move(value), nullptr, std::move(actors)}})) {
         throw_ended();
     }
     return block;
@@ -317,42 +325,39 @@ void RankClient::release(ObjectId object) noexcept {
     }
 }
 
-/// The calling task, if any, lends its CPUs from construction to destruction.
-class RankClient::Blocked {
-public:
-    explicit Blocked(RankClient& client) : client_(client), task_(detail::current_task()) {
-        if (task_ == nullptr || !task_->lends_cpus) {
-            task_ = nullptr;
-            return;
-        }
-        if (client.parked_.fetch_add(1) >= client.config_.parked_max) {
-            client.parked_.fetch_sub(1);
-            task_ = nullptr;
-            throw Error(fmt::format("{} tasks of rank {} wait in get() already, each holding a "
-                                    "thread (the limit is MUSTER_PARKED_MAX): pass futures as "
-                                    "arguments, so that a task starts when they are there",
-                                    client.config_.parked_max,
-                                    index(client.config_.self)),
-                        ErrorCode::usage);
-        }
+RankClient::Blocked::Blocked(RankClient& client) : client_(client), task_(detail::current_task()) {
+    if (task_ == nullptr) {
+        return;
+    }
+    if (client.parked_.fetch_add(1) >= client.config_.parked_max) {
+        client.parked_.fetch_sub(1);
+        task_ = nullptr;
+        throw Error(fmt::format("{} tasks of rank {} wait in get() already, each holding a thread "
+                                "(the limit is MUSTER_PARKED_MAX): pass futures as arguments, so "
+                                "that a task starts when they are there",
+                                client.config_.parked_max,
+                                index(client.config_.self)),
+                    ErrorCode::usage);
+    }
+    if (task_->lends_cpus) {
         client.post(rank::Event{rank::TaskBlocked{task_->id}});
+    } else if (task_->context != task_->id) {
+        client.pool_.call_blocks(); // of an actor
     }
+}
 
-    Blocked(const Blocked&) = delete;
-    Blocked& operator=(const Blocked&) = delete;
-
-    ~Blocked() {
-        if (task_ != nullptr) {
-            client_.post(rank::Event{rank::TaskResuming{task_->id}});
-            client_.pool_.wait_resumed(task_->id);
-            client_.parked_.fetch_sub(1);
-        }
+RankClient::Blocked::~Blocked() {
+    if (task_ == nullptr) {
+        return;
     }
-
-private:
-    RankClient& client_;
-    const detail::CurrentTask* task_;
-};
+    if (task_->lends_cpus) {
+        client_.post(rank::Event{rank::TaskResuming{task_->id}});
+        client_.pool_.wait_resumed(task_->id);
+    } else if (task_->context != task_->id) {
+        client_.pool_.call_resumes();
+    }
+    client_.parked_.fetch_sub(1);
+}
 
 void RankClient::wait_value(detail::FutureBlock& block, std::uint64_t index) {
     auto& slot = block.slot(index);
@@ -423,6 +428,8 @@ void RankClient::end() {
     for (auto* watcher : waiting_watchers_) {
         watcher->end();
     }
+    calls_.end();
+    names_.end();
 }
 
 } // namespace muster::runtime

@@ -1,8 +1,10 @@
 #pragma once
 
 #include "registry/registry.hpp"
+#include "runtime/call_counter.hpp"
 #include "runtime/executor_pool.hpp"
 #include "runtime/inbox.hpp"
+#include "runtime/name_desk.hpp"
 
 #include <muster/core/detail/client.hpp>
 #include <muster/core/runtime.hpp>
@@ -49,7 +51,7 @@ public:
     std::shared_ptr<detail::FutureBlock> submit(const detail::FunctionEntry& function,
                                                 const TaskOptions& options,
                                                 std::vector<detail::EncodedTask> tasks) override;
-    std::shared_ptr<detail::FutureBlock> put(Buffer value) override;
+    std::shared_ptr<detail::FutureBlock> put(Buffer value, std::vector<ObjectId> actors) override;
     void cancel(ObjectId task) override;
     void wait_value(detail::FutureBlock& block, std::uint64_t index) override;
     std::optional<std::size_t>
@@ -58,6 +60,23 @@ public:
     void escape(ObjectId object) override;
     std::shared_ptr<detail::FutureBlock> borrow(ObjectId object) override;
     void release(ObjectId object) noexcept override;
+
+    std::shared_ptr<detail::ActorBlock> spawn(const detail::ActorType& type,
+                                              const ActorOptions& options,
+                                              detail::EncodedTask arguments) override;
+    std::shared_ptr<detail::FutureBlock> call(const detail::ActorBlock& actor,
+                                              const detail::FunctionEntry& method,
+                                              detail::EncodedTask arguments) override;
+    std::shared_ptr<detail::ActorBlock> find_actor(const std::string& name,
+                                                   const char* class_name) override;
+    void escape_actor(ObjectId actor) override;
+    std::shared_ptr<detail::ActorBlock> borrow_actor(ObjectId actor,
+                                                     std::uint32_t pending_calls_max) override;
+    void release_actor(ObjectId actor) noexcept override;
+
+    // The progress thread's answers.
+    void calls_done(const wire::CallsDone& done);
+    void answer_name(wire::AnswerName answer);
 
     [[nodiscard]] std::uint64_t run_id() const override { return config_.run_id; }
 
@@ -69,15 +88,33 @@ public:
     void report(rank::Event event);
 
 private:
-    class Blocked; // the calling task lends its CPUs while one of these lives
+    /// The calling task, if any, lends its CPUs from construction to destruction.
+    class Blocked {
+    public:
+        explicit Blocked(RankClient& client);
+        Blocked(const Blocked&) = delete;
+        Blocked& operator=(const Blocked&) = delete;
+        ~Blocked();
+
+    private:
+        RankClient& client_;
+        const detail::CurrentTask* task_;
+    };
 
     [[nodiscard]] ObjectId next_id(std::uint64_t count);
     bool post(LocalEvent event);
-    void check_feasible(const wire::TaskClass& task_class,
-                        const detail::FunctionEntry& function) const;
-    void check_members_fit(const wire::TaskClass& task_class,
-                           const detail::FunctionEntry& function) const;
-    void check_gang(const TaskOptions& options, const detail::FunctionEntry& function) const;
+    /// `what` it is about, in errors: "task train".
+    [[nodiscard]] wire::TaskClass classify(const detail::FunctionEntry& function,
+                                           const TaskOptions& options,
+                                           const std::string& what) const;
+    void check_feasible(const wire::TaskClass& task_class, const std::string& what) const;
+    void check_members_fit(const wire::TaskClass& task_class, const std::string& what) const;
+    void check_gang(const TaskOptions& options,
+                    const detail::FunctionEntry& function,
+                    const std::string& what) const;
+    void
+    claim_name(const std::string& name, const wire::NamedActor& actor, const std::string& what);
+    [[nodiscard]] wire::AnswerName ask_name(std::uint64_t request, rank::Event question);
     [[noreturn]] static void throw_ended();
 
     Config config_;
@@ -93,6 +130,9 @@ private:
     std::mutex ending_; ///< Guards the two sets, and orders posting against end().
     std::multiset<detail::FutureSlot*> waiting_slots_;
     std::multiset<detail::Watcher*> waiting_watchers_;
+
+    CallCounter calls_;
+    NameDesk names_;
 };
 
 } // namespace muster::runtime

@@ -37,8 +37,10 @@ EncodedTask ArgumentEncoder::take() {
     task.arguments = store(writer_.bytes());
     tasks_left_ -= tasks_left_ > 1 ? 1 : 0;
     task.dependencies = std::move(dependencies_);
+    task.actors = std::move(actors_);
     writer_.clear();
     dependencies_ = {};
+    actors_ = {};
     return task;
 }
 
@@ -48,7 +50,8 @@ void ArgumentEncoder::depend_on(const FutureBlock& block, ObjectId object) {
 }
 
 void ArgumentEncoder::move_to_store(std::size_t from) {
-    const Future<void> stored(client_.put(Buffer::copy_of(writer_.bytes().subspan(from))), 0);
+    const Future<void> stored(client_.put(Buffer::copy_of(writer_.bytes().subspan(from)), {}),
+                              0); // handles inside are held by the task
     // In place of the value and the kind before it, the name of the object that holds it.
     writer_.truncate(from - sizeof(ArgumentKind));
     encode(writer_, ArgumentKind::dependency);

@@ -3,6 +3,7 @@
 #include <muster/base/assert.hpp>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace muster::sched {
@@ -13,6 +14,7 @@ Scheduler::Scheduler(const Config& config)
       blocked_(static_cast<std::size_t>(config.world_size)),
       raw_busy_(static_cast<std::size_t>(config.world_size)),
       none_busy_(static_cast<std::size_t>(config.world_size)),
+      actors_(static_cast<std::size_t>(config.world_size)),
       reserved_(static_cast<std::size_t>(config.world_size)),
       contested_(static_cast<std::size_t>(config.world_size)) {
 }
@@ -144,6 +146,10 @@ void Scheduler::release(wire::ClassIndex index, Rank worker, std::uint64_t count
     Usage& usage = state.usage[static_cast<std::size_t>(muster::index(worker))];
     state.futile.erase(worker);
     usage.granted -= static_cast<std::int64_t>(count);
+    if (state.definition.actor) {
+        actors_[static_cast<std::size_t>(muster::index(worker))] -=
+            static_cast<std::int64_t>(count);
+    }
     state.granted_total -= static_cast<std::int64_t>(count);
     MUSTER_ASSERT(usage.granted >= usage.lent);
     if (usage.granted < usage.slots) {
@@ -152,8 +158,8 @@ void Scheduler::release(wire::ClassIndex index, Rank worker, std::uint64_t count
     // Tasks that lent their CPUs and took them back have left more slots than there are CPUs.
     while (state.definition.ranks == 0 &&
            usage.slots > std::max<std::int64_t>(usage.lent, 1) &&
-           state.definition.demand.cpus > Amount{} &&
-           !holds_more_than_cpus(state.definition.demand) &&
+           state.definition.demand.cpus > Amount{} && may_wait_ahead(state.definition) &&
+           actors_[static_cast<std::size_t>(muster::index(worker))] == 0 &&
            ranks_.at(worker).free.cpus < Amount{}) {
         change_slots(index, worker, -1);
     }
@@ -245,7 +251,9 @@ PlacementView Scheduler::view(const ClassState& state) const {
             state.usage,
             state.definition.demand,
             state.definition.placement,
-            config_.slots_per_class_and_rank_max,
+            // An actor keeps its slot for as long as it lives.
+            state.definition.actor ? std::numeric_limits<std::int64_t>::max()
+                                   : config_.slots_per_class_and_rank_max,
             reserved_};
 }
 
@@ -262,6 +270,10 @@ Scheduler::grant(wire::ClassIndex index, Rank worker, std::uint64_t count, wire:
     state.usage[static_cast<std::size_t>(muster::index(worker))].granted +=
         static_cast<std::int64_t>(range.count);
     state.granted_total += static_cast<std::int64_t>(range.count);
+    if (state.definition.actor) {
+        actors_[static_cast<std::size_t>(muster::index(worker))] +=
+            static_cast<std::int64_t>(range.count);
+    }
     note_surplus(state, worker);
     const LeaseId id = make_lease_id(config_.term, ++last_lease_);
     leases_.emplace(id, Lease{index, worker, range.count, 0});
@@ -286,7 +298,7 @@ void Scheduler::open_slots(wire::ClassIndex index, wire::Actions& actions) {
 }
 
 std::int64_t Scheduler::ahead_per_slot(const ClassState& state) const {
-    if (holds_more_than_cpus(state.definition.demand)) {
+    if (!may_wait_ahead(state.definition)) {
         return 0;
     }
     if (!state.task_time) {
@@ -337,7 +349,8 @@ void Scheduler::reserve(wire::ClassIndex index) {
     ClassState& state = classes_[index];
     const auto& definition = state.definition;
     const auto blocked = [&](Rank rank) {
-        return blocked_[static_cast<std::size_t>(muster::index(rank))] > 0;
+        const auto i = static_cast<std::size_t>(muster::index(rank));
+        return blocked_[i] > 0 || actors_[i] > 0;
     };
     if (!state.reserved.empty() && blocked(state.reserved.front())) {
         state.reserved.clear();

@@ -23,6 +23,11 @@ inline bool holds_more_than_cpus(const Resources& demand) {
     return demand.gpus > Amount{} || demand.memory > Amount{} || !demand.custom.empty();
 }
 
+/// Waiting tasks of the class may be leased to a rank beyond what it has room for.
+inline bool may_wait_ahead(const wire::TaskClass& definition) {
+    return !definition.actor && !holds_more_than_cpus(definition.demand);
+}
+
 /// The coordinator's state machine: which tasks run where.
 ///
 /// It sees ids, not tasks: ranges of ready tasks of a class (same function, demand, priority,
@@ -46,7 +51,8 @@ inline bool holds_more_than_cpus(const Resources& demand) {
 /// Order among waiting classes: priority, then nesting depth, then the age of the oldest ready
 /// range. A class that waits for more than any rank has free reserves one rank against the classes
 /// after it, so that large demands do not starve behind small ones. Never a rank where a task is
-/// blocked: that one may hold what the class waits for, and wait itself for a class after it.
+/// blocked: that one may hold what the class waits for, and wait itself for a class after it. For
+/// the same reason, and because actors may live long, never a rank that hosts an actor.
 ///
 /// Pure: no MPI, threads, clock or randomness; iterates in defined orders only.
 ///
@@ -167,7 +173,8 @@ private:
     std::vector<std::int64_t> blocked_;         ///< By rank: tasks that lent their CPUs.
     std::vector<bool> raw_busy_;                ///< By rank: hosts a gang that calls MPI.
     std::vector<bool> none_busy_;
-    std::vector<bool> reserved_; ///< By rank, within one dispatch().
+    std::vector<std::int64_t> actors_; ///< By rank: actors that live or are made there.
+    std::vector<bool> reserved_;       ///< By rank, within one dispatch().
     /// By rank, within one dispatch(): a class that goes first waits for it.
     std::vector<bool> contested_;
     bool contested_everywhere_ = false;

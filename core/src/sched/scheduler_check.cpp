@@ -33,8 +33,7 @@ void Scheduler::check_invariants() const {
         MUSTER_ASSERT(!state.order || waiting_.contains(*state.order));
         for (std::size_t r = 0; r < charged.size(); ++r) {
             const Usage& usage = state.usage[r];
-            MUSTER_ASSERT(usage.slots == usage.granted ||
-                          !holds_more_than_cpus(state.definition.demand));
+            MUSTER_ASSERT(usage.slots == usage.granted || may_wait_ahead(state.definition));
             MUSTER_ASSERT(state.surplus.contains(Rank{static_cast<std::int32_t>(r)}) ==
                           (usage.granted > usage.slots));
             MUSTER_ASSERT(0 <= usage.lent && usage.lent <= usage.slots &&

@@ -11,6 +11,19 @@ void Store::keep(ObjectId object, Buffer value) {
     }
 }
 
+wire::Outcome Store::settle(ObjectId object, Buffer value, std::size_t inline_bytes_max) {
+    wire::Outcome outcome;
+    outcome.size = value.size();
+    if (outcome.size > inline_bytes_max) {
+        outcome.kept = true;
+        outcome.holder = self_;
+        keep(object, std::move(value));
+    } else {
+        outcome.value = std::move(value);
+    }
+    return outcome;
+}
+
 const Buffer* Store::find(ObjectId object) const {
     const auto place = objects_.find(object);
     return place == objects_.end() ? nullptr : &place->second;

@@ -33,6 +33,8 @@ public:
     explicit Store(Rank self) : self_(self) {}
 
     void keep(ObjectId object, Buffer value);
+    /// The outcome of a value made here: kept if it is larger than `inline_bytes_max`.
+    [[nodiscard]] wire::Outcome settle(ObjectId object, Buffer value, std::size_t inline_bytes_max);
     [[nodiscard]] const Buffer* find(ObjectId object) const;
     void drop(const wire::Drop& message);
 

@@ -59,6 +59,38 @@ struct StopTask {
     TaskId task{};
 };
 
+/// A call that may run: of one actor they run one at a time, in this order.
+struct EnqueueCall {
+    ObjectId actor{};
+    std::uint32_t depth = 0;
+    ReadyTask call;
+};
+
+/// Remove this call if it has not started (event CallRemoved), else ask it to stop.
+struct StopCall {
+    ObjectId actor{};
+    TaskId call{};
+};
+
+/// Run the actor's destructor (event ActorDestroyed). It has no calls any more.
+struct DestroyActor {
+    ObjectId actor{};
+};
+
+/// Calls of this rank are done: as many fewer that the context has under way.
+struct CallsDone {
+    ObjectId actor{};
+    ObjectId context{};
+    std::uint32_t count = 0;
+};
+
+/// The answer to NameClaimed and ActorWanted.
+struct AnswerName {
+    std::uint64_t request = 0;
+    std::optional<NamedActor> actor; ///< Of ActorWanted: a handle of it is counted here.
+    std::vector<std::string> names;
+};
+
 /// A task that waited for a future has its CPUs again.
 struct ResumeTask {
     TaskId task{};
@@ -135,6 +167,11 @@ using Action = std::variant<SendMessage,
                             RevokeSlot,
                             TakeBackTasks,
                             StopTask,
+                            EnqueueCall,
+                            StopCall,
+                            DestroyActor,
+                            CallsDone,
+                            AnswerName,
                             ResumeTask,
                             ResolveFuture,
                             DeliverValue,

@@ -50,6 +50,9 @@ struct TaskClass {
     /// takes as many consecutive ids: its own first, which is also its first member's.
     std::int32_t ranks = 0;
     bool raw_mpi = false; ///< The gang calls MPI: each rank hosts one such at a time.
+    /// It makes an actor: what it demands stays taken until the actor is destroyed, and none is
+    /// leased ahead.
+    bool actor = false;
 
     /// Ids that one task of the class takes.
     [[nodiscard]] std::uint64_t stride() const {
@@ -350,6 +353,80 @@ struct GangFailed {
     FailureRecord failure;
 };
 
+// Actors. An actor is named by the task that makes it, which goes the way of every task; its owner
+// is the rank that spawned it, its host the rank that ran that task. See actor/README.md.
+
+struct ActorCall {
+    TaskSpec spec;
+    FunctionId function{};
+    ObjectId context{}; ///< Who calls; calls of one context run in the order sent.
+    std::uint32_t depth = 0;
+};
+
+/// Caller to host, directly. Answered by Finished, under no lease.
+struct ActorCalls {
+    ObjectId actor{};
+    std::vector<ActorCall> calls;
+};
+
+/// To the owner: a handle has come to this rank, which had none. Answered by ActorKnown.
+struct ActorBorrow {
+    ObjectId actor{};
+};
+
+struct ActorKnown {
+    ObjectId actor{};
+    bool gone = false;              ///< Destroyed, or about to be: the sender is not counted.
+    std::optional<Outcome> outcome; ///< Of the constructor, if it has ended; `holder` is the host.
+};
+
+/// From the owner to the ranks with handles: the constructor has ended.
+struct ActorPlaced {
+    ObjectId actor{};
+    Outcome outcome;
+};
+
+/// To the owner: the last handle on this rank is gone.
+struct ActorReleased {
+    ObjectId actor{};
+};
+
+/// Owner to host: no rank has a handle any more, and no call is under way.
+struct ActorDestroy {
+    ObjectId actor{};
+};
+
+/// What the coordinator knows of a named actor.
+struct NamedActor {
+    ObjectId actor{};
+    std::string class_name;
+    std::uint32_t pending_calls_max = 0;
+};
+
+/// Spawning rank to coordinator, before the actor is made. Answered by NameAnswer.
+struct NameClaim {
+    std::uint64_t request = 0;
+    std::string name;
+    NamedActor actor;
+};
+
+struct NameWanted {
+    std::uint64_t request = 0;
+    std::string name;
+};
+
+/// Who has the name now: after a claim that was granted, the claimant.
+struct NameAnswer {
+    std::uint64_t request = 0;
+    std::optional<NamedActor> actor;
+    std::vector<std::string> names; ///< If nobody has it: some that are taken, for the error.
+};
+
+struct NameFreed {
+    std::string name;
+    ObjectId actor{};
+};
+
 // Ending: the driver's rank says Shutdown; every rank falls silent (it only answers fetches), and
 // says Goodbye once its executors have stopped and its own fetches have ended; when all have, Leave
 // lets them close their transports together. No bulk transfer is under way then.
@@ -389,6 +466,16 @@ using Message = std::variant<Bid,
                              GangStarted,
                              GangWithdrawn,
                              GangFailed,
+                             ActorCalls,
+                             ActorBorrow,
+                             ActorKnown,
+                             ActorPlaced,
+                             ActorReleased,
+                             ActorDestroy,
+                             NameClaim,
+                             NameWanted,
+                             NameAnswer,
+                             NameFreed,
                              Shutdown,
                              Goodbye,
                              Leave>;

@@ -158,7 +158,7 @@ void Worker::fail(TaskId id,
     tasks_.erase(place);
 }
 
-void Worker::on_attempt_finished(AttemptFinished finished,
+bool Worker::on_attempt_finished(AttemptFinished finished,
                                  store::Store& store,
                                  wire::Actions& actions) {
     const auto place = tasks_.find(finished.task);
@@ -170,15 +170,13 @@ void Worker::on_attempt_finished(AttemptFinished finished,
     --state.queued;
     state.served = true;
     wire::Outcome outcome;
+    if (finished.ok && state.definition.actor) {
+        keep_actor(finished.task, task);
+        tasks_.erase(place);
+        return true;
+    }
     if (finished.ok) {
-        outcome.size = finished.value.size();
-        if (outcome.size > config_.inline_bytes_max) {
-            outcome.kept = true;
-            outcome.holder = config_.self;
-            store.keep(finished.task, std::move(finished.value));
-        } else {
-            outcome.value = std::move(finished.value);
-        }
+        outcome = store.settle(finished.task, std::move(finished.value), config_.inline_bytes_max);
     } else {
         outcome.kind = wire::Outcome::Kind::failed;
         outcome.failure = std::move(finished.failure);
@@ -192,6 +190,31 @@ void Worker::on_attempt_finished(AttemptFinished finished,
     leave_gang(task, finished.task, outcome, actions);
     report(task, finished.task, std::move(outcome), std::max(finished.busy, Duration{1}));
     tasks_.erase(place);
+    return false;
+}
+
+void Worker::keep_actor(ObjectId actor, const Task& task) {
+    ClassState& state = classes_[task.task_class];
+    MUSTER_ASSERT(state.slots > 0);
+    --state.slots;
+    ++state.actors;
+    actors_.emplace(actor, Actor{task.task_class, task.lease});
+    add(actor_cpus_, lendable(state.definition.demand));
+    wire::Outcome outcome;
+    outcome.holder = config_.self;
+    finished_[task.owner].push_back({actor, task.lease, std::move(outcome)});
+}
+
+void Worker::on_actor_destroyed(ObjectId actor) {
+    const auto place = actors_.find(actor);
+    MUSTER_ASSERT(place != actors_.end());
+    ClassState& state = classes_[place->second.task_class];
+    --state.actors;
+    add(free_, state.definition.demand);
+    subtract(actor_cpus_, lendable(state.definition.demand));
+    // Without the time it lived, which says nothing about the next constructor.
+    progress_[place->second.lease] = {place->second.lease, 1, Duration{}};
+    actors_.erase(place);
 }
 
 void Worker::on_slot_returned(wire::ClassIndex index) {
@@ -315,7 +338,9 @@ void Worker::resume_tasks(wire::Actions& actions) {
         Task& task = tasks_.at(resuming_.front());
         ClassState& state = classes_[task.task_class];
         const Resources cpus = lendable(state.definition.demand);
-        if (!fits(cpus, free_)) {
+        // An actor that came meanwhile may have them for as long as this task lives: it may be the
+        // one with the handle. So they share.
+        if (!fits(cpus, free_) && free_.cpus + actor_cpus_.cpus < cpus.cpus) {
             return;
         }
         subtract(free_, cpus);
@@ -429,6 +454,8 @@ void Worker::check_invariants() const {
     std::vector<std::uint32_t> queued(classes_.size());
     std::vector<std::uint32_t> fetching(classes_.size());
     std::vector<std::uint32_t> blocked(classes_.size());
+    Resources actor_cpus;
+    std::size_t actors = 0;
     for (const auto& [id, task] : tasks_) {
         const ClassState& state = classes_[task.task_class];
         if (task.missing > 0) {
@@ -449,13 +476,17 @@ void Worker::check_invariants() const {
         MUSTER_ASSERT(state.fetching.size() == fetching[c]);
         MUSTER_ASSERT(state.blocked == blocked[c]);
         MUSTER_ASSERT(state.revoking <= state.slots && state.blocked <= state.slots);
-        add(charged, state.definition.demand, state.slots);
+        add(charged, state.definition.demand, state.slots + state.actors);
+        add(actor_cpus, lendable(state.definition.demand), state.actors);
+        actors += state.actors;
     }
+    MUSTER_ASSERT(actors == actors_.size() && actor_cpus == actor_cpus_);
     Resources expected = config_.capacity;
     subtract(expected, charged);
     MUSTER_ASSERT(expected.cpus == free_.cpus && expected.gpus == free_.gpus &&
                   expected.memory == free_.memory);
-    MUSTER_ASSERT(free_.cpus >= Amount{} && free_.gpus >= Amount{} && free_.memory >= Amount{});
+    MUSTER_ASSERT(free_.cpus + actor_cpus_.cpus >= Amount{} && free_.gpus >= Amount{} &&
+                  free_.memory >= Amount{});
 }
 
 } // namespace muster::worker

@@ -44,14 +44,18 @@ struct AttemptFinished {
 /// result, its gang is over: this worker tells the ranks of all other members, and those stop
 /// theirs, so that nobody waits for it.
 ///
+/// A task that makes an actor leaves its slot to it: what it demanded stays taken until the actor
+/// is destroyed, and only then is the lease's end reported. Such slots are never revoked. A task
+/// that resumes may share the CPUs of actors that came to its rank while it was blocked.
+///
 /// A Recall may come before the tasks it is about, which take another way. Then the worker answers
 /// with none, and hands back what comes later and cannot start, until the class makes progress.
 ///
 /// Pure: no MPI, threads, clock or randomness.
 ///
 /// Invariants, checked by check_invariants():
-///   1. Free resources are the capacity, less the demands of all slots, plus what blocked tasks
-///      lent.
+///   1. Free resources are the capacity, less the demands of all slots and actors, plus what
+///      blocked tasks lent; never below zero, but for CPUs that tasks share with actors.
 ///   2. A class has at most as many slots as tasks that are queued, running or blocked, once
 ///      returned slots are counted.
 class Worker {
@@ -81,8 +85,11 @@ public:
                        const std::optional<Buffer>& value,
                        wire::Actions& actions);
 
-    void on_attempt_finished(AttemptFinished report, store::Store& store, wire::Actions& actions);
+    /// @return true if it made an actor, which lives here from now on.
+    bool on_attempt_finished(AttemptFinished report, store::Store& store, wire::Actions& actions);
     void on_slot_returned(wire::ClassIndex index);
+    /// Its destructor has run.
+    void on_actor_destroyed(ObjectId actor);
     /// The executors' answer to TakeBackTasks and StopTask: these tasks have not started and won't.
     /// Answers to TakeBackTasks come in the order of the orders.
     void on_taken_back(const std::vector<TaskId>& tasks, bool recalled, wire::Actions& actions);
@@ -101,8 +108,10 @@ public:
     /// Gangs whose last member here has ended since the last call.
     [[nodiscard]] std::vector<LeaseId> take_ended_gangs() { return std::exchange(ended_gangs_, {}); }
 
-    /// No task here and every resource free.
-    [[nodiscard]] bool idle() const { return tasks_.empty() && free_ == config_.capacity; }
+    /// No task or actor here and every resource free.
+    [[nodiscard]] bool idle() const {
+        return tasks_.empty() && actors_.empty() && free_ == config_.capacity;
+    }
 
     void check_invariants() const;
 
@@ -113,6 +122,7 @@ private:
         std::uint32_t slots = 0;
         std::uint32_t revoking = 0; ///< Slots asked back and not yet returned.
         std::uint32_t blocked = 0;  ///< Slots whose task waits for a future.
+        std::uint32_t actors = 0;   ///< That live here: each has what was its slot's.
         bool served = false;        ///< A task has ended since the last slot was granted.
         std::uint64_t turn = 0;     ///< Larger is later among equal classes.
         std::uint32_t owed = 0;     ///< Tasks that a Recall asked for before they were here.
@@ -122,8 +132,11 @@ private:
             return queued > slots && slots < slots_max;
         }
 
-        /// Slots that come back once they are revoked and their present task ends.
-        [[nodiscard]] std::uint32_t moving() const { return slots - blocked; }
+        /// Slots that come back once they are revoked and their present task ends. One in which an
+        /// actor is made may not.
+        [[nodiscard]] std::uint32_t moving() const {
+            return definition.actor ? 0 : slots - blocked;
+        }
     };
 
     struct Task {
@@ -141,6 +154,11 @@ private:
         std::vector<ObjectId> dependencies; ///< Of `ready`, by position; until it is queued.
     };
 
+    struct Actor {
+        wire::ClassIndex task_class = 0;
+        LeaseId lease{};
+    };
+
     struct Recalling {
         wire::ClassIndex task_class = 0;
         std::uint32_t count = 0;
@@ -155,6 +173,7 @@ private:
     [[nodiscard]] Order order_of(wire::ClassIndex index) const;
     void enqueue(Task& task, wire::Actions& actions);
     void report(const Task& task, TaskId id, wire::Outcome outcome, Duration busy);
+    void keep_actor(ObjectId actor, const Task& task);
     void fail(TaskId id,
               wire::FailureRecord::Kind kind,
               std::string message,
@@ -184,6 +203,8 @@ private:
     std::unordered_map<TaskId, Task> tasks_;
     std::map<LeaseId, std::vector<TaskId>> gangs_; ///< This rank's members, by gang.
     std::vector<LeaseId> ended_gangs_;
+    std::map<ObjectId, Actor> actors_;
+    Resources actor_cpus_; ///< Of all actors here.
     std::uint64_t last_turn_ = 0;
     std::deque<TaskId> resuming_;
     std::deque<Recalling> recalling_;  ///< In the order in which the executors answer.

@@ -2,6 +2,8 @@
 
 /// Everything that a program of tasks needs.
 
+#include <muster/core/actor.hpp>
+#include <muster/core/actor_pool.hpp>
 #include <muster/core/communicator.hpp>
 #include <muster/core/command_task.hpp>
 #include <muster/core/error.hpp>

@@ -30,6 +30,27 @@ struct TaskOptions {
     bool raw_mpi = false;
 };
 
+/// How an actor is to be made and where. Written with designated initialisers:
+///
+///     muster::spawn<Counter>({.name = "hits"}, 10)
+///
+/// Fields keep this order, and new ones are appended.
+struct ActorOptions {
+    /// Taken from its rank for as long as the actor lives. The default is none: an idle actor costs
+    /// no CPU, and its calls share its rank's cores with the tasks there. An actor with CPUs of its
+    /// own keeps them also while a call of it waits for a future.
+    Amount cpus = 0;
+    Amount gpus = 0;
+    Bytes memory{};
+    std::map<std::string, Amount> resources{};
+    std::int32_t priority = 0; ///< Of being made, among tasks; calls have none.
+    Placement placement{};
+    std::string name{}; ///< For find_actor(), errors and logs; unique among living actors.
+    /// Calls of one caller (the driver, a task, an actor) that are not done: with more, call()
+    /// waits. An actor's calls to itself are not counted.
+    std::uint32_t pending_calls_max = 100'000;
+};
+
 /// How a run is set up. Environment variables (MUSTER_*) win over these, so that a program can be
 /// set up differently from outside.
 struct RunOptions {

@@ -118,7 +118,11 @@ map(R&& range, const TaskOptions& options = {}) {
 template <class T>
 Future<T> put(const T& value) {
     check_serializable<T>();
-    return Future<T>(detail::current_client().put(to_buffer(value)), 0);
+    std::vector<ObjectId> actors; // whose handles are inside
+    Writer writer;
+    writer.set_context(&actors);
+    encode(writer, value);
+    return Future<T>(detail::current_client().put(writer.take(), std::move(actors)), 0);
 }
 
 } // namespace muster

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -25,6 +26,15 @@ namespace muster::detail {
 struct EncodedTask {
     Buffer arguments;
     std::vector<ObjectId> dependencies;
+    std::vector<ObjectId> actors{}; ///< Whose handles are inside the arguments.
+};
+
+class ActorBlock;
+
+/// A class whose objects are actors, as spawn() and find_actor() name it.
+struct ActorType {
+    const FunctionEntry& constructor;
+    const char* class_name; ///< Static storage.
 };
 
 /// What an executor hands to a task function's thunk, and gets back from it.
@@ -33,6 +43,8 @@ struct Invocation {
     std::span<const Buffer> dependencies;
     Buffer result;
     Communicator* communicator = nullptr; ///< A gang member's.
+    void* instance = nullptr;             ///< The actor whose method is called.
+    std::shared_ptr<void> made{};         ///< By a constructor: the actor.
 };
 
 /// The task that the calling thread runs; none in the driver.
@@ -43,6 +55,8 @@ struct CurrentTask {
     std::uint32_t depth = 0;
     std::stop_token stop_token;
     bool lends_cpus = true; ///< While it waits for a future.
+    /// In whose name it calls actors: the task itself, or the actor whose method it is.
+    ObjectId context{};
 };
 
 /// One rank's runtime as user threads see it. Thread-safe.
@@ -57,7 +71,8 @@ public:
     virtual std::shared_ptr<FutureBlock> submit(const FunctionEntry& function,
                                                 const TaskOptions& options,
                                                 std::vector<EncodedTask> tasks) = 0;
-    virtual std::shared_ptr<FutureBlock> put(Buffer value) = 0;
+    /// `actors`: whose handles are inside the value.
+    virtual std::shared_ptr<FutureBlock> put(Buffer value, std::vector<ObjectId> actors) = 0;
     virtual void cancel(ObjectId task) = 0;
 
     /// Waits until the slot is done and its bytes are here. A task that calls it lends its CPUs.
@@ -71,6 +86,21 @@ public:
     virtual void escape(ObjectId object) = 0;
     virtual std::shared_ptr<FutureBlock> borrow(ObjectId object) = 0;
     virtual void release(ObjectId object) noexcept = 0;
+
+    /// Throws Error if no rank could ever host it (infeasible), or its name is taken (usage).
+    virtual std::shared_ptr<ActorBlock>
+    spawn(const ActorType& type, const ActorOptions& options, EncodedTask arguments) = 0;
+    /// Waits while the calling context has too many calls of the actor under way.
+    virtual std::shared_ptr<FutureBlock>
+    call(const ActorBlock& actor, const FunctionEntry& method, EncodedTask arguments) = 0;
+    /// Throws Error (usage) if there is none of that name, or it is of another class.
+    virtual std::shared_ptr<ActorBlock> find_actor(const std::string& name,
+                                                   const char* class_name) = 0;
+    /// A handle's name leaves this rank inside a value that nobody watches, or came to it in one.
+    virtual void escape_actor(ObjectId actor) = 0;
+    virtual std::shared_ptr<ActorBlock> borrow_actor(ObjectId actor,
+                                                     std::uint32_t pending_calls_max) = 0;
+    virtual void release_actor(ObjectId actor) noexcept = 0;
 
     /// Random, the same on every rank: tells this run's futures from another's.
     [[nodiscard]] virtual std::uint64_t run_id() const = 0;

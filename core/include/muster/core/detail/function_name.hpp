@@ -84,4 +84,30 @@ constexpr const char* function_name() {
     return name_storage<F>.characters.data();
 }
 
+template <class T>
+constexpr const char* pretty_type() {
+    return __PRETTY_FUNCTION__;
+}
+
+template <class T>
+constexpr NameText readable_type_name() {
+    std::string_view text = pretty_type<T>();
+    constexpr std::string_view marker = "T = ";
+    text.remove_prefix(text.find(marker) + marker.size());
+    text.remove_suffix(text.size() - text.rfind(']'));
+    NameText name;
+    const bool is_clang = text.find("(anonymous namespace)::") != text.npos;
+    name.append_without(text, is_clang ? "(anonymous namespace)::" : "{anonymous}::");
+    return name;
+}
+
+template <class T>
+inline constexpr NameText type_name_storage = readable_type_name<T>();
+
+/// "Counter", "ns::Model<double>": static storage. Not unique: for people only.
+template <class T>
+constexpr const char* type_name() {
+    return type_name_storage<T>.characters.data();
+}
+
 } // namespace muster::detail

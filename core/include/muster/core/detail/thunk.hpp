@@ -144,7 +144,12 @@ class ArgumentEncoder {
 public:
     /// `tasks_expected` if it is known: many small tasks then share pieces of memory.
     explicit ArgumentEncoder(Client& client, std::size_t tasks_expected = 1)
-        : client_(client), tasks_left_(tasks_expected) {}
+        : client_(client), tasks_left_(tasks_expected) {
+        writer_.set_context(&actors_);
+    }
+
+    ArgumentEncoder(const ArgumentEncoder&) = delete;
+    ArgumentEncoder& operator=(const ArgumentEncoder&) = delete;
 
     template <class P, class A>
     void add(A&& argument) {
@@ -202,17 +207,21 @@ private:
     std::size_t chunk_used_ = 0;
     Writer writer_;
     std::vector<ObjectId> dependencies_;
+    std::vector<ObjectId> actors_; ///< The writer's context: handles put themselves here.
     /// Objects made by move_to_store: held until the tasks are submitted.
     std::vector<Future<void>> held_;
 };
 
+template <class... P, class... A>
+void encode_as(ArgumentEncoder& encoder, std::type_identity<std::tuple<P...>>, A&&... arguments) {
+    (encoder.template add<P>(std::forward<A>(arguments)), ...);
+}
+
 template <auto F, class... A>
 void encode_arguments(ArgumentEncoder& encoder, A&&... arguments) {
-    []<class... P>(ArgumentEncoder& to, std::type_identity<std::tuple<P...>>, auto&&... values) {
-        (to.template add<P>(std::forward<decltype(values)>(values)), ...);
-    }(encoder,
-      std::type_identity<typename FunctionTraits<F>::Parameters>{},
-      std::forward<A>(arguments)...);
+    encode_as(encoder,
+              std::type_identity<typename FunctionTraits<F>::Parameters>{},
+              std::forward<A>(arguments)...);
 }
 
 template <class T>
@@ -297,33 +306,38 @@ Buffer join_results(const std::vector<Buffer>& results) {
     return to_buffer(joined);
 }
 
+/// Calls `function` with the arguments decoded as values of P, and keeps what it returns.
+template <class Result, class... P, class F>
+void invoke_with(Invocation& call, std::type_identity<std::tuple<P...>>, F&& function) {
+    ArgumentDecoder decoder(call);
+    // Braces evaluate from left to right, which is the order of encoding.
+    std::tuple<std::remove_cvref_t<P>...> arguments{decoder.template next<P>()...};
+    if constexpr (std::is_void_v<Result>) {
+        std::apply(function, std::move(arguments));
+    } else {
+        call.result = to_buffer(std::apply(function, std::move(arguments)));
+    }
+}
+
 template <auto F>
 void invoke_function(Invocation& invocation) {
     using Signature = FunctionTraits<F>;
-    []<class... P>(Invocation& call, std::type_identity<std::tuple<P...>>) {
-        ArgumentDecoder decoder(call);
-        // Braces evaluate from left to right, which is the order of encoding.
-        std::tuple<std::remove_cvref_t<P>...> arguments{decoder.template next<P>()...};
-        const auto function = [&call](auto&&... values) -> decltype(auto) {
-            if constexpr (Signature::is_gang) {
-                return F(*call.communicator, std::forward<decltype(values)>(values)...);
-            } else {
-                return F(std::forward<decltype(values)>(values)...);
-            }
-        };
-        if constexpr (std::is_void_v<typename Signature::MemberResult>) {
-            std::apply(function, std::move(arguments));
-            if constexpr (Signature::is_gang) {
-                (void)gather_results(*call.communicator, {});
-            }
-        } else {
-            call.result = to_buffer(std::apply(function, std::move(arguments)));
-            if constexpr (Signature::is_gang) {
-                call.result = join_results<typename Signature::MemberResult>(
-                    gather_results(*call.communicator, std::move(call.result)));
-            }
+    constexpr std::type_identity<typename Signature::Parameters> parameters;
+    using Result = typename Signature::MemberResult;
+    if constexpr (Signature::is_gang) {
+        Communicator& communicator = *invocation.communicator;
+        invoke_with<Result>(invocation, parameters, [&](auto&&... values) -> decltype(auto) {
+            return F(communicator, std::forward<decltype(values)>(values)...);
+        });
+        auto results = gather_results(communicator, std::move(invocation.result));
+        if constexpr (!std::is_void_v<Result>) {
+            invocation.result = join_results<Result>(results);
         }
-    }(invocation, std::type_identity<typename Signature::Parameters>{});
+    } else {
+        invoke_with<Result>(invocation, parameters, [](auto&&... values) -> decltype(auto) {
+            return F(std::forward<decltype(values)>(values)...);
+        });
+    }
 }
 
 /// Registered before main() on every rank, because it is odr-used by every call of task<F>.

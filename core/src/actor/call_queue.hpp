@@ -1,0 +1,99 @@
+#pragma once
+
+#include <muster/base/ids.hpp>
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <vector>
+
+namespace muster::actor {
+
+/// Calls that may be sent to one host now.
+struct SendableCalls {
+    ObjectId actor{};
+    Rank host{};
+    std::vector<TaskId> calls;
+};
+
+/// Calls of one context of one actor that are done.
+struct DoneCalls {
+    ObjectId actor{};
+    ObjectId context{};
+    std::uint32_t count = 0;
+};
+
+/// The calls of actors that this rank has made and not sent: in which order they go, and how many
+/// at once.
+///
+/// Calls of one *context* (the driver, a task, or an actor whose method calls) to one actor are
+/// sent in the order made: one whose dependencies are not there yet holds back the later ones of
+/// its context, and nobody else's. Calls wait here until the actor is placed, and while as many are
+/// under way to it as its credits allow: so a slow actor costs its callers memory, not its host.
+///
+/// Pure: no MPI, threads, clock or randomness.
+///
+/// Invariants, checked by check_invariants():
+///   1. No more calls are under way to an actor than `under_way_max`.
+///   2. A context is in line exactly if its oldest unsent call is ready.
+class CallQueue {
+public:
+    struct Config {
+        std::uint32_t under_way_max = 512; ///< From this rank to one actor.
+        std::size_t batch_max = 128;       ///< In one message, and of one context before another.
+    };
+
+    explicit CallQueue(Config config) : config_(config) {}
+
+    /// A call was made: after all others of its context, whose ids are smaller.
+    void add(ObjectId actor, ObjectId context, TaskId call);
+
+    /// Its dependencies are there.
+    void ready(ObjectId actor, ObjectId context, TaskId call);
+
+    /// It has an outcome: after it was sent (this gives its credit back), or without being sent.
+    void done(ObjectId actor, ObjectId context, TaskId call);
+
+    /// Where calls of this actor are sent from now on.
+    void place(ObjectId actor, Rank host);
+
+    /// The unsent calls of the actor, all contexts.
+    [[nodiscard]] std::vector<TaskId> unsent(ObjectId actor) const;
+
+    /// True if the actor has calls here that are not done.
+    [[nodiscard]] bool knows(ObjectId actor) const { return targets_.contains(actor); }
+
+    /// The next batch to send; nothing if none may be sent. They count as sent.
+    [[nodiscard]] std::optional<SendableCalls> take_sendable();
+
+    /// What done() was told since the last call.
+    [[nodiscard]] std::vector<DoneCalls> take_done();
+
+    [[nodiscard]] bool empty() const { return targets_.empty(); }
+
+    void check_invariants() const;
+
+private:
+    /// One context's unsent calls in order, and whether each is ready.
+    using Lane = std::map<TaskId, bool>;
+
+    struct Target {
+        std::optional<Rank> host;
+        std::uint32_t under_way = 0;
+        std::map<ObjectId, Lane> lanes;
+        std::deque<ObjectId> line; ///< Contexts whose oldest call is ready, in turn.
+        bool active = false;       ///< It is in active_.
+    };
+
+    void line_up(ObjectId actor, Target& target, ObjectId context, const Lane& lane);
+    void activate(ObjectId actor, Target& target);
+    [[nodiscard]] bool may_send(const Target& target) const;
+
+    Config config_;
+    std::map<ObjectId, Target> targets_;
+    std::deque<ObjectId> active_; ///< Actors that may be sent something, in turn.
+    std::map<std::pair<ObjectId, ObjectId>, std::uint32_t> done_; ///< By actor and context.
+};
+
+} // namespace muster::actor

@@ -1,0 +1,249 @@
+#include "actor/host.hpp"
+
+#include <muster/base/assert.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace muster::actor {
+namespace {
+
+constexpr std::size_t outcomes_per_message_max = 512;
+
+} // namespace
+
+void Host::on_made(ObjectId actor) {
+    const bool is_new = actors_.try_emplace(actor).second;
+    MUSTER_ASSERT(is_new);
+}
+
+void Host::on_calls(Rank from,
+                    wire::ActorCalls message,
+                    store::Store& store,
+                    wire::Actions& actions) {
+    const auto where = actors_.find(message.actor);
+    MUSTER_ASSERT(where != actors_.end() && !where->second.ending);
+    Actor& actor = where->second;
+    for (auto& sent : message.calls) {
+        wire::TaskSpec& spec = sent.spec;
+        const auto [place, is_new] = calls_.try_emplace(spec.id);
+        MUSTER_ASSERT(is_new);
+        Call& call = place->second;
+        call.actor = message.actor;
+        call.caller = from;
+        call.function = sent.function;
+        call.lane = {from, sent.context};
+        call.depth = sent.depth;
+        call.ready = {spec.id,
+                      sent.function,
+                      spec.attempt,
+                      std::move(spec.arguments),
+                      std::vector<Buffer>(spec.dependencies.size())};
+        ++actor.calls;
+        for (std::size_t i = 0; i < spec.dependencies.size(); ++i) {
+            auto& dependency = spec.dependencies[i];
+            call.dependencies.push_back(dependency.object);
+            if (!dependency.kept) {
+                call.ready.dependencies[i] = std::move(dependency.value);
+            } else if (const Buffer* here = store.find(dependency.object)) {
+                call.ready.dependencies[i] = *here;
+            } else {
+                // The same object twice is one fetch with two waiters; each counts once.
+                ++call.missing;
+                store.fetch(dependency.object,
+                            dependency.holder,
+                            dependency.size,
+                            {true, spec.id},
+                            actions);
+            }
+        }
+        const auto lane = actor.lanes.find(call.lane);
+        if (call.missing == 0 && lane == actor.lanes.end()) {
+            enqueue(call, actions);
+        } else {
+            actor.lanes[call.lane].push_back(spec.id);
+        }
+    }
+}
+
+void Host::enqueue(Call& call, wire::Actions& actions) {
+    call.queued = true;
+    call.dependencies = {};
+    actions.push_back(wire::EnqueueCall{call.actor, call.depth, std::move(call.ready)});
+    call.ready = {};
+}
+
+void Host::advance_lane(Actor& actor, const Lane& lane, wire::Actions& actions) {
+    const auto place = actor.lanes.find(lane);
+    if (place == actor.lanes.end()) {
+        return;
+    }
+    auto& waiting = place->second;
+    while (!waiting.empty()) {
+        Call& first = calls_.at(waiting.front());
+        if (first.missing > 0) {
+            return;
+        }
+        waiting.pop_front();
+        enqueue(first, actions);
+    }
+    actor.lanes.erase(place);
+}
+
+bool Host::on_dependency(TaskId id,
+                         ObjectId object,
+                         const std::optional<Buffer>& value,
+                         wire::Actions& actions) {
+    const auto place = calls_.find(id);
+    if (place == calls_.end()) {
+        return false;
+    }
+    Call& call = place->second;
+    if (!value) {
+        fail_waiting(
+            id,
+            wire::FailureRecord::Kind::object_lost,
+            fmt::format("its argument, the result of {}, is not where it was kept any more",
+                        to_string(object)),
+            actions);
+        return true;
+    }
+    // One waiter, one position: the next one that is still open.
+    for (std::size_t i = 0; i < call.dependencies.size(); ++i) {
+        if (call.dependencies[i] == object && call.ready.dependencies[i].empty()) {
+            call.ready.dependencies[i] = *value;
+            --call.missing;
+            break;
+        }
+    }
+    if (call.missing == 0) {
+        advance_lane(actors_.at(call.actor), call.lane, actions);
+    }
+    return true;
+}
+
+bool Host::on_stop(const wire::Stop& message, wire::Actions& actions) {
+    const auto place = calls_.find(message.task);
+    if (place == calls_.end()) {
+        return false;
+    }
+    if (place->second.queued) {
+        actions.push_back(wire::StopCall{place->second.actor, message.task});
+    } else {
+        fail_waiting(
+            message.task, wire::FailureRecord::Kind::cancelled, "cancelled before it ran", actions);
+    }
+    return true;
+}
+
+void Host::on_call_finished(worker::AttemptFinished finished, store::Store& store) {
+    const auto place = calls_.find(finished.task);
+    MUSTER_ASSERT(place != calls_.end() && place->second.queued);
+    wire::Outcome outcome;
+    if (finished.ok) {
+        outcome = store.settle(finished.task, std::move(finished.value), config_.inline_bytes_max);
+    } else {
+        outcome.kind = wire::Outcome::Kind::failed;
+        outcome.failure = std::move(finished.failure);
+    }
+    report(finished.task, place->second, std::move(outcome));
+    calls_.erase(place);
+}
+
+void Host::on_call_removed(TaskId id) {
+    const auto place = calls_.find(id);
+    MUSTER_ASSERT(place != calls_.end() && place->second.queued);
+    report(id,
+           place->second,
+           failure(id,
+                   place->second.function,
+                   wire::FailureRecord::Kind::cancelled,
+                   "cancelled before it ran"));
+    calls_.erase(place);
+}
+
+void Host::report(TaskId id, const Call& call, wire::Outcome outcome) {
+    finished_[call.caller].push_back({id, LeaseId{}, std::move(outcome)});
+    Actor& actor = actors_.at(call.actor);
+    MUSTER_ASSERT(actor.calls > 0);
+    --actor.calls;
+}
+
+void Host::fail_waiting(TaskId id,
+                        wire::FailureRecord::Kind kind,
+                        std::string message,
+                        wire::Actions& actions) {
+    const auto place = calls_.find(id);
+    const Call call = std::move(place->second);
+    calls_.erase(place);
+    report(id, call, failure(id, call.function, kind, std::move(message)));
+    Actor& actor = actors_.at(call.actor);
+    auto& waiting = actor.lanes.at(call.lane);
+    waiting.erase(std::find(waiting.begin(), waiting.end(), id));
+    advance_lane(actor, call.lane, actions);
+}
+
+wire::Outcome Host::failure(TaskId id,
+                            FunctionId function,
+                            wire::FailureRecord::Kind kind,
+                            std::string message) const {
+    wire::FailureRecord record;
+    record.kind = kind;
+    record.message = std::move(message);
+    record.task = id;
+    record.function = function;
+    record.rank = config_.self;
+    record.host = config_.host;
+    wire::Outcome outcome;
+    outcome.kind = wire::Outcome::Kind::failed;
+    outcome.failure.push_back(std::move(record));
+    return outcome;
+}
+
+void Host::on_destroy(const wire::ActorDestroy& message, wire::Actions& actions) {
+    const auto place = actors_.find(message.actor);
+    MUSTER_ASSERT(place != actors_.end() && !place->second.ending && place->second.calls == 0);
+    place->second.ending = true;
+    actions.push_back(wire::DestroyActor{message.actor});
+}
+
+void Host::on_destroyed(ObjectId actor) {
+    const auto erased = actors_.erase(actor);
+    MUSTER_ASSERT(erased == 1);
+}
+
+void Host::flush(wire::Actions& actions) {
+    for (auto& [caller, outcomes] : finished_) {
+        for (std::size_t begin = 0; begin < outcomes.size(); begin += outcomes_per_message_max) {
+            const std::size_t end = std::min(outcomes.size(), begin + outcomes_per_message_max);
+            wire::Finished message;
+            message.tasks.assign(
+                std::make_move_iterator(outcomes.begin() + static_cast<std::ptrdiff_t>(begin)),
+                std::make_move_iterator(outcomes.begin() + static_cast<std::ptrdiff_t>(end)));
+            actions.push_back(wire::SendMessage{caller, std::move(message)});
+        }
+    }
+    finished_.clear();
+}
+
+void Host::check_invariants() const {
+    std::map<ObjectId, std::size_t> calls;
+    std::size_t in_lanes = 0;
+    for (const auto& [id, call] : calls_) {
+        ++calls[call.actor];
+        in_lanes += call.queued ? 0 : 1;
+        MUSTER_ASSERT(call.missing == 0 || !call.queued);
+    }
+    for (const auto& [id, actor] : actors_) {
+        MUSTER_ASSERT(actor.calls == calls[id]);
+        MUSTER_ASSERT(actor.calls == 0 || !actor.ending);
+        for (const auto& [lane, waiting] : actor.lanes) {
+            MUSTER_ASSERT(!waiting.empty() && calls_.at(waiting.front()).missing > 0);
+            in_lanes -= waiting.size();
+        }
+    }
+    MUSTER_ASSERT(in_lanes == 0);
+}
+
+} // namespace muster::actor

@@ -1,0 +1,106 @@
+#pragma once
+
+#include "store/store.hpp"
+#include "wire/actions.hpp"
+#include "worker/worker.hpp"
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace muster::actor {
+
+/// The calls of the actors that live on this rank.
+///
+/// A call is *fetching* until its dependencies are here, then *queued* with the executors, which
+/// run an actor's calls one at a time in the order queued. While a call fetches, later calls of the
+/// same context wait behind it; other contexts go ahead.
+///
+/// An actor is destroyed when its owner says so: nobody holds it then, so it has no calls here.
+///
+/// Pure: no MPI, threads, clock or randomness.
+///
+/// Invariants, checked by check_invariants():
+///   1. A call that waits in a lane stands behind one that is fetching, or is fetching itself.
+class Host {
+public:
+    struct Config {
+        Rank self{};
+        std::string host;
+        std::size_t inline_bytes_max = 1024; ///< Larger results are kept here, to be fetched.
+    };
+
+    explicit Host(const Config& config) : config_(config) {}
+
+    /// Its constructor has run here.
+    void on_made(ObjectId actor);
+    void on_calls(Rank from, wire::ActorCalls message, store::Store& store, wire::Actions& actions);
+
+    /// @return false if the call is not known here.
+    bool on_dependency(TaskId call,
+                       ObjectId object,
+                       const std::optional<Buffer>& value,
+                       wire::Actions& actions);
+    bool on_stop(const wire::Stop& message, wire::Actions& actions);
+
+    void on_call_finished(worker::AttemptFinished report, store::Store& store);
+    /// The executors' answer to StopCall: it has not started and won't.
+    void on_call_removed(TaskId call);
+    void on_destroy(const wire::ActorDestroy& message, wire::Actions& actions);
+    void on_destroyed(ObjectId actor);
+
+    /// Sends the results gathered since the last call.
+    void flush(wire::Actions& actions);
+
+    [[nodiscard]] std::size_t call_count() const { return calls_.size(); }
+
+    [[nodiscard]] bool empty() const { return calls_.empty() && actors_.empty(); }
+
+    void check_invariants() const;
+
+private:
+    using Lane = std::pair<Rank, ObjectId>; ///< A context, and the rank its calls come from.
+
+    struct Call {
+        ObjectId actor{};
+        Rank caller{};
+        FunctionId function{};
+        Lane lane;
+        std::uint32_t depth = 0;
+        std::uint32_t missing = 0;
+        bool queued = false;
+        wire::ReadyTask ready;              ///< Until it is queued.
+        std::vector<ObjectId> dependencies; ///< Of `ready`, by position; until it is queued.
+    };
+
+    struct Actor {
+        /// Calls that fetch, and those behind them.
+        std::map<Lane, std::deque<TaskId>> lanes;
+        std::size_t calls = 0;
+        bool ending = false;
+    };
+
+    void enqueue(Call& call, wire::Actions& actions);
+    /// Queues what stands first and has everything.
+    void advance_lane(Actor& actor, const Lane& lane, wire::Actions& actions);
+    void report(TaskId id, const Call& call, wire::Outcome outcome);
+    void fail_waiting(TaskId id,
+                      wire::FailureRecord::Kind kind,
+                      std::string message,
+                      wire::Actions& actions);
+    [[nodiscard]] wire::Outcome failure(TaskId id,
+                                        FunctionId function,
+                                        wire::FailureRecord::Kind kind,
+                                        std::string message) const;
+
+    Config config_;
+    std::map<ObjectId, Actor> actors_;
+    std::unordered_map<TaskId, Call> calls_;
+    std::map<Rank, std::vector<wire::TaskOutcome>> finished_; ///< By caller, until flush().
+};
+
+} // namespace muster::actor

@@ -1,0 +1,107 @@
+#pragma once
+
+#include "wire/actions.hpp"
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace muster::actor {
+
+/// Who has handles of which actor: what decides how long an actor lives.
+///
+/// Each rank counts what holds an actor there: handles, calls that are not done, and handles inside
+/// arguments and stored objects. The rank's first is told to the actor's owner (ActorBorrow) and
+/// its last one's end, too (ActorReleased). When the owner itself holds none and no rank has any,
+/// the actor is destroyed.
+///
+/// That no count falls to zero too early rests on one rule, which the caller of this object keeps:
+/// while gated(), nothing that ended on this rank is announced (no task as done, no future or
+/// handle as released). For a handle that comes to a rank comes out of something that holds the
+/// actor elsewhere (an argument, an object), and stays held until that end is announced; so the
+/// owner has counted this rank before the other hold can end. The scheme is that of
+/// acknowledged reference listing: Birrell, Evers, Nelson, Owicki and Wobber, Distributed Garbage
+/// Collection for Network Objects, SRC report 116, 1993.
+///
+/// Pure: no MPI, threads, clock or randomness.
+class References {
+public:
+    explicit References(Rank self) : self_(self) {}
+
+    void set_coordinator(Rank coordinator) { coordinator_ = coordinator; }
+
+    /// An actor of this rank is to be made, and the first handle is here.
+    void create(ObjectId actor, std::string name);
+
+    /// It will not be made after all: its name was taken. Nobody else has heard of it.
+    void forget(ObjectId actor);
+
+    /// One more hold: a handle that came out of a value, or a call or container made of one that is
+    /// here. The first of an actor of another rank is told to its owner.
+    void hold(ObjectId actor, wire::Actions& actions);
+
+    void release(ObjectId actor, wire::Actions& actions);
+
+    /// As hold(), for an actor that was found by name and may be gone: answers `request`.
+    void find(std::uint64_t request, const wire::NamedActor& actor, wire::Actions& actions);
+
+    /// The constructor of an actor of ours has ended.
+    void on_made(ObjectId actor, const wire::Outcome& outcome, wire::Actions& actions);
+
+    void on_borrow(Rank from, const wire::ActorBorrow& message, wire::Actions& actions);
+    void on_known(const wire::ActorKnown& message, wire::Actions& actions);
+    void on_placed(const wire::ActorPlaced& message);
+    void on_released(Rank from, const wire::ActorReleased& message, wire::Actions& actions);
+
+    /// A borrow has not been acknowledged.
+    [[nodiscard]] bool gated() const { return unacknowledged_ > 0; }
+
+    /// The constructor's, if this rank knows it.
+    [[nodiscard]] const wire::Outcome* outcome(ObjectId actor) const;
+
+    /// Actors whose constructor's outcome this rank has learnt.
+    [[nodiscard]] std::vector<ObjectId> take_placed() { return std::exchange(placed_, {}); }
+
+    /// Actors of ours that nobody holds any more: their host was told.
+    [[nodiscard]] std::vector<ObjectId> take_ended() { return std::exchange(ended_, {}); }
+
+    [[nodiscard]] bool has_news() const { return !placed_.empty() || !ended_.empty(); }
+
+    /// No actor is held here, and none of ours anywhere.
+    [[nodiscard]] bool empty() const { return entries_.empty(); }
+
+    /// Holds of the actor on this rank.
+    [[nodiscard]] std::uint64_t holds(ObjectId actor) const;
+
+    void check_invariants() const;
+
+private:
+    struct Entry {
+        std::uint64_t holds = 0;
+        std::optional<wire::Outcome> outcome;
+
+        // Of our own.
+        std::set<Rank> borrowers;
+        std::string name; ///< Empty: none, or freed.
+
+        // Of another rank's.
+        bool acknowledged = false;
+        std::vector<std::pair<std::uint64_t, wire::NamedActor>> finding;
+    };
+
+    [[nodiscard]] bool ours(ObjectId actor) const { return owner_of(actor) == self_; }
+
+    void free_name(ObjectId actor, Entry& entry, wire::Actions& actions);
+    void destroy_if_unheld(ObjectId actor, wire::Actions& actions);
+
+    Rank self_{};
+    Rank coordinator_{};
+    std::map<ObjectId, Entry> entries_;
+    std::uint64_t unacknowledged_ = 0;
+    std::vector<ObjectId> placed_;
+    std::vector<ObjectId> ended_;
+};
+
+} // namespace muster::actor

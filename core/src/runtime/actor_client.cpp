@@ -1,0 +1,178 @@
+// The part of RankClient that knows of actors.
+
+#include "runtime/rank_client.hpp"
+
+#include <muster/core/detail/actor_block.hpp>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace muster::runtime {
+namespace {
+
+// As the calls of an actor whose constructor failed say it.
+std::string describe(const std::string& name, const char* class_name) {
+    return name.empty() ? fmt::format("actor ({})", class_name)
+                        : fmt::format("actor {} ({})", name, class_name);
+}
+
+} // namespace
+
+std::shared_ptr<detail::ActorBlock> RankClient::spawn(const detail::ActorType& type,
+                                                      const ActorOptions& options,
+                                                      detail::EncodedTask arguments) {
+    if (ended()) {
+        throw_ended();
+    }
+    const std::string what = describe(options.name, type.class_name);
+    owner::Submission submission;
+    submission.task_class = classify(type.constructor,
+                                     {.cpus = options.cpus,
+                                      .gpus = options.gpus,
+                                      .memory = options.memory,
+                                      .resources = options.resources,
+                                      .priority = options.priority,
+                                      .placement = options.placement},
+                                     what);
+    submission.task_class.actor = true;
+    if (options.pending_calls_max == 0) {
+        throw Error(what + ": pending_calls_max is 0, so it could never be called",
+                    ErrorCode::usage);
+    }
+    submission.name = what;
+    submission.first = next_id(1);
+    if (!options.name.empty()) {
+        claim_name(
+            options.name, {submission.first, type.class_name, options.pending_calls_max}, what);
+    }
+    for (const ObjectId actor : arguments.actors) {
+        submission.actors.emplace_back(0, actor);
+    }
+    submission.tasks.push_back({std::move(arguments.arguments), std::move(arguments.dependencies)});
+    const ObjectId actor = submission.first;
+    if (!post(rank::Event{rank::TasksSubmitted{std::move(submission)}})) {
+        throw_ended();
+    }
+    return std::make_shared<detail::ActorBlock>(
+        shared_from_this(), actor, options.pending_calls_max);
+}
+
+void RankClient::claim_name(const std::string& name,
+                            const wire::NamedActor& actor,
+                            const std::string& what) {
+    const std::uint64_t request = names_.next_request();
+    const auto answer = ask_name(request, rank::NameClaimed{request, name, actor});
+    if (answer.actor && answer.actor->actor != actor.actor) {
+        throw Error(fmt::format("{} cannot be spawned: the name is taken by an actor of class {} "
+                                "({}, spawned by {}); find_actor() finds it, and its name is free "
+                                "once its last handle is gone",
+                                what,
+                                answer.actor->class_name,
+                                to_string(answer.actor->actor),
+                                to_string(owner_of(answer.actor->actor))),
+                    ErrorCode::usage);
+    }
+}
+
+wire::AnswerName RankClient::ask_name(std::uint64_t request, rank::Event question) {
+    const Blocked blocked(*this);
+    post(std::move(question));
+    auto answer = names_.wait(request);
+    if (!answer) {
+        throw_ended();
+    }
+    return std::move(*answer);
+}
+
+std::shared_ptr<detail::ActorBlock> RankClient::find_actor(const std::string& name,
+                                                           const char* class_name) {
+    if (ended()) {
+        throw_ended();
+    }
+    const std::uint64_t request = names_.next_request();
+    const auto answer = ask_name(request, rank::ActorWanted{request, name});
+    if (!answer.actor) {
+        throw Error(fmt::format("no living actor is named \"{}\"; {}",
+                                name,
+                                answer.names.empty()
+                                    ? "no other has a name, either"
+                                    : fmt::format("there are: {}", fmt::join(answer.names, ", "))),
+                    ErrorCode::usage);
+    }
+    auto block = std::make_shared<detail::ActorBlock>(
+        shared_from_this(), answer.actor->actor, answer.actor->pending_calls_max);
+    if (answer.actor->class_name != class_name) {
+        throw Error(fmt::format("the actor named \"{}\" is of class {}, not {}",
+                                name,
+                                answer.actor->class_name,
+                                class_name),
+                    ErrorCode::usage);
+    }
+    return block;
+}
+
+std::shared_ptr<detail::FutureBlock> RankClient::call(const detail::ActorBlock& actor,
+                                                      const detail::FunctionEntry& method,
+                                                      detail::EncodedTask arguments) {
+    if (ended()) {
+        throw_ended();
+    }
+    owner::Submission submission;
+    submission.task_class.function = functions_.id_of(method);
+    submission.call = owner::CallTarget{actor.actor(), ObjectId{}};
+    if (const auto* caller = detail::current_task()) {
+        submission.task_class.depth = caller->depth + 1;
+        submission.call->context = caller->context;
+    }
+    const ObjectId context = submission.call->context;
+    // An actor that waited for its own calls to be done would wait for ever.
+    const std::uint32_t max =
+        context == actor.actor() ? ~std::uint32_t{0} : actor.pending_calls_max();
+    if (!calls_.begin(actor.actor(), context, max)) {
+        const Blocked blocked(*this);
+        if (!calls_.wait(actor.actor(), context, max)) {
+            throw_ended();
+        }
+    }
+    for (const ObjectId contained : arguments.actors) {
+        submission.actors.emplace_back(0, contained);
+    }
+    submission.tasks.push_back({std::move(arguments.arguments), std::move(arguments.dependencies)});
+    submission.first = next_id(1);
+    auto block = std::make_shared<detail::FutureBlock>(shared_from_this(), submission.first, 1);
+    submission.futures = block;
+    if (!post(rank::Event{rank::TasksSubmitted{std::move(submission)}})) {
+        throw_ended();
+    }
+    return block;
+}
+
+void RankClient::escape_actor(ObjectId actor) {
+    post(rank::Event{rank::ActorEscaped{actor}});
+}
+
+std::shared_ptr<detail::ActorBlock> RankClient::borrow_actor(ObjectId actor,
+                                                             std::uint32_t pending_calls_max) {
+    if (!post(rank::Event{rank::ActorBorrowed{actor}})) {
+        throw_ended();
+    }
+    return std::make_shared<detail::ActorBlock>(shared_from_this(), actor, pending_calls_max);
+}
+
+void RankClient::release_actor(ObjectId actor) noexcept {
+    try {
+        post(rank::Event{rank::ActorReleased{actor}});
+    } catch (...) {
+        // Out of memory: the actor lives until the run ends.
+    }
+}
+
+void RankClient::calls_done(const wire::CallsDone& done) {
+    calls_.done(done.actor, done.context, done.count);
+}
+
+void RankClient::answer_name(wire::AnswerName answer) {
+    names_.answer(std::move(answer));
+}
+
+} // namespace muster::runtime
