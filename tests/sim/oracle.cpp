@@ -130,7 +130,7 @@ void Oracle::check_actors() const {
             require(truth.cancel_requested || !this->truth(*truth.actor).ended_ok ||
                         std::any_of(truth.dependencies.begin(),
                                     truth.dependencies.end(),
-                                    [&](ObjectId one) { return !this->truth(one).ended_ok; }),
+                                    [&](ObjectId one) { return failed(one); }),
                     about(object, "is a call that never ran"));
         }
         if (truth.makes_actor && truth.ended_ok && pinned_.empty()) {

@@ -47,7 +47,8 @@ void Owner::submit(Submission submission, wire::Actions& actions) {
     block.futures = std::move(submission.futures);
     block.call = submission.call;
     for (const auto& [position, actor] : submission.actors) {
-        contained_[advance(submission.first, position)].push_back(actor);
+        contained_[advance(submission.first, position * block.task_class.stride())].push_back(
+            actor);
     }
     block.live = submission.tasks.size();
     block.items.resize(submission.tasks.size());
