@@ -513,14 +513,14 @@ private:
     /// An actor that others look for by name while its only handle goes.
     void add_last_minute_finds(Program& program) {
         const std::string name = any_name();
+        const std::size_t count = std::min<std::size_t>(8, budget_);
+        budget_ -= count;
         auto finder = std::make_shared<Program>();
         finder->steps.emplace_back(
             Compute{log_uniform(random_, microseconds{1}, microseconds{50})});
         finder->steps.emplace_back(FindActor{name});
         finder->steps.emplace_back(Call{latest, method(), {method_program(3), {}, {}, 0}});
         const auto& kind = cpu_kinds_[random_.below(cpu_kinds_.size())];
-        const std::size_t count = std::min<std::size_t>(8, budget_);
-        budget_ -= count;
         auto nothing = std::make_shared<Program>();
         program.steps.emplace_back(Spawn{actor_kinds_.front(), {nothing, {}, {}, 0}, name});
         program.steps.emplace_back(

@@ -114,13 +114,15 @@ std::shared_ptr<detail::ActorBlock> RankClient::find_actor(const std::string& na
 std::shared_ptr<detail::FutureBlock> RankClient::call(const detail::ActorBlock& actor,
                                                       const detail::FunctionEntry& method,
                                                       detail::EncodedTask arguments) {
-    if (ended()) {
+    const auto* const caller = detail::current_task();
+    const bool must_not_throw = caller != nullptr && caller->in_destructor;
+    if (ended() && !must_not_throw) {
         throw_ended();
     }
     owner::Submission submission;
     submission.task_class.function = functions_.id_of(method);
     submission.call = owner::CallTarget{actor.actor(), ObjectId{}};
-    if (const auto* caller = detail::current_task()) {
+    if (caller != nullptr) {
         submission.task_class.depth = caller->depth + 1;
         submission.call->context = caller->context;
     }
@@ -130,7 +132,7 @@ std::shared_ptr<detail::FutureBlock> RankClient::call(const detail::ActorBlock& 
         context == actor.actor() ? ~std::uint32_t{0} : actor.pending_calls_max();
     if (!calls_.begin(actor.actor(), context, max)) {
         const Blocked blocked(*this);
-        if (!calls_.wait(actor.actor(), context, max)) {
+        if (!calls_.wait(actor.actor(), context, max) && !must_not_throw) {
             throw_ended();
         }
     }
@@ -142,7 +144,10 @@ std::shared_ptr<detail::FutureBlock> RankClient::call(const detail::ActorBlock& 
     auto block = std::make_shared<detail::FutureBlock>(shared_from_this(), submission.first, 1);
     submission.futures = block;
     if (!post(rank::Event{rank::TasksSubmitted{std::move(submission)}})) {
-        throw_ended();
+        if (!must_not_throw) {
+            throw_ended();
+        }
+        block->slot(0).state.store(detail::SlotState::abandoned, std::memory_order_release);
     }
     return block;
 }

@@ -221,9 +221,11 @@ void ExecutorPool::work() {
         } else if (ending_actors_) {
             ending_actors_ = false;
             --idle_threads_;
+            ++actors_running_;
             for (const ObjectId actor : mailboxes_.all()) {
                 run_destructor(lock, actor);
             }
+            --actors_running_;
             ++idle_threads_;
             leave_if_stopped(lock);
         } else {
@@ -280,8 +282,9 @@ void ExecutorPool::run_actor(std::unique_lock<std::mutex>& lock) {
 void ExecutorPool::run_destructor(std::unique_lock<std::mutex>& lock, ObjectId actor) {
     auto& running = running_[actor];
     running.function = mailboxes_.constructor(actor);
-    const detail::CurrentTask current{
+    detail::CurrentTask current{
         actor, running.function, 1, 0, running.stop_source.get_token(), false, actor};
+    current.in_destructor = true;
     auto instance = mailboxes_.destroy(actor);
     lock.unlock();
     {

@@ -23,8 +23,9 @@ namespace muster {
 ///
 /// A handle: copying it is cheap. It may be an argument of tasks and calls, part of any value that
 /// travels, and of objects stored by put(). The actor is destroyed (its destructor runs, on its
-/// rank) when no handle is left on any rank and all calls are done; at the end of the run at the
-/// latest. A handle inside a task's or a call's *result* keeps it until the run ends.
+/// rank) when no handle is left on any rank and all calls are done; at the latest when the run has
+/// ended, and then what the destructor calls is dropped. A handle inside a task's or a call's
+/// *result* keeps its actor until the run ends.
 ///
 /// Calls run one at a time, so the class needs no locks. Those of one *caller* (the driver, a task,
 /// another actor) run in the order made: a call whose arguments are not there yet holds back the

@@ -57,6 +57,7 @@ struct CurrentTask {
     bool lends_cpus = true; ///< While it waits for a future.
     /// In whose name it calls actors: the task itself, or the actor whose method it is.
     ObjectId context{};
+    bool in_destructor = false; ///< Of an actor, which must not throw.
 };
 
 /// One rank's runtime as user threads see it. Thread-safe.

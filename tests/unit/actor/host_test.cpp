@@ -1,0 +1,127 @@
+#include "actions.hpp"
+#include "actor/host.hpp"
+
+#include <gtest/gtest.h>
+
+namespace muster::actor {
+namespace {
+
+using testing::orders;
+using testing::sent;
+
+constexpr ObjectId actor = make_object_id(Rank{0}, 1);
+constexpr ObjectId driver{};
+constexpr ObjectId other = make_object_id(Rank{2}, 50);
+
+/// An actor on rank 1, called by rank 2; rank 3 keeps values.
+class HostOfOneActor : public ::testing::Test {
+protected:
+    HostOfOneActor() { host.on_made(actor); }
+
+    static TaskId call(std::uint64_t number) { return make_object_id(Rank{2}, number); }
+
+    static ObjectId stored() { return make_object_id(Rank{3}, 1); }
+
+    void send(std::uint64_t number, ObjectId context = driver, bool fetches = false) {
+        wire::ActorCall sent{{call(number), 1, {}, {}}, FunctionId{7}, context, 1};
+        if (fetches) {
+            sent.spec.dependencies.push_back({stored(), {}, 5000, true, Rank{3}});
+        }
+        host.on_calls(Rank{2}, {actor, {sent}}, store, actions);
+        host.check_invariants();
+    }
+
+    void finish(std::uint64_t number, std::size_t bytes = 0) {
+        host.on_call_finished({call(number), true, testing::bytes(bytes), {}, Duration{1}}, store);
+        host.check_invariants();
+    }
+
+    /// The calls handed to the executors since the last call.
+    std::vector<TaskId> queued() {
+        std::vector<TaskId> calls;
+        for (const auto& order : orders<wire::EnqueueCall>(std::exchange(actions, {}))) {
+            EXPECT_EQ(order.actor, actor);
+            calls.push_back(order.call.id);
+        }
+        return calls;
+    }
+
+    std::vector<wire::TaskOutcome> results() {
+        wire::Actions flushed;
+        host.flush(flushed);
+        std::vector<wire::TaskOutcome> outcomes;
+        for (const auto& [to, message] : sent<wire::Finished>(flushed)) {
+            EXPECT_EQ(to, Rank{2});
+            outcomes.insert(outcomes.end(), message.tasks.begin(), message.tasks.end());
+        }
+        return outcomes;
+    }
+
+    Host host{{.self = Rank{1}, .host = "host"}};
+    store::Store store{Rank{1}};
+    wire::Actions actions;
+};
+
+using Calls = std::vector<TaskId>;
+
+TEST_F(HostOfOneActor, QueuesCallsAsTheyComeAndSendsResults) {
+    send(1);
+    send(2, other);
+    EXPECT_EQ(queued(), (Calls{call(1), call(2)}));
+    finish(1, 10);
+    finish(2, 5000);
+    const auto outcomes = results();
+    ASSERT_EQ(outcomes.size(), 2U);
+    EXPECT_EQ(outcomes[0].lease, LeaseId{});
+    EXPECT_FALSE(outcomes[0].outcome.kept);
+    EXPECT_TRUE(outcomes[1].outcome.kept);
+    EXPECT_EQ(outcomes[1].outcome.holder, Rank{1});
+    EXPECT_EQ(store.object_count(), 1U);
+}
+
+TEST_F(HostOfOneActor, ACallThatFetchesHoldsBackItsContextOnly) {
+    send(1, driver, true);
+    send(2);
+    send(3, other);
+    EXPECT_EQ(queued(), Calls{call(3)});
+    EXPECT_TRUE(host.on_dependency(call(1), stored(), testing::bytes(5000), actions));
+    host.check_invariants();
+    EXPECT_EQ(queued(), (Calls{call(1), call(2)}));
+}
+
+TEST_F(HostOfOneActor, ALostArgumentFailsTheCallAndLetsTheLaterOnesGo) {
+    send(1, driver, true);
+    send(2);
+    actions.clear();
+    EXPECT_TRUE(host.on_dependency(call(1), stored(), std::nullopt, actions));
+    EXPECT_EQ(queued(), Calls{call(2)});
+    const auto outcomes = results();
+    ASSERT_EQ(outcomes.size(), 1U);
+    EXPECT_EQ(outcomes[0].outcome.failure.front().kind, wire::FailureRecord::Kind::object_lost);
+}
+
+TEST_F(HostOfOneActor, StopsACallWhereverItIs) {
+    send(1, driver, true);
+    send(2);
+    send(3, other);
+    actions.clear();
+    EXPECT_TRUE(host.on_stop({call(1), LeaseId{}}, actions));
+    EXPECT_EQ(queued(), Calls{call(2)});
+    EXPECT_TRUE(host.on_stop({call(3), LeaseId{}}, actions));
+    EXPECT_EQ(orders<wire::StopCall>(actions).size(), 1U);
+    host.on_call_removed(call(3));
+    EXPECT_EQ(results().size(), 2U);
+    EXPECT_FALSE(host.on_stop({call(3), LeaseId{}}, actions));
+}
+
+TEST_F(HostOfOneActor, IsEmptyOnceTheDestructorHasRun) {
+    send(1);
+    finish(1);
+    host.on_destroy({actor}, actions);
+    EXPECT_EQ(orders<wire::DestroyActor>(actions).size(), 1U);
+    host.on_destroyed(actor);
+    EXPECT_TRUE(host.empty());
+}
+
+} // namespace
+} // namespace muster::actor
