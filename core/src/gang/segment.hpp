@@ -78,7 +78,8 @@ private:
 /// Collective: the members' common segment, made by member 0 and announced through the channel.
 /// Null on all members if one cannot map it, which member 0 logs.
 /// @throws Error if the gang has ended.
-std::shared_ptr<Segment> share_segment(int self,
+std::shared_ptr<Segment> share_segment(std::uint64_t gang,
+                                       int self,
                                        std::span<const Member> members,
                                        std::uint64_t chunk_bytes,
                                        Channel& channel,
