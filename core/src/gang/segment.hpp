@@ -16,7 +16,7 @@ namespace muster::gang {
 struct SegmentLayout {
     static constexpr std::uint64_t chunk_bytes_default = 256 << 10;
     /// What a meeting carries of all members together.
-    static constexpr std::uint64_t carried_bytes = 64 << 10;
+    static constexpr std::uint64_t carried_bytes = 32 << 10;
     /// Chunks under way at once; see SharedEngine on why not fewer.
     static constexpr std::uint64_t depth = 4;
 
