@@ -277,7 +277,8 @@ std::unique_ptr<gang::Engine> CommunicatorState::make_engine() {
     if (size() > 1 && is_one_node && setup_.shared_memory) {
         auto segment = setup_.segment;
         if (!segment) {
-            segment = gang::share_segment(self(),
+            segment = gang::share_segment(setup_.id,
+                                          self(),
                                           members,
                                           setup_.piece_bytes > 0
                                               ? setup_.piece_bytes

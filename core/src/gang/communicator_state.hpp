@@ -23,7 +23,8 @@ namespace muster::detail {
 /// is under way, else on a thread of its own, which the first asynchronous one starts. Messages
 /// between members do not queue.
 ///
-/// Threads: one of the member's at a time, except abort(), which is for any.
+/// Threads: one of the member's at a time, except abort(), which is for any that keeps the state
+/// alive meanwhile.
 class CommunicatorState : public std::enable_shared_from_this<CommunicatorState> {
 public:
     explicit CommunicatorState(gang::Setup setup);

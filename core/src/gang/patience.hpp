@@ -8,7 +8,8 @@ namespace muster::gang {
 
 /// How to wait for another member: a few microseconds without giving up the core, for members with
 /// a core each; then yielding, so that members that share a core get on; then sleeping, for members
-/// that are late by more than a wake-up costs.
+/// that are late by more than a wake-up costs. On a crowded core a yield takes long, so that sleep
+/// comes after few: who is woken gets the core sooner than who stood in line for it.
 class Patience {
 public:
     /// A sleep ends after this even if nobody wakes: whoever forgot costs this much.
@@ -16,16 +17,21 @@ public:
 
     /// Passes a little time. False: better sleep now.
     bool pass() {
-        ++turns_;
-        if (turns_ <= spins) {
+        if (spins_ < spins_max) {
+            ++spins_;
             pause();
             return true;
         }
-        if (turns_ <= spins + yields) {
-            sched_yield();
-            return true;
+        const auto now = std::chrono::steady_clock::now();
+        if (spins_ == spins_max) {
+            ++spins_;
+            tired_ = now + yielding;
         }
-        return false;
+        if (now >= tired_) {
+            return false;
+        }
+        sched_yield();
+        return true;
     }
 
 private:
@@ -37,9 +43,11 @@ private:
 #endif
     }
 
-    static constexpr int spins = 200;
-    static constexpr int yields = 500;
-    int turns_ = 0;
+    static constexpr int spins_max = 200;
+    static constexpr std::chrono::microseconds yielding{200};
+
+    int spins_ = 0;
+    std::chrono::steady_clock::time_point tired_{};
 };
 
 } // namespace muster::gang

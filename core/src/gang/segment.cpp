@@ -164,15 +164,17 @@ constexpr Tag tag_invitation = tag_of_segments;
 constexpr Tag tag_answer = tag_of_segments + 1;
 constexpr Tag tag_verdict = tag_of_segments + 2;
 
-std::shared_ptr<Segment> invite(std::span<const Member> members,
+std::shared_ptr<Segment> invite(std::uint64_t gang,
+                                std::span<const Member> members,
                                 const SegmentLayout& layout,
                                 Channel& channel,
                                 const Ending& ending) {
     Invitation invitation;
     invitation.process = static_cast<std::int32_t>(getpid());
-    invitation.nonce = mix64(
-        static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count()) ^
-        (static_cast<std::uint64_t>(invitation.process) << 40));
+    invitation.nonce =
+        mix64(gang ^ mix64(static_cast<std::uint64_t>(
+                               std::chrono::steady_clock::now().time_since_epoch().count()) ^
+                           (static_cast<std::uint64_t>(invitation.process) << 40)));
     std::shared_ptr<Segment> segment = Segment::make(layout, invitation.nonce);
     invitation.fd = segment ? segment->fd() : -1;
     invitation.error = segment ? 0 : errno;
@@ -225,13 +227,15 @@ accept(const SegmentLayout& layout, Channel& channel, const Ending& ending) {
 
 } // namespace
 
-std::shared_ptr<Segment> share_segment(int self,
+std::shared_ptr<Segment> share_segment(std::uint64_t gang,
+                                       int self,
                                        std::span<const Member> members,
                                        std::uint64_t chunk_bytes,
                                        Channel& channel,
                                        const Ending& ending) {
     const SegmentLayout layout(static_cast<int>(members.size()), chunk_bytes);
-    return self == 0 ? invite(members, layout, channel, ending) : accept(layout, channel, ending);
+    return self == 0 ? invite(gang, members, layout, channel, ending)
+                     : accept(layout, channel, ending);
 }
 
 } // namespace muster::gang

@@ -16,7 +16,7 @@ namespace muster::gang {
 struct SegmentLayout {
     static constexpr std::uint64_t chunk_bytes_default = 256 << 10;
     /// What a meeting carries of all members together.
-    static constexpr std::uint64_t carried_bytes = 64 << 10;
+    static constexpr std::uint64_t carried_bytes = 32 << 10;
     /// Chunks under way at once; see SharedEngine on why not fewer.
     static constexpr std::uint64_t depth = 4;
 
@@ -78,7 +78,8 @@ private:
 /// Collective: the members' common segment, made by member 0 and announced through the channel.
 /// Null on all members if one cannot map it, which member 0 logs.
 /// @throws Error if the gang has ended.
-std::shared_ptr<Segment> share_segment(int self,
+std::shared_ptr<Segment> share_segment(std::uint64_t gang,
+                                       int self,
                                        std::span<const Member> members,
                                        std::uint64_t chunk_bytes,
                                        Channel& channel,

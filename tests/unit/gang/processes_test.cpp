@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -23,8 +24,9 @@ namespace {
 
 using Body = std::function<bool(Communicator&)>;
 
-// In a child. True if the member did what the body asks of it.
-bool run_member(int self, int n, test::SocketMesh& mesh, const Body& body) {
+// In a child, which ends well if the member did what the body asks of it. It ends here: what the
+// channel's thread still uses is not taken from under it.
+[[noreturn]] void run_member(int self, int n, test::SocketMesh& mesh, const Body& body) {
     std::shared_ptr<detail::CommunicatorState> state;
     std::mutex mutex; // Guards `state` until it is there.
     std::unique_lock lock(mutex);
@@ -41,9 +43,14 @@ bool run_member(int self, int n, test::SocketMesh& mesh, const Body& body) {
     state = std::make_shared<detail::CommunicatorState>(setup);
     lock.unlock();
     Communicator communicator(state);
-    const bool is_well = body(communicator);
+    bool is_well = false;
+    try {
+        is_well = body(communicator);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "member %d: %s\n", self, error.what());
+    }
     channel->say_goodbye();
-    return is_well;
+    ::_exit(is_well ? 0 : 1);
 }
 
 // How each member's process ended, as waitpid() says it.
@@ -53,13 +60,7 @@ std::vector<int> run_processes(int n, const Body& body) {
     for (int member = 0; member < n; ++member) {
         const pid_t process = ::fork();
         if (process == 0) {
-            bool is_well = false;
-            try {
-                is_well = run_member(member, n, mesh, body);
-            } catch (const std::exception& error) {
-                std::fprintf(stderr, "member %d: %s\n", member, error.what());
-            }
-            ::_exit(is_well ? 0 : 1);
+            run_member(member, n, mesh, body);
         }
         processes.push_back(process);
     }

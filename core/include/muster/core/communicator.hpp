@@ -33,8 +33,8 @@ class Operation;
 
 } // namespace detail
 
-/// What a communicator carries: integers, characters and bool's underlying bytes excepted, and
-/// float and double.
+/// What a communicator carries: integers and characters of up to 64 bits, float and double. Not
+/// bool, of which sums would not be bools.
 template <class T>
 concept Arithmetic = std::is_arithmetic_v<T> && !std::is_same_v<std::remove_cv_t<T>, bool> &&
                      sizeof(T) <= 8 && !std::is_same_v<std::remove_cv_t<T>, long double>;
