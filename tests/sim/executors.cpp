@@ -86,12 +86,12 @@ void Executors::start_context(Context& context, wire::ReadyTask ready) {
     started_.push_back(ready.id);
 
     if (ready.gang) {
-        require(truth.gang && advance(*truth.gang, static_cast<std::uint64_t>(ready.member)) == ready.id,
+        require(truth.gang &&
+                    advance(*truth.gang, static_cast<std::uint64_t>(ready.member)) == ready.id,
                 "a member came with another number");
         join_gang(context, std::move(ready.gang), ready.member);
     }
-    const Payload arguments =
-        read_payload(truth.gang.value_or(ready.id), ready.arguments.bytes());
+    const Payload arguments = read_payload(truth.gang.value_or(ready.id), ready.arguments.bytes());
     require(arguments.futures == truth.passed, "a task's arguments came with other futures");
     require(arguments.actors == truth.passed_actors, "a task's arguments came with other actors");
     borrow_all(context, arguments.futures);
@@ -263,13 +263,8 @@ Executors::submit(const TaskKind& kind, std::uint32_t depth, const std::vector<L
     last_sequence_ += tasks.size() * kind.stride();
     owner::Submission submission;
     submission.first = block->first;
-    submission.task_class = {kind.function,
-                             kind.demand,
-                             kind.priority,
-                             depth,
-                             kind.placement,
-                             kind.ranks,
-                             false};
+    submission.task_class = {
+        kind.function, kind.demand, kind.priority, depth, kind.placement, kind.ranks, false};
     submission.futures = block;
     std::vector<Handle> handles;
     for (std::size_t i = 0; i < tasks.size(); ++i) {

@@ -32,8 +32,9 @@ void Oracle::submitted(TaskId task, Truth truth) {
     for (std::int32_t m = 0; m < truth.kind.ranks; ++m) {
         Truth member = truth;
         member.gang = task;
-        require(truths_.emplace(advance(task, static_cast<std::uint64_t>(m)), std::move(member)).second,
-                about(task, "submitted twice"));
+        require(
+            truths_.emplace(advance(task, static_cast<std::uint64_t>(m)), std::move(member)).second,
+            about(task, "submitted twice"));
     }
     if (truth.kind.ranks == 0) {
         require(truths_.emplace(task, std::move(truth)).second, about(task, "submitted twice"));

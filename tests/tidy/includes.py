@@ -49,7 +49,8 @@ IMPURE_HEADERS = {"thread", "mutex", "shared_mutex", "condition_variable", "futu
 # C library -> where it may be named. Everything else goes through what is named there.
 OWNERS = [
     (re.compile(r"^mpi\.h$"), "MPI",
-     ("core/src/transport/mpi.cpp", "core/include/muster/core/mpi.hpp", "tests", "bench")),
+     ("core/src/transport/mpi.cpp", "core/src/transport/mpi_call.hpp", "core/src/transport/raw_communicators.hpp",
+      "core/mpi/include/muster/core/mpi.hpp", "tests", "bench")),
     (re.compile(r"^(hdf5|H5\w+)\.h$"), "HDF5", ("data/src", "data/include/muster/data/hdf5.hpp", "tests", "bench")),
     (re.compile(r"^(cuda\w*|nccl)\.h$"), "CUDA and NCCL", ("train/src", "tests", "bench")),
     (re.compile(r"^torch/"), "LibTorch", ("train/torch", "examples", "tests", "bench")),

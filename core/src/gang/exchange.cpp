@@ -211,8 +211,7 @@ void Exchange::take(const wire::GangAddress& address,
     const std::uint64_t transfer = 2 * ++last_transfer_ - 1;
     transfers_.emplace(transfer,
                        Transfer{address.gang, address.to, message.from, std::move(receive)});
-    actions.push_back(
-        wire::SendMessage{message.from, wire::GangAccept{*message.offer, transfer}});
+    actions.push_back(wire::SendMessage{message.from, wire::GangAccept{*message.offer, transfer}});
 }
 
 void Exchange::refuse(const Waiting& message,
@@ -220,8 +219,8 @@ void Exchange::refuse(const Waiting& message,
                       wire::Actions& actions,
                       ErrorCode code) {
     if (message.offer) {
-        actions.push_back(
-            wire::SendMessage{message.from, wire::GangRefuse{*message.offer, std::move(why), code}});
+        actions.push_back(wire::SendMessage{
+            message.from, wire::GangRefuse{*message.offer, std::move(why), code}});
     }
 }
 
@@ -253,8 +252,8 @@ void Exchange::on_refuse(const wire::GangRefuse& message, wire::Actions& actions
     auto offer = offers_.extract(message.offer);
     if (!offer.empty()) {
         offer.mapped().data = {};
-        actions.push_back(wire::SettleMessage{
-            std::move(offer.mapped().completion), message.why, message.code});
+        actions.push_back(
+            wire::SettleMessage{std::move(offer.mapped().completion), message.why, message.code});
     }
 }
 
@@ -262,8 +261,8 @@ void Exchange::on_started(const wire::GangStarted& message, wire::Actions& actio
     Transfer& transfer = transfers_.at(message.transfer);
     MUSTER_ASSERT(!transfer.started);
     transfer.started = true;
-    actions.push_back(
-        wire::ReceiveBulk{transfer.from, message.transfer, transfer.receive.size, transfer.receive.into});
+    actions.push_back(wire::ReceiveBulk{
+        transfer.from, message.transfer, transfer.receive.size, transfer.receive.into});
 }
 
 void Exchange::on_withdrawn(const wire::GangWithdrawn& message) {
@@ -281,8 +280,7 @@ void Exchange::on_bulk_received(std::uint64_t number, wire::Actions& actions) {
     auto transfer = transfers_.extract(number);
     MUSTER_ASSERT(!transfer.empty() && transfer.mapped().started);
     if (!transfer.mapped().given_up) {
-        actions.push_back(
-            wire::SettleMessage{std::move(transfer.mapped().receive.completion), {}});
+        actions.push_back(wire::SettleMessage{std::move(transfer.mapped().receive.completion), {}});
     }
 }
 

@@ -32,11 +32,12 @@ namespace muster::gang {
 ///      `transfers_` until its bytes came.
 class Exchange {
 public:
-    static constexpr std::size_t data_bytes_max = std::size_t{16} << 10; ///< Longer ones are offered.
+    static constexpr std::size_t data_bytes_max = std::size_t{16}
+                                                  << 10; ///< Longer ones are offered.
 
     struct Config {
         Rank self{};
-        std::size_t closed_max = 4096;                      ///< Gangs remembered after their end.
+        std::size_t closed_max = 4096; ///< Gangs remembered after their end.
     };
 
     explicit Exchange(const Config& config) : config_(config) {}
@@ -52,15 +53,15 @@ public:
 
     /// The member wants nothing more of what it has sent and waits for; it is settled, if it is not
     /// under way. What it begins later fails.
-    void
-    give_up(LeaseId gang, std::int32_t member, const std::string& why, wire::Actions& actions);
+    void give_up(LeaseId gang, std::int32_t member, const std::string& why, wire::Actions& actions);
     /// No member of the gang is left on this rank, whether it was opened or not.
     void end(LeaseId gang, wire::Actions& actions);
     /// The run is over: what is not under way fails, and so does everything later.
     void fall_silent(wire::Actions& actions);
 
-    /// `data` may share the sender's memory if there is a `completion`: it is not read any more once
-    /// that is settled. Without one nobody waits for the end, and short data is the message's own.
+    /// `data` may share the sender's memory if there is a `completion`: it is not read any more
+    /// once that is settled. Without one nobody waits for the end, and short data is the message's
+    /// own.
     void send(const wire::GangAddress& address,
               Buffer data,
               std::shared_ptr<void> completion,
@@ -161,8 +162,9 @@ private:
     std::set<LeaseId> closed_;
     std::deque<LeaseId> closed_order_;
     std::map<std::uint64_t, Offer> offers_;
-    std::map<std::uint64_t, Transfer> transfers_;                        ///< Received.
-    std::map<std::pair<Rank, std::uint64_t>, std::shared_ptr<void>> sent_; ///< Until they have left.
+    std::map<std::uint64_t, Transfer> transfers_; ///< Received.
+    std::map<std::pair<Rank, std::uint64_t>, std::shared_ptr<void>>
+        sent_; ///< Until they have left.
     bool silent_ = false;
     std::uint64_t last_offer_ = 0;
     std::uint64_t last_transfer_ = 0;

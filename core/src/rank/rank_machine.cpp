@@ -266,9 +266,8 @@ void RankMachine::handle(Rank /*from*/, wire::Stop& message) {
     if (const auto cancelled = worker_.on_stop(message, stop)) {
         exchange_.on_failed(*cancelled, pending_);
     }
-    pending_.insert(pending_.end(),
-                    std::make_move_iterator(stop.begin()),
-                    std::make_move_iterator(stop.end()));
+    pending_.insert(
+        pending_.end(), std::make_move_iterator(stop.begin()), std::make_move_iterator(stop.end()));
 }
 
 void RankMachine::handle(Rank from, wire::Subscribe& message) {
@@ -445,8 +444,7 @@ void RankMachine::apply(GangSend event) {
 }
 
 void RankMachine::apply(GangReceive event) {
-    exchange_.receive(
-        event.address, event.into, event.size, std::move(event.completion), pending_);
+    exchange_.receive(event.address, event.into, event.size, std::move(event.completion), pending_);
 }
 
 void RankMachine::apply(FutureReleased event) {

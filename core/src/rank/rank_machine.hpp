@@ -208,8 +208,8 @@ using Event = std::variant<Started,
                            ExecutorsStopped>;
 
 /// One rank's state machines, joined: election, owner, worker, store, the exchange between members
-/// of gangs, what knows of actors, and the scheduler if this rank is the coordinator. Routes messages
-/// among them and to other ranks.
+/// of gangs, what knows of actors, and the scheduler if this rank is the coordinator. Routes
+/// messages among them and to other ranks.
 ///
 /// While an actor's owner has not acknowledged a handle that came here, what this rank's threads
 /// report waits, in order: see actor::References.

@@ -39,9 +39,7 @@ public:
             {gang_, from, self_, tag}, into.data(), into.size(), std::move(done)});
     }
 
-    void close(const std::string& why) override {
-        report_(rank::GangGivenUp{gang_, self_, why});
-    }
+    void close(const std::string& why) override { report_(rank::GangGivenUp{gang_, self_, why}); }
 
 private:
     LeaseId gang_;

@@ -83,9 +83,8 @@ void RankClient::check_gang(const TaskOptions& options,
                     ErrorCode::usage);
     }
     if (options.ranks < 1) {
-        throw Error(
-            fmt::format("{}: `.ranks` is {}; a gang has at least one", what, options.ranks),
-            ErrorCode::usage);
+        throw Error(fmt::format("{}: `.ranks` is {}; a gang has at least one", what, options.ranks),
+                    ErrorCode::usage);
     }
     if (options.raw_mpi && !config_.no_raw_mpi.empty()) {
         throw Error(fmt::format("{} asks for `.raw_mpi`: {}", what, config_.no_raw_mpi),
@@ -193,12 +192,11 @@ void RankClient::check_members_fit(const wire::TaskClass& task_class,
     std::int64_t room = 0;
     for (std::size_t r = 0; r < config_.node_of.size(); ++r) {
         const Placement& placement = task_class.placement;
-        const bool allowed =
-            placement.kind == Placement::Kind::on_rank
-                ? placement.target == static_cast<std::int32_t>(r)
-            : placement.kind == Placement::Kind::on_node
-                ? placement.target == index(config_.node_of[r])
-                : true;
+        const bool allowed = placement.kind == Placement::Kind::on_rank
+                                 ? placement.target == static_cast<std::int32_t>(r)
+                             : placement.kind == Placement::Kind::on_node
+                                 ? placement.target == index(config_.node_of[r])
+                                 : true;
         if (allowed) {
             room += times_fitting(task_class.demand,
                                   cluster_.capacities.at(cluster_.group_of.at(r)).capacity,
@@ -209,17 +207,17 @@ void RankClient::check_members_fit(const wire::TaskClass& task_class,
         return;
     }
     throw Error(
-        fmt::format("{} needs {} ranks with {} each: {}",
-                    what,
-                    task_class.ranks,
-                    to_string(task_class.demand),
-                    share ? fmt::format("this run has one rank, with room for {} such members; start "
-                                        "it with more ranks, as in mpirun -n {}",
-                                        room,
-                                        task_class.ranks)
-                          : fmt::format("of the {} ranks that there are, {} can be members of it",
-                                        ranks,
-                                        room)),
+        fmt::format(
+            "{} needs {} ranks with {} each: {}",
+            what,
+            task_class.ranks,
+            to_string(task_class.demand),
+            share ? fmt::format("this run has one rank, with room for {} such members; start "
+                                "it with more ranks, as in mpirun -n {}",
+                                room,
+                                task_class.ranks)
+                  : fmt::format(
+                        "of the {} ranks that there are, {} can be members of it", ranks, room)),
         ErrorCode::infeasible);
 }
 
@@ -277,9 +275,8 @@ std::shared_ptr<detail::FutureBlock> RankClient::submit(const detail::FunctionEn
         }
         submission.tasks.push_back({std::move(task.arguments), std::move(task.dependencies)});
     }
-    auto block =
-        std::make_shared<detail::FutureBlock>(
-            shared_from_this(), submission.first, tasks.size(), ids);
+    auto block = std::make_shared<detail::FutureBlock>(
+        shared_from_this(), submission.first, tasks.size(), ids);
     submission.futures = block;
     if (!post(rank::Event{rank::TasksSubmitted{std::move(submission)}})) {
         throw_ended();

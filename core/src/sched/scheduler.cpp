@@ -156,8 +156,7 @@ void Scheduler::release(wire::ClassIndex index, Rank worker, std::uint64_t count
         change_slots(index, worker, usage.granted - usage.slots);
     }
     // Tasks that lent their CPUs and took them back have left more slots than there are CPUs.
-    while (state.definition.ranks == 0 &&
-           usage.slots > std::max<std::int64_t>(usage.lent, 1) &&
+    while (state.definition.ranks == 0 && usage.slots > std::max<std::int64_t>(usage.lent, 1) &&
            state.definition.demand.cpus > Amount{} && may_wait_ahead(state.definition) &&
            actors_[static_cast<std::size_t>(muster::index(worker))] == 0 &&
            ranks_.at(worker).free.cpus < Amount{}) {

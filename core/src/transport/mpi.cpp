@@ -1,7 +1,9 @@
 #include "transport/mpi.hpp"
 
 #include "transport/doorbell.hpp"
+#include "transport/mpi_call.hpp"
 #include "transport/mpi_environment.hpp"
+#include "transport/raw_communicators.hpp"
 
 #include <muster/base/assert.hpp>
 #include <muster/base/error.hpp>
@@ -16,7 +18,6 @@
 #include <chrono>
 #include <cstring>
 #include <limits>
-#include <map>
 #include <new>
 #include <optional>
 #include <string_view>
@@ -44,34 +45,6 @@ constexpr Duration stall_grace = 1ms;       // sends pending for longer no longe
 constexpr Duration close_wait_max = 10s;
 
 constexpr std::size_t cache_line = 64;
-
-// The one place where MPI's error codes become exceptions.
-void check(int code, const char* call) {
-    if (code == MPI_SUCCESS) {
-        return;
-    }
-    std::array<char, MPI_MAX_ERROR_STRING> text{};
-    int length = 0;
-    MPI_Error_string(code, text.data(), &length);
-    int rank = -1;
-    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    throw Error(fmt::format("rank {}: {} failed: {}",
-                            rank,
-                            call,
-                            std::string_view(text.data(), static_cast<std::size_t>(length))));
-}
-
-int to_count(std::size_t bytes) {
-    MUSTER_ASSERT(bytes <= static_cast<std::size_t>(std::numeric_limits<int>::max()));
-    return static_cast<int>(bytes);
-}
-
-MPI_Comm duplicate(MPI_Comm comm) {
-    MPI_Comm copy = MPI_COMM_NULL;
-    check(MPI_Comm_dup(comm, &copy), "MPI_Comm_dup");
-    check(MPI_Comm_set_errhandler(copy, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
-    return copy;
-}
 
 std::vector<int> all_gather_int(MPI_Comm comm, int own) {
     int size = 0;
@@ -191,8 +164,7 @@ struct Channels {
     std::vector<Transfer*> fragment_owners;
     std::vector<std::unique_ptr<Transfer>> transfers;
 
-    MPI_Comm raw_parent = MPI_COMM_NULL;
-    std::map<std::vector<int>, MPI_Comm> raw; // by ranks in the world
+    RawCommunicators raw;
 };
 
 class MpiChannels final : public MpiTransport {
@@ -205,7 +177,7 @@ public:
         world_.rank = Rank{rank};
         state_->control = duplicate(MPI_COMM_WORLD);
         state_->bulk = duplicate(MPI_COMM_WORLD);
-        state_->raw_parent = duplicate(MPI_COMM_WORLD);
+        state_->raw.open(MPI_COMM_WORLD);
         check_tags();
         state_->bells.open(state_->control, rank, world_.size);
         own_bell_ = state_->bells.by_rank[static_cast<std::size_t>(rank)];
@@ -637,25 +609,7 @@ const void* MpiChannels::raw_communicator(std::span<const Rank> members) {
     if (level_ != ThreadLevel::multiple) {
         throw Error(no_raw_communicator(), ErrorCode::infeasible);
     }
-    std::vector<int> ranks;
-    for (const Rank rank : members) {
-        ranks.push_back(index(rank));
-    }
-    const auto [place, is_new] = state_->raw.try_emplace(ranks, MPI_COMM_NULL);
-    if (is_new) {
-        // Errors of this one are fatal, as MPI's users expect, unless they say otherwise.
-        MPI_Group world = MPI_GROUP_NULL;
-        MPI_Group group = MPI_GROUP_NULL;
-        check(MPI_Comm_group(state_->raw_parent, &world), "MPI_Comm_group");
-        check(MPI_Group_incl(world, to_count(ranks.size()), ranks.data(), &group), "MPI_Group_incl");
-        check(MPI_Comm_create_group(state_->raw_parent, group, 0, &place->second),
-              "MPI_Comm_create_group");
-        check(MPI_Group_free(&group), "MPI_Group_free");
-        check(MPI_Group_free(&world), "MPI_Group_free");
-        check(MPI_Comm_set_errhandler(place->second, MPI_ERRORS_ARE_FATAL),
-              "MPI_Comm_set_errhandler");
-    }
-    return &place->second;
+    return state_->raw.get(members);
 }
 
 void MpiChannels::cancel_receives() {
@@ -689,11 +643,7 @@ void MpiChannels::close(bool orderly) {
     }
     state_->bells.close(); // waits for the node's ranks
     cancel_receives();
-    // In one order on all ranks: a communicator is freed by its members together.
-    for (auto& [ranks, comm] : state_->raw) {
-        check(MPI_Comm_free(&comm), "MPI_Comm_free");
-    }
-    check(MPI_Comm_free(&state_->raw_parent), "MPI_Comm_free");
+    state_->raw.close();
     check(MPI_Comm_free(&state_->bulk), "MPI_Comm_free");
     check(MPI_Comm_free(&state_->control), "MPI_Comm_free");
     finalized_ = true;

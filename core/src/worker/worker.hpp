@@ -106,7 +106,9 @@ public:
     [[nodiscard]] std::size_t task_count() const { return tasks_.size(); }
 
     /// Gangs whose last member here has ended since the last call.
-    [[nodiscard]] std::vector<LeaseId> take_ended_gangs() { return std::exchange(ended_gangs_, {}); }
+    [[nodiscard]] std::vector<LeaseId> take_ended_gangs() {
+        return std::exchange(ended_gangs_, {});
+    }
 
     /// No task or actor here and every resource free.
     [[nodiscard]] bool idle() const {
@@ -174,13 +176,12 @@ private:
     void enqueue(Task& task, wire::Actions& actions);
     void report(const Task& task, TaskId id, wire::Outcome outcome, Duration busy);
     void keep_actor(ObjectId actor, const Task& task);
-    void fail(TaskId id,
-              wire::FailureRecord::Kind kind,
-              std::string message,
-              wire::Actions& actions);
+    void
+    fail(TaskId id, wire::FailureRecord::Kind kind, std::string message, wire::Actions& actions);
     void cancel(TaskId id, wire::Actions& actions);
     [[nodiscard]] wire::GangFailed cancelled_member(const Task& task, TaskId id) const;
-    void leave_gang(const Task& task, TaskId id, const wire::Outcome& outcome, wire::Actions& actions);
+    void
+    leave_gang(const Task& task, TaskId id, const wire::Outcome& outcome, wire::Actions& actions);
     void give_back(Recalling recalling, wire::Actions& actions);
     void give_back_late_ones(wire::Actions& actions);
     void assign_slots(wire::Actions& actions);
