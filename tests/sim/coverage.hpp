@@ -46,11 +46,12 @@ enum class Path : std::uint8_t {
     gang_failed,              ///< A member threw or was cancelled.
     member_released,          ///< Another one heard of it while it ran.
     member_stopped_unstarted, ///< Or it was stopped before it had started.
-    gang_failed_early,         ///< Or before its rank was told to start it.
-    message_placed,            ///< A short message between members came.
-    message_in_bulk,           ///< A long one.
-    message_withdrawn,         ///< A long one was given up when it was asked for.
-    message_late,              ///< A short one came for a gang that had failed.
+    gang_failed_early,        ///< Or before its rank was told to start it.
+    message_placed,           ///< A short message between members came.
+    message_in_bulk,          ///< A long one.
+    message_withdrawn,        ///< A long one was given up when it was asked for.
+    message_late,             ///< A short one came for a gang that had failed.
+    message_not_to_come,      ///< Whoever asked for one was told that its sender had returned.
     count_,
 };
 

@@ -77,12 +77,12 @@ void Executors::start(wire::ClassIndex index, wire::ReadyTask ready) {
     use(context.demand);
 
     if (ready.gang) {
-        require(truth.gang && advance(*truth.gang, static_cast<std::uint64_t>(ready.member)) == ready.id,
+        require(truth.gang &&
+                    advance(*truth.gang, static_cast<std::uint64_t>(ready.member)) == ready.id,
                 "a member came with another number");
         join_gang(context, std::move(ready.gang), ready.member);
     }
-    const Payload arguments =
-        read_payload(truth.gang.value_or(ready.id), ready.arguments.bytes());
+    const Payload arguments = read_payload(truth.gang.value_or(ready.id), ready.arguments.bytes());
     require(arguments.futures == truth.passed, "a task's arguments came with other futures");
     borrow_all(context, arguments.futures);
     require(ready.dependencies.size() == truth.dependencies.size(),
@@ -135,7 +135,7 @@ void Executors::fall_silent() {
 }
 
 void Executors::stopped_if_empty() {
-    if (ended_ && running_.empty() && !stop_reported_) {
+    if (ended_ && running_.empty() && leaving_ == 0 && !stop_reported_) {
         stop_reported_ = true;
         post_(rank::ExecutorsStopped{});
     }
@@ -249,13 +249,8 @@ Executors::submit(const TaskKind& kind, std::uint32_t depth, const std::vector<L
     last_sequence_ += tasks.size() * kind.stride();
     owner::Submission submission;
     submission.first = block->first;
-    submission.task_class = {kind.function,
-                             kind.demand,
-                             kind.priority,
-                             depth,
-                             kind.placement,
-                             kind.ranks,
-                             false};
+    submission.task_class = {
+        kind.function, kind.demand, kind.priority, depth, kind.placement, kind.ranks, false};
     submission.futures = block;
     std::vector<Handle> handles;
     for (std::size_t i = 0; i < tasks.size(); ++i) {

@@ -156,10 +156,13 @@ private:
     Next perform(Context& context, const Throw& step);
     Next perform(Context& context, const Pass& step);
     Next perform(Context& context, const ThrowOne& step);
+    Next perform(Context& context, const LeaveOne& step);
     Next finish_pass(Context& context);
     /// Waits until the handle's value is here and the context has its CPUs.
     Next await(Context& context, const Handle& handle, bool tolerant);
     void end(Context& context, Ending ending);
+    /// A task's thread tells of its end, and takes the next one.
+    void hand_in(wire::ClassIndex index, worker::AttemptFinished report);
 
     /// None if the table is empty or that future was released.
     [[nodiscard]] Handle* local(Context& context, Local index) const;
@@ -187,6 +190,7 @@ private:
     Resources used_;
     ContextId last_context_ = 0;
     std::uint64_t last_sequence_ = 0;
+    std::size_t leaving_ = 0; ///< Members that have left their gang and not yet told of their end.
     std::size_t blocked_count_ = 0;
     std::size_t blocked_most_ = 0;
     bool ended_ = false;

@@ -40,9 +40,7 @@ struct Handle {
 
     [[nodiscard]] explicit operator bool() const { return block != nullptr; }
 
-    [[nodiscard]] ObjectId object() const {
-        return advance(block->first, index * block->stride);
-    }
+    [[nodiscard]] ObjectId object() const { return advance(block->first, index * block->stride); }
 
     [[nodiscard]] FutureSlot& slot() const { return block->slots[index]; }
 };

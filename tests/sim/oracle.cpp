@@ -32,8 +32,9 @@ void Oracle::submitted(TaskId task, Truth truth) {
     for (std::int32_t m = 0; m < truth.kind.ranks; ++m) {
         Truth member = truth;
         member.gang = task;
-        require(truths_.emplace(advance(task, static_cast<std::uint64_t>(m)), std::move(member)).second,
-                about(task, "submitted twice"));
+        require(
+            truths_.emplace(advance(task, static_cast<std::uint64_t>(m)), std::move(member)).second,
+            about(task, "submitted twice"));
     }
     if (truth.kind.ranks == 0) {
         require(truths_.emplace(task, std::move(truth)).second, about(task, "submitted twice"));
@@ -61,6 +62,25 @@ void Oracle::check_members(ObjectId gang, const Truth& truth, bool ok) const {
         require(other.starts == other.ends, about(gang, "was resolved while a member ran"));
         require(!ok || other.ended_ok, about(gang, "has a value, and a member has none"));
     }
+}
+
+// A member that another's failure released must not be taken for the one that began it. Where one
+// returns early, or the gang is cancelled, anyone may.
+void Oracle::check_thrower(ObjectId gang, const Truth& truth, std::int32_t member) const {
+    const Truth& thrower = this->member(gang, member);
+    require(thrower.ends == 1 && !thrower.ended_ok,
+            about(gang, "failed by a member that did not throw"));
+    const auto& steps = truth.program->steps;
+    require(
+        thrower.threw || truth.cancel_requested ||
+            std::any_of(steps.begin(),
+                        steps.end(),
+                        [](const Step& step) { return std::holds_alternative<LeaveOne>(step); }),
+        about(gang, "failed by a member that was only released"));
+}
+
+void Oracle::threw(TaskId task) {
+    at(task).threw = true;
 }
 
 void Oracle::stored(ObjectId object,
@@ -142,9 +162,7 @@ void Oracle::check_failure(ObjectId object,
     switch (reason.kind) {
     case Kind::exception:
         if (truth.gang) {
-            const Truth& thrower = member(object, reason.member.value());
-            require(thrower.ends == 1 && !thrower.ended_ok,
-                    about(object, "failed by a member that did not throw"));
+            check_thrower(object, truth, reason.member.value());
             break;
         }
         require(truth.ends == 1 && !truth.ended_ok, about(object, "failed but did not throw"));

@@ -96,8 +96,13 @@ struct ThrowOne {
     std::int32_t member = 0;
 };
 
-using Step =
-    std::variant<Compute, Submit, Put, Get, GetAll, Cancel, Release, Throw, Pass, ThrowOne>;
+/// In a gang: the given member returns, whatever steps are left.
+struct LeaveOne {
+    std::int32_t member = 0;
+};
+
+using Step = std::
+    variant<Compute, Submit, Put, Get, GetAll, Cancel, Release, Throw, Pass, ThrowOne, LeaveOne>;
 
 struct Program {
     std::vector<Step> steps;

@@ -158,8 +158,8 @@ private:
         return kind;
     }
 
-    /// A gang that some ranks can host together. Often with CPUs alone, so that it meets what others
-    /// lend.
+    /// A gang that some ranks can host together. Often with CPUs alone, so that it meets what
+    /// others lend.
     void add_gang_kind() {
         TaskKind kind;
         kind.function = FunctionId{++last_function_};
@@ -190,12 +190,12 @@ private:
             if (random_.chance(0.4)) {
                 member->steps.emplace_back(compute());
             } else if (random_.chance(0.08)) {
-                member->steps.emplace_back(
-                    ThrowOne{static_cast<std::int32_t>(random_.below(64))});
+                member->steps.emplace_back(ThrowOne{static_cast<std::int32_t>(random_.below(64))});
+            } else if (random_.chance(0.04)) {
+                member->steps.emplace_back(LeaveOne{static_cast<std::int32_t>(random_.below(64))});
             } else {
-                member->steps.emplace_back(Pass{random_.chance(0.3)
-                                                    ? 20'000 + random_.below(40'000)
-                                                    : random_.below(400)});
+                member->steps.emplace_back(Pass{random_.chance(0.3) ? 20'000 + random_.below(40'000)
+                                                                    : random_.below(400)});
             }
         }
         member->result_bytes = value_bytes();

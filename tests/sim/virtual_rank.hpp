@@ -79,6 +79,7 @@ private:
 
     void carry_out(wire::SendBulk& order);
     void carry_out(wire::ReceiveBulk& order);
+
     void carry_out(wire::PlaceMessage& order) { executors_.place(order); }
 
     void carry_out(wire::SettleMessage& order) { executors_.settle(order); }

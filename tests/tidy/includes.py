@@ -35,7 +35,7 @@ CORE_FOLDERS = {
     "owner": {"wire"},
     "worker": {"wire", "store"},
     "sched": {"wire"},
-    "rank": MACHINES | {"wire"},
+    "rank": MACHINES | {"wire", "gang"},
     "runtime": MACHINES | {"wire", "rank", "transport", "registry", "resources", "process", "gang"},
 }
 
@@ -48,7 +48,7 @@ IMPURE_HEADERS = {"thread", "mutex", "shared_mutex", "condition_variable", "futu
 # C library -> where it may be named. Everything else goes through what is named there.
 OWNERS = [
     (re.compile(r"^mpi\.h$"), "MPI",
-     ("core/src/transport/mpi.cpp", "core/include/muster/core/mpi.hpp", "tests", "bench")),
+     ("core/src/transport/mpi.cpp", "core/mpi/include/muster/core/mpi.hpp", "tests", "bench")),
     (re.compile(r"^(hdf5|H5\w+)\.h$"), "HDF5", ("data/src", "data/include/muster/data/hdf5.hpp", "tests", "bench")),
     (re.compile(r"^(cuda\w*|nccl)\.h$"), "CUDA and NCCL", ("train/src", "tests", "bench")),
     (re.compile(r"^torch/"), "LibTorch", ("train/torch", "examples", "tests", "bench")),

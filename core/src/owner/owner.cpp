@@ -524,7 +524,8 @@ void Owner::check_invariants() const {
             unfinished += item.state == State::done ? 0 : 1;
             if (item.state == State::waiting) {
                 MUSTER_ASSERT(item.missing > 0);
-                MUSTER_ASSERT(missing[advance(first, i * block.task_class.stride())] >= item.missing);
+                MUSTER_ASSERT(missing[advance(first, i * block.task_class.stride())] >=
+                              item.missing);
             } else {
                 MUSTER_ASSERT(item.missing == 0 || item.state == State::done);
             }

@@ -29,8 +29,7 @@ void Owner::on_gang_grant(const wire::Grant& message, wire::Actions& actions) {
     item.gang->members = message.members;
     item.gang->ended.resize(message.members.size());
     item.gang->running = static_cast<std::int32_t>(message.members.size());
-    const wire::Gang gang{
-        message.lease, message.members, place.block->task_class.raw_mpi};
+    const wire::Gang gang{message.lease, message.members, place.block->task_class.raw_mpi};
     for (std::size_t m = 0; m < message.members.size(); ++m) {
         wire::Run run;
         run.lease = advance(message.lease, m);
@@ -60,9 +59,8 @@ void Owner::on_member_finished(TaskId id, wire::Outcome outcome, wire::Actions& 
         };
         outcome.failure.front().task = task;
         outcome.failure.front().member = member;
-        if (!gang.failure ||
-            std::pair{released(outcome), member} <
-                std::pair{released(gang.failure->second), gang.failure->first}) {
+        if (!gang.failure || std::pair{released(outcome), member} <
+                                 std::pair{released(gang.failure->second), gang.failure->first}) {
             gang.failure = {member, std::move(outcome)};
         }
     } else if (member == 0) {

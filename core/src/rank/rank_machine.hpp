@@ -99,6 +99,12 @@ struct GangGivenUp {
     std::string why;
 };
 
+/// Its function has returned; it goes on only to hand in its result.
+struct GangReturned {
+    LeaseId gang{};
+    std::int32_t member = 0;
+};
+
 struct GangClosed {
     LeaseId gang{};
     std::int32_t member = 0;
@@ -115,6 +121,11 @@ struct GangReceive {
     std::byte* into = nullptr;
     std::uint64_t size = 0;
     std::shared_ptr<void> completion;
+};
+
+/// A member has waited for this message for a while.
+struct GangAsked {
+    wire::GangAddress address;
 };
 
 /// The driver returned; only on its rank.
@@ -143,14 +154,17 @@ using Event = std::variant<Started,
                            BulkSent,
                            GangOpened,
                            GangGivenUp,
+                           GangReturned,
                            GangClosed,
                            GangSend,
                            GangReceive,
+                           GangAsked,
                            DriverFinished,
                            ExecutorsStopped>;
 
 /// One rank's state machines, joined: election, owner, worker, store, the exchange between members
-/// of gangs, and the scheduler if this rank is the coordinator. Routes messages among them and to other ranks.
+/// of gangs, and the scheduler if this rank is the coordinator. Routes messages among them and to
+/// other ranks.
 ///
 /// Pure: no MPI, threads, clock or randomness. The runtime's progress thread and the simulator
 /// drive the same object: on_event() for each fact, flush() after a batch of them.
@@ -217,9 +231,11 @@ private:
     void apply(BulkSent event);
     void apply(GangOpened event);
     void apply(GangGivenUp event);
+    void apply(GangReturned event);
     void apply(GangClosed event);
     void apply(GangSend event);
     void apply(GangReceive event);
+    void apply(GangAsked event);
     void apply(DriverFinished event);
     void apply(ExecutorsStopped event);
 
@@ -250,6 +266,8 @@ private:
     void handle(Rank from, wire::GangRefuse& message);
     void handle(Rank from, wire::GangStarted& message);
     void handle(Rank from, wire::GangWithdrawn& message);
+    void handle(Rank from, wire::GangAsk& message);
+    void handle(Rank from, wire::GangNone& message);
     void handle(Rank from, wire::GangFailed& message);
     void handle(Rank from, wire::Shutdown& message);
     void handle(Rank from, wire::Goodbye& message);

@@ -82,13 +82,15 @@ void RankClient::check_gang(const TaskOptions& options,
                     ErrorCode::usage);
     }
     if (options.ranks < 1) {
-        throw Error(
-            fmt::format("task {}: `.ranks` is {}; a gang has at least one", function.name, options.ranks),
-            ErrorCode::usage);
+        throw Error(fmt::format("task {}: `.ranks` is {}; a gang has at least one",
+                                function.name,
+                                options.ranks),
+                    ErrorCode::usage);
     }
     if (options.raw_mpi && !config_.no_raw_mpi.empty()) {
-        throw Error(fmt::format("task {} asks for `.raw_mpi`: {}", function.name, config_.no_raw_mpi),
-                    ErrorCode::infeasible);
+        throw Error(
+            fmt::format("task {} asks for `.raw_mpi`: {}", function.name, config_.no_raw_mpi),
+            ErrorCode::infeasible);
     }
 }
 
@@ -190,36 +192,39 @@ void RankClient::check_members_fit(const wire::TaskClass& task_class,
     // As the scheduler seats them: each on a rank of its own, or all as threads of the only one.
     const auto ranks = static_cast<std::int64_t>(config_.node_of.size());
     const bool share = ranks == 1 && !task_class.raw_mpi;
+    const std::int64_t per_rank_max =
+        share ? std::min<std::int64_t>(task_class.ranks,
+                                       sched::Scheduler::Config{}.slots_per_class_and_rank_max)
+              : 1;
     std::int64_t room = 0;
     for (std::size_t r = 0; r < config_.node_of.size(); ++r) {
         const Placement& placement = task_class.placement;
-        const bool allowed =
-            placement.kind == Placement::Kind::on_rank
-                ? placement.target == static_cast<std::int32_t>(r)
-            : placement.kind == Placement::Kind::on_node
-                ? placement.target == index(config_.node_of[r])
-                : true;
+        const bool allowed = placement.kind == Placement::Kind::on_rank
+                                 ? placement.target == static_cast<std::int32_t>(r)
+                             : placement.kind == Placement::Kind::on_node
+                                 ? placement.target == index(config_.node_of[r])
+                                 : true;
         if (allowed) {
             room += times_fitting(task_class.demand,
                                   cluster_.capacities.at(cluster_.group_of.at(r)).capacity,
-                                  share ? task_class.ranks : 1);
+                                  per_rank_max);
         }
     }
     if (room >= task_class.ranks) {
         return;
     }
     throw Error(
-        fmt::format("task {} needs {} ranks with {} each: {}",
-                    function.name,
-                    task_class.ranks,
-                    to_string(task_class.demand),
-                    share ? fmt::format("this run has one rank, with room for {} such members; start "
-                                        "it with more ranks, as in mpirun -n {}",
-                                        room,
-                                        task_class.ranks)
-                          : fmt::format("of the {} ranks that there are, {} can be members of it",
-                                        ranks,
-                                        room)),
+        fmt::format(
+            "task {} needs {} ranks with {} each: {}",
+            function.name,
+            task_class.ranks,
+            to_string(task_class.demand),
+            share ? fmt::format("this run has one rank, with room for {} such members; start "
+                                "it with more ranks, as in mpirun -n {}",
+                                room,
+                                task_class.ranks)
+                  : fmt::format(
+                        "of the {} ranks that there are, {} can be members of it", ranks, room)),
         ErrorCode::infeasible);
 }
 
@@ -269,9 +274,8 @@ std::shared_ptr<detail::FutureBlock> RankClient::submit(const detail::FunctionEn
     for (auto& task : tasks) {
         submission.tasks.push_back({std::move(task.arguments), std::move(task.dependencies)});
     }
-    auto block =
-        std::make_shared<detail::FutureBlock>(
-            shared_from_this(), submission.first, tasks.size(), ids);
+    auto block = std::make_shared<detail::FutureBlock>(
+        shared_from_this(), submission.first, tasks.size(), ids);
     submission.futures = block;
     if (!post(rank::Event{rank::TasksSubmitted{std::move(submission)}})) {
         throw_ended();

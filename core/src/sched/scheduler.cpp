@@ -150,8 +150,7 @@ void Scheduler::release(wire::ClassIndex index, Rank worker, std::uint64_t count
         change_slots(index, worker, usage.granted - usage.slots);
     }
     // Tasks that lent their CPUs and took them back have left more slots than there are CPUs.
-    while (state.definition.ranks == 0 &&
-           usage.slots > std::max<std::int64_t>(usage.lent, 1) &&
+    while (state.definition.ranks == 0 && usage.slots > std::max<std::int64_t>(usage.lent, 1) &&
            state.definition.demand.cpus > Amount{} &&
            !holds_more_than_cpus(state.definition.demand) &&
            ranks_.at(worker).free.cpus < Amount{}) {

@@ -647,7 +647,8 @@ const void* MpiChannels::raw_communicator(std::span<const Rank> members) {
         MPI_Group world = MPI_GROUP_NULL;
         MPI_Group group = MPI_GROUP_NULL;
         check(MPI_Comm_group(state_->raw_parent, &world), "MPI_Comm_group");
-        check(MPI_Group_incl(world, to_count(ranks.size()), ranks.data(), &group), "MPI_Group_incl");
+        check(MPI_Group_incl(world, to_count(ranks.size()), ranks.data(), &group),
+              "MPI_Group_incl");
         check(MPI_Comm_create_group(state_->raw_parent, group, 0, &place->second),
               "MPI_Comm_create_group");
         check(MPI_Group_free(&group), "MPI_Group_free");

@@ -103,9 +103,9 @@ public:
     /// Whether packets or bulk data handed over have not left yet.
     [[nodiscard]] virtual bool sends_pending() const = 0;
 
-    /// For code that calls MPI itself: an MPI_Comm of these ranks, in their order, behind a pointer.
-    /// Collective over them, and blocking; kept for the next call with the same ranks, until
-    /// close(). One call at a time; from any thread, if the MPI allows several.
+    /// For code that calls MPI itself: an MPI_Comm of these ranks, in their order, behind a
+    /// pointer. Collective over them, and blocking; kept for the next call with the same ranks,
+    /// until close(). One call at a time; from any thread, if the MPI allows several.
     ///
     /// @throws Error (infeasible) without MPI, or with one that allows a single thread only.
     virtual const void* raw_communicator(std::span<const Rank> members) = 0;

@@ -294,8 +294,7 @@ void Worker::on_taken_back(const std::vector<TaskId>& tasks,
         coordinator_, wire::Returned{state.definition, std::move(recalling.returned)}});
 }
 
-std::optional<wire::GangFailed> Worker::on_stop(const wire::Stop& message,
-                                                wire::Actions& actions) {
+std::optional<wire::GangFailed> Worker::on_stop(const wire::Stop& message, wire::Actions& actions) {
     const auto place = tasks_.find(message.task);
     if (place == tasks_.end() || place->second.lease != message.lease) {
         return std::nullopt; // finished, or recalled

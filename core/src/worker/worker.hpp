@@ -22,6 +22,13 @@ struct AttemptFinished {
     Duration busy{};
 };
 
+/// A member of a gang has ended here, whether it ran or not.
+struct EndedMember {
+    LeaseId gang{};
+    std::int32_t member = 0;
+    bool is_last = false; ///< None of the gang is left on this rank.
+};
+
 /// A rank's worker: the tasks leased to it, their dependencies, and the slots it runs them in.
 ///
 /// A task is *fetching* until its dependencies are here, then *queued* with the executors, and
@@ -98,8 +105,10 @@ public:
 
     [[nodiscard]] std::size_t task_count() const { return tasks_.size(); }
 
-    /// Gangs whose last member here has ended since the last call.
-    [[nodiscard]] std::vector<LeaseId> take_ended_gangs() { return std::exchange(ended_gangs_, {}); }
+    /// Members of gangs that have ended here since the last call.
+    [[nodiscard]] std::vector<EndedMember> take_ended_members() {
+        return std::exchange(ended_members_, {});
+    }
 
     /// No task here and every resource free.
     [[nodiscard]] bool idle() const { return tasks_.empty() && free_ == config_.capacity; }
@@ -155,13 +164,12 @@ private:
     [[nodiscard]] Order order_of(wire::ClassIndex index) const;
     void enqueue(Task& task, wire::Actions& actions);
     void report(const Task& task, TaskId id, wire::Outcome outcome, Duration busy);
-    void fail(TaskId id,
-              wire::FailureRecord::Kind kind,
-              std::string message,
-              wire::Actions& actions);
+    void
+    fail(TaskId id, wire::FailureRecord::Kind kind, std::string message, wire::Actions& actions);
     void cancel(TaskId id, wire::Actions& actions);
     [[nodiscard]] wire::GangFailed cancelled_member(const Task& task, TaskId id) const;
-    void leave_gang(const Task& task, TaskId id, const wire::Outcome& outcome, wire::Actions& actions);
+    void
+    leave_gang(const Task& task, TaskId id, const wire::Outcome& outcome, wire::Actions& actions);
     void give_back(Recalling recalling, wire::Actions& actions);
     void give_back_late_ones(wire::Actions& actions);
     void assign_slots(wire::Actions& actions);
@@ -183,7 +191,7 @@ private:
     std::set<wire::ClassIndex> gang_classes_;
     std::unordered_map<TaskId, Task> tasks_;
     std::map<LeaseId, std::vector<TaskId>> gangs_; ///< This rank's members, by gang.
-    std::vector<LeaseId> ended_gangs_;
+    std::vector<EndedMember> ended_members_;
     std::uint64_t last_turn_ = 0;
     std::deque<TaskId> resuming_;
     std::deque<Recalling> recalling_;  ///< In the order in which the executors answer.

@@ -18,9 +18,9 @@ struct TaskFailure {
     TaskId id{};
     Rank rank{}; ///< Where it ran, or where it was given up.
     std::string host;
-    std::uint32_t attempt = 0;      ///< Counts from 1; 0 if it never ran.
-    std::uint8_t standard_type = 0; ///< Private to rethrow_cause().
-    std::int32_t error_number = 0;  ///< Private to rethrow_cause().
+    std::uint32_t attempt = 0;            ///< Counts from 1; 0 if it never ran.
+    std::uint8_t standard_type = 0;       ///< Private to rethrow_cause().
+    std::int32_t error_number = 0;        ///< Private to rethrow_cause().
     std::optional<std::int32_t> member{}; ///< Of a gang: which of its members it was.
 };
 

@@ -2,8 +2,8 @@
 
 /// Everything that a program of tasks needs.
 
-#include <muster/core/communicator.hpp>
 #include <muster/core/command_task.hpp>
+#include <muster/core/communicator.hpp>
 #include <muster/core/error.hpp>
 #include <muster/core/future.hpp>
 #include <muster/core/options.hpp>
