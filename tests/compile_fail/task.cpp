@@ -21,6 +21,10 @@ double sum(std::vector<double> values) {
     return values.empty() ? 0 : values.front();
 }
 
+double solve(muster::Communicator& ranks, double x) {
+    return x * ranks.size();
+}
+
 } // namespace
 
 void fine() {
@@ -29,6 +33,7 @@ void fine() {
     (void)muster::task<&sum>(std::vector{muster::task<&half>(1.0)});
     (void)muster::task<[](double x) { return x; }>(muster::task<&half>(1.0));
     (void)muster::map<&half>(std::vector<double>{1, 2});
+    std::vector<double> all = muster::task<&solve>.with({.ranks = 2})(1.0).get();
 }
 
 #if defined(WRONG_ARGUMENT)
@@ -124,6 +129,28 @@ void mistake() {
 #elif defined(ELEMENTS_THAT_ARE_NO_TUPLES)
 void mistake() {
     (void)muster::map<&join>(std::vector<std::string>{"a"});
+}
+#elif defined(COMMUNICATOR_NOT_FIRST)
+void mistake() {
+    (void)muster::task<[](double x, muster::Communicator& ranks) { return x * ranks.size(); }>(1.0);
+}
+#elif defined(COMMUNICATOR_BY_VALUE)
+void mistake() {
+    (void)muster::task<[](const muster::Communicator& ranks) { return ranks.size(); }>();
+}
+#elif defined(TWO_COMMUNICATORS)
+void mistake() {
+    (void)muster::task<[](muster::Communicator& ranks, muster::Communicator& others) {
+        return ranks.size() + others.size();
+    }>();
+}
+#elif defined(COMMUNICATOR_ARGUMENT)
+void mistake(muster::Communicator& ranks) {
+    (void)muster::task<&solve>(ranks, 1.0);
+}
+#elif defined(MEMBERS_POINTER_RESULT)
+void mistake() {
+    (void)muster::task<[](muster::Communicator&) { return std::make_unique<int>(1); }>();
 }
 #elif defined(DRIVER_RESULT)
 int mistake(int argc, char** argv) {

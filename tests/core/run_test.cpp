@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cstdlib>
 #include <optional>
 #include <ranges>
+#include <span>
 #include <string>
 
 /// A run as a whole: how it starts, ends and reports, in one process.
@@ -66,6 +68,42 @@ TEST(Run, ReturnsTheDriversExitCode) {
     EXPECT_EQ(run_on(1, [] {}), 0);
     EXPECT_EQ(run_on(3, [] { return 7; }), 7);
     EXPECT_EQ(run_on(2, [] { return task<&pass>(5).get(); }), 5);
+}
+
+TEST(Run, TheDriverMayReturnWhileGangsAreUnderWay) {
+    static std::atomic<int> started;
+    enum class Way { barrier, receive, send, compute };
+    for (const int ranks : {1, 3}) {
+        for (const Way way : {Way::barrier, Way::receive, Way::send, Way::compute}) {
+            started = 0;
+            const int members = ranks == 1 ? 2 : ranks;
+            const auto driver = [&] {
+                (void)task<[](Communicator& gang, Way how) {
+                    ++started;
+                    started.notify_all();
+                    std::vector<double> data(100'000);
+                    if (gang.rank() == 0) {
+                        (void)wait_for_stop();
+                    } else if (how == Way::barrier) {
+                        gang.barrier();
+                    } else if (how == Way::receive) {
+                        gang.receive(std::span(data), 0);
+                    } else if (how == Way::send) {
+                        gang.send(std::span<const double>(data), 0);
+                    } else {
+                        (void)wait_for_stop();
+                    }
+                }>.with({.cpus = 0, .ranks = members})(way);
+                // And one that waits for its ranks.
+                (void)task<[](Communicator&) {}>.with({.cpus = 0, .ranks = members})();
+                for (int seen = started; seen < members; seen = started) {
+                    started.wait(seen);
+                }
+                return 3;
+            };
+            EXPECT_EQ(run_on(ranks, driver), 3);
+        }
+    }
 }
 
 TEST(Run, PrintsWhatTheDriverThrowsAndReturnsOne) {

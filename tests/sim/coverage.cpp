@@ -55,6 +55,7 @@ constexpr std::array<std::string_view, path_count> names{
     "message in bulk",
     "message withdrawn",
     "message late",
+    "message not to come",
 };
 
 static_assert(!names.back().empty());

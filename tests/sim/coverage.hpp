@@ -61,6 +61,7 @@ enum class Path : std::uint8_t {
     message_in_bulk,          ///< A long one.
     message_withdrawn,        ///< A long one was given up when it was asked for.
     message_late,             ///< A short one came for a gang that had failed.
+    message_not_to_come,      ///< Whoever asked for one was told that its sender had returned.
     count_,
 };
 

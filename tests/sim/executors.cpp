@@ -146,7 +146,7 @@ void Executors::fall_silent() {
 }
 
 void Executors::stopped_if_empty() {
-    if (ended_ && running_.empty() && !stop_reported_) {
+    if (ended_ && running_.empty() && leaving_ == 0 && !stop_reported_) {
         stop_reported_ = true;
         post_(rank::ExecutorsStopped{});
     }

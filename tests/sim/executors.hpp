@@ -193,6 +193,7 @@ private:
     Next perform(Context& context, const Throw& step);
     Next perform(Context& context, const Pass& step);
     Next perform(Context& context, const ThrowOne& step);
+    Next perform(Context& context, const LeaveOne& step);
     Next finish_pass(Context& context);
     Next perform(Context& context, const Spawn& step);
     Next perform(Context& context, const Call& step);
@@ -221,6 +222,12 @@ private:
     /// Waits until the handle's value is here and the context has its CPUs.
     Next await(Context& context, const Handle& handle, bool tolerant);
     void end(Context& context, Ending ending);
+    /// A task's thread tells of its end, and takes the next one.
+    void hand_in(wire::ClassIndex index,
+                 worker::AttemptFinished report,
+                 std::optional<ObjectId> actor,
+                 int calls_left,
+                 bool made_actor);
 
     /// None if the table is empty or that future was released.
     [[nodiscard]] Handle* local(Context& context, Local index) const;
@@ -253,6 +260,7 @@ private:
     Resources used_;
     ContextId last_context_ = 0;
     std::uint64_t last_sequence_ = 0;
+    std::size_t leaving_ = 0; ///< Members that have left their gang and not yet told of their end.
     std::size_t blocked_count_ = 0;
     std::size_t blocked_most_ = 0;
     bool ended_ = false;

@@ -64,6 +64,7 @@ Executors::Next Executors::perform(Context& context, const Pass& step) {
                             passing->received.data(),
                             step.bytes,
                             std::make_shared<Half>(Half{passing, false})});
+    post_(rank::GangAsked{{context.gang->id, before, context.member, tag}});
     return Next::wait;
 }
 
@@ -85,7 +86,19 @@ Executors::Next Executors::finish_pass(Context& context) {
 
 Executors::Next Executors::perform(Context& context, const ThrowOne& step) {
     const auto size = static_cast<std::int32_t>(context.gang->members.size());
-    return step.member % size == context.member ? Next::fail : Next::go_on;
+    if (step.member % size != context.member) {
+        return Next::go_on;
+    }
+    world_.oracle.threw(*context.task);
+    return Next::fail;
+}
+
+Executors::Next Executors::perform(Context& context, const LeaveOne& step) {
+    const auto size = static_cast<std::int32_t>(context.gang->members.size());
+    if (step.member % size == context.member) {
+        context.position = context.program->steps.size() - 1; // there is no next step
+    }
+    return Next::go_on;
 }
 
 void Executors::place(const wire::PlaceMessage& order) {

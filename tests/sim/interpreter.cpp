@@ -182,7 +182,10 @@ Executors::Next Executors::perform(Context& context, const Release& step) {
     return Next::go_on;
 }
 
-Executors::Next Executors::perform(Context& /*context*/, const Throw& /*step*/) {
+Executors::Next Executors::perform(Context& context, const Throw& /*step*/) {
+    if (context.task) {
+        world_.oracle.threw(*context.task);
+    }
     return Next::fail;
 }
 
@@ -228,6 +231,7 @@ void Executors::end(Context& context, Ending ending) {
         return;
     }
     const TaskId task = *context.task;
+    const bool is_member = context.gang != nullptr;
     report.task = task;
     report.ok = ending == Ending::value;
     report.busy = world_.queue.now() - context.began;
@@ -255,6 +259,23 @@ void Executors::end(Context& context, Ending ending) {
     const wire::ClassIndex index = context.task_class;
     running_.erase(task);
     contexts_.erase(context.id);
+    if (!is_member) {
+        hand_in(index, std::move(report), actor, calls_left, made_actor);
+        return;
+    }
+    // A thread may lose its core between leaving its gang and telling of its end.
+    ++leaving_;
+    world_.queue.after(wake_delay(), [this, index, report = std::move(report)]() mutable {
+        --leaving_;
+        hand_in(index, std::move(report), std::nullopt, 0, false);
+    });
+}
+
+void Executors::hand_in(wire::ClassIndex index,
+                        worker::AttemptFinished report,
+                        std::optional<ObjectId> actor,
+                        int calls_left,
+                        bool made_actor) {
     if (actor) {
         post_(rank::CallFinished{std::move(report)});
     } else {

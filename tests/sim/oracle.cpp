@@ -64,6 +64,25 @@ void Oracle::check_members(ObjectId gang, const Truth& truth, bool ok) const {
     }
 }
 
+// A member that another's failure released must not be taken for the one that began it. Where one
+// returns early, or the gang is cancelled, anyone may.
+void Oracle::check_thrower(ObjectId gang, const Truth& truth, std::int32_t member) const {
+    const Truth& thrower = this->member(gang, member);
+    require(thrower.ends == 1 && !thrower.ended_ok,
+            about(gang, "failed by a member that did not throw"));
+    const auto& steps = truth.program->steps;
+    require(
+        thrower.threw || truth.cancel_requested ||
+            std::any_of(steps.begin(),
+                        steps.end(),
+                        [](const Step& step) { return std::holds_alternative<LeaveOne>(step); }),
+        about(gang, "failed by a member that was only released"));
+}
+
+void Oracle::threw(TaskId task) {
+    at(task).threw = true;
+}
+
 void Oracle::stored(ObjectId object,
                     Rank owner,
                     std::vector<ObjectId> contained,
@@ -200,9 +219,7 @@ void Oracle::check_failure(ObjectId object,
     switch (reason.kind) {
     case Kind::exception:
         if (truth.gang) {
-            const Truth& thrower = member(object, reason.member.value());
-            require(thrower.ends == 1 && !thrower.ended_ok,
-                    about(object, "failed by a member that did not throw"));
+            check_thrower(object, truth, reason.member.value());
             break;
         }
         require(truth.ends == 1 && !truth.ended_ok, about(object, "failed but did not throw"));

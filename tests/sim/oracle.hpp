@@ -32,6 +32,7 @@ public:
         std::uint32_t starts = 0;
         std::uint32_t ends = 0;
         bool ended_ok = false;
+        bool threw = false; ///< As its program says, and not since something that it did failed.
         bool cancel_requested = false;
         std::optional<Rank> ran_on;
         std::vector<ObjectId> contained; ///< Futures inside its value.
@@ -57,6 +58,7 @@ public:
                 std::size_t bytes);
     void cancel_requested(TaskId task);
     void started(TaskId task, Rank rank);
+    void threw(TaskId task);
     void ended(TaskId task,
                bool ok,
                std::vector<ObjectId> contained,
@@ -92,6 +94,7 @@ private:
     /// It has no value, or will have none.
     [[nodiscard]] bool failed(ObjectId object) const;
     [[nodiscard]] const Truth& member(ObjectId gang, std::int32_t member) const;
+    void check_thrower(ObjectId gang, const Truth& truth, std::int32_t member) const;
     void check_members(ObjectId gang, const Truth& truth, bool ok) const;
 
     struct ActorTruth {

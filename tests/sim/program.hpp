@@ -100,6 +100,11 @@ struct ThrowOne {
     std::int32_t member = 0;
 };
 
+/// In a gang: the given member returns, whatever steps are left.
+struct LeaveOne {
+    std::int32_t member = 0;
+};
+
 /// Makes an actor. With a name it waits until it has it, and does nothing if it is taken.
 struct Spawn {
     TaskKind kind;
@@ -140,7 +145,8 @@ using Step = std::variant<Compute,
                           ReleaseActor,
                           CancelActor,
                           Pass,
-                          ThrowOne>;
+                          ThrowOne,
+                          LeaveOne>;
 
 struct Program {
     std::vector<Step> steps;

@@ -204,6 +204,8 @@ private:
                 member->steps.emplace_back(compute());
             } else if (random_.chance(0.08)) {
                 member->steps.emplace_back(ThrowOne{static_cast<std::int32_t>(random_.below(64))});
+            } else if (random_.chance(0.04)) {
+                member->steps.emplace_back(LeaveOne{static_cast<std::int32_t>(random_.below(64))});
             } else {
                 member->steps.emplace_back(Pass{random_.chance(0.3) ? 20'000 + random_.below(40'000)
                                                                     : random_.below(400)});

@@ -46,6 +46,11 @@ public:
         return change([&] { kind_.function = FunctionId{n}; });
     }
 
+    /// A gang of so many members.
+    TaskBuilder& ranks(std::int32_t members) {
+        return change([&] { kind_.ranks = members; });
+    }
+
     TaskBuilder& lasting(Duration time) {
         return change([&] { time_ = time; });
     }

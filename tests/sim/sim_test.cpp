@@ -327,6 +327,60 @@ TEST(Sim, StalledAndSlowRanksOnlyCostTime) {
     sim.finish();
 }
 
+TEST(Sim, MembersGoBeforeTasksThatResume) {
+    // Gangs A and B have a member of one CPU on each rank of two. A's second and B's first are
+    // late, because they fetch an argument; meanwhile a task on each rank wants its two CPUs back.
+    // If it kept the late members out, A would wait for B's end on one rank, and B for A's on the
+    // other.
+    Sim sim{{.seed = 20, .ranks = 2, .cpus_per_rank = 2, .network = {.bytes_per_second = 1e7}}};
+    const auto on_0 = sim.put(500'000);
+    const auto on_1 = sim.submit(task().returning(500'000).placement(on_rank(1)));
+    sim.run_until([&] { return sim.resolved(on_1); });
+    const auto gate = sim.submit(task().function(2).cpus(0).lasting(20ms));
+    const auto parent = [&](int rank) {
+        return sim.submit(
+            task().function(3).cpus(2).placement(on_rank(rank)).passing(gate).then(Get{0}));
+    };
+    const auto parent_0 = parent(0);
+    const auto parent_1 = parent(1);
+    const auto blocked = [&](int rank) { return sim.at(Rank{rank}).executors().blocked_count(); };
+    sim.run_until([&] { return blocked(0) == 1 && blocked(1) == 1; });
+    const auto gang = [&](Future argument) {
+        return sim.submit(task().function(4).ranks(2).after(argument).then(Pass{100}));
+    };
+    const auto a = gang(on_0);
+    const auto b = gang(on_1);
+    sim.run_until([&] { return sim.resolved(gate); });
+    EXPECT_TRUE(sim.running(a));
+    EXPECT_FALSE(sim.running(b));
+    sim.run_until_idle();
+    for (const Future future : {parent_0, parent_1, a, b}) {
+        EXPECT_TRUE(sim.ok(future));
+    }
+    sim.finish();
+}
+
+TEST(Sim, AGangThatFailsBeforeAllItsRanksWereToldToStartEndsEverywhere) {
+    std::uint64_t early = 0;
+    for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+        Sim sim{{.seed = seed,
+                 .ranks = 4,
+                 .preferred_coordinator = Rank{2},
+                 .network = {.latency_max = 100us, .tail_chance = 0.1}}};
+        const auto gang =
+            sim.submit(task().ranks(4).lasting(1us).then(ThrowOne{1}).then(Pass{40'000}));
+        const auto next = sim.submit(task().ranks(4).then(Pass{40'000}));
+        sim.run_until_idle();
+        ASSERT_FALSE(sim.ok(gang)) << "seed " << seed;
+        EXPECT_EQ(sim.failure(gang).front().member, 1) << "seed " << seed;
+        EXPECT_EQ(sim.failure(gang).front().kind, wire::FailureRecord::Kind::exception);
+        EXPECT_TRUE(sim.ok(next)) << "seed " << seed;
+        early += sim.times(Path::gang_failed_early);
+        sim.finish();
+    }
+    EXPECT_GT(early, 0U);
+}
+
 TEST(Sim, NamesTheSeedWhenNothingHappensAnyMore) {
     Sim sim{{.seed = 4711}};
     try {

@@ -262,6 +262,8 @@ void VirtualRank::note_sent(const wire::Message& message) {
         statistics.took(Path::fetch_failed);
     } else if (holds<wire::GangWithdrawn>(message)) {
         statistics.took(Path::message_withdrawn);
+    } else if (holds<wire::GangNone>(message)) {
+        statistics.took(Path::message_not_to_come);
     } else if (holds<wire::GangFailed>(message)) {
         statistics.took(Path::gang_failed);
     } else if (const auto* grant = std::get_if<wire::Grant>(&message)) {

@@ -36,7 +36,7 @@ CORE_FOLDERS = {
     "worker": {"wire", "store"},
     "actor": {"wire", "store", "worker"},
     "sched": {"wire"},
-    "rank": MACHINES | {"wire"},
+    "rank": MACHINES | {"wire", "gang"},
     "runtime": MACHINES | {"wire", "rank", "transport", "registry", "resources", "process", "gang"},
 }
 

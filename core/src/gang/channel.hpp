@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gang/futex.hpp"
+#include "gang/tags.hpp"
 
 #include <muster/base/error.hpp>
 #include <muster/base/ids.hpp>
@@ -21,9 +22,6 @@ struct Member {
     NodeId node{};
     std::string host;
 };
-
-/// Tells messages of one pair apart; those of one pair and tag keep their order.
-using Tag = std::uint64_t;
 
 /// The end of one send or receive: the channel completes it, the member's thread waits for it.
 class Completion {
@@ -84,6 +82,14 @@ public:
     /// size fails the receive with a sentence. Never blocks.
     virtual void
     receive(int from, Tag tag, std::span<std::byte> into, std::shared_ptr<Completion> done) = 0;
+
+    /// Waits for the message in vain so far: if its sender has returned without sending it, the
+    /// receive fails. Never blocks.
+    virtual void ask(int /*from*/, Tag /*tag*/) {}
+
+    /// This member's function has returned: it sends and receives no more of the users' messages.
+    /// Whoever offers one, or asks for one, is told. Never blocks.
+    virtual void returned() {}
 
     /// This member gives up: all its operations under way fail soon, and later ones at once. Who
     /// waits for its memory to be given back, to throw an error, depends on it. May be called

@@ -2,31 +2,40 @@
 
 #include <muster/core/communicator.hpp>
 
+#include <exception>
+#include <utility>
+
 namespace muster {
 namespace {
 
-// A request that nobody waited for may have failed; whoever waits for the next one learns why.
-void abandon(const std::shared_ptr<detail::Operation>& operation) {
+// A request that nobody waited for may have failed; whoever waits for the next one learns why. If
+// it goes because of an exception, what it waits for may never come.
+void abandon(const std::shared_ptr<detail::Operation>& operation, int exceptions_before) {
     if (operation) {
+        if (!operation->done() && std::uncaught_exceptions() > exceptions_before) {
+            operation->give_up();
+        }
         operation->await();
     }
 }
 
 } // namespace
 
-Request::Request(std::shared_ptr<detail::Operation> operation) : operation_(std::move(operation)) {
+Request::Request(std::shared_ptr<detail::Operation> operation)
+    : operation_(std::move(operation)), exceptions_before_(std::uncaught_exceptions()) {
 }
 
 Request& Request::operator=(Request&& other) noexcept {
     if (this != &other) {
-        abandon(operation_);
+        abandon(operation_, exceptions_before_);
         operation_ = std::move(other.operation_);
+        exceptions_before_ = other.exceptions_before_;
     }
     return *this;
 }
 
 Request::~Request() {
-    abandon(operation_);
+    abandon(operation_, exceptions_before_);
 }
 
 void Request::wait() {

@@ -50,11 +50,15 @@ void QueuedOperation::check() {
 }
 
 void MessageOperation::await() {
-    state_->await(*completion_);
+    state_->await(*completion_, awaited_);
 }
 
 void MessageOperation::check() {
     state_->check(*completion_);
+}
+
+void MessageOperation::give_up() {
+    state_->give_up();
 }
 
 CommunicatorState::CommunicatorState(gang::Setup setup)
@@ -85,6 +89,10 @@ const gang::Member& CommunicatorState::member(int member) const {
 void CommunicatorState::abort(std::string why) {
     ending_.end(ErrorCode::aborted, std::move(why));
     wake();
+}
+
+void CommunicatorState::give_up() {
+    abort("this member of the gang has left what it had begun with an exception");
 }
 
 void CommunicatorState::wake() {
@@ -182,6 +190,7 @@ std::shared_ptr<Operation> CommunicatorState::start(gang::Collective collective)
 }
 
 std::vector<Buffer> CommunicatorState::gather(Buffer own) {
+    setup_.channel->returned();
     gang::Descriptor call;
     call.kind = gang::Kind::returned;
     call.sequence = sequence_++;
@@ -215,8 +224,8 @@ void CommunicatorState::run_in_order(std::function<void(gang::Engine&)> work) {
 
 std::shared_ptr<QueuedOperation>
 CommunicatorState::enqueue(std::function<void(gang::Engine&)> work) {
-    auto operation =
-        std::make_shared<QueuedOperation>([this, work = std::move(work)] { perform(work); });
+    auto operation = std::make_shared<QueuedOperation>(
+        [this, work = std::move(work)] { perform(work); }, [this] { give_up(); });
     {
         const std::lock_guard lock(queue_mutex_);
         queue_.push_back(operation);
@@ -317,7 +326,8 @@ CommunicatorState::send(std::span<const std::byte> data, int to, int tag) {
     ending_.check();
     auto completion = std::make_shared<gang::Completion>();
     setup_.channel->send(to, gang::tag_of_users | static_cast<gang::Tag>(tag), data, completion);
-    return std::make_shared<MessageOperation>(shared_from_this(), std::move(completion));
+    return std::make_shared<MessageOperation>(
+        shared_from_this(), std::move(completion), std::nullopt);
 }
 
 std::shared_ptr<Operation>
@@ -325,12 +335,24 @@ CommunicatorState::receive(std::span<std::byte> into, int from, int tag) {
     validate_message("receive", into.data(), into.size(), from, tag);
     ending_.check();
     auto completion = std::make_shared<gang::Completion>();
-    setup_.channel->receive(
-        from, gang::tag_of_users | static_cast<gang::Tag>(tag), into, completion);
-    return std::make_shared<MessageOperation>(shared_from_this(), std::move(completion));
+    const gang::Tag channel_tag = gang::tag_of_users | static_cast<gang::Tag>(tag);
+    setup_.channel->receive(from, channel_tag, into, completion);
+    return std::make_shared<MessageOperation>(
+        shared_from_this(), std::move(completion), std::pair{from, channel_tag});
 }
 
-void CommunicatorState::await(const gang::Completion& completion) {
+void CommunicatorState::await(const gang::Completion& completion,
+                              const std::optional<std::pair<int, gang::Tag>>& awaited) {
+    gang::Patience patience;
+    while (awaited && completion.pending() && !ending_.ended()) {
+        if (!patience.pass()) {
+            completion.sleep(gang::Patience::sleep_max);
+            if (completion.pending()) {
+                setup_.channel->ask(awaited->first, awaited->second);
+            }
+            break;
+        }
+    }
     try {
         gang::await(completion, ending_, *setup_.channel);
     } catch (const Error&) {

@@ -13,6 +13,7 @@
 #include <optional>
 #include <stop_token>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace muster::detail {
@@ -42,6 +43,9 @@ public:
     /// Error (aborted) with `why`. The first reason stays. Any thread; does not block.
     void abort(std::string why);
 
+    /// This member leaves with an exception: what it has begun is not waited for.
+    void give_up();
+
     /// Sets the call's sequence number, and checks what one member can know to be wrong.
     /// @throws UsageError; whatever the collective fails with
     void run(gang::Collective collective);
@@ -53,8 +57,10 @@ public:
     std::shared_ptr<Operation> send(std::span<const std::byte> data, int to, int tag);
     std::shared_ptr<Operation> receive(std::span<std::byte> into, int from, int tag);
 
-    /// Of a message operation: as gang::await, and not throwing.
-    void await(const gang::Completion& completion);
+    /// Of a message operation: as gang::await, and not throwing. `awaited` names the message of a
+    /// receive: if it does not come for a while, its sender's rank is asked.
+    void await(const gang::Completion& completion,
+               const std::optional<std::pair<int, gang::Tag>>& awaited);
     void check(const gang::Completion& completion);
 
 private:

@@ -1,5 +1,7 @@
 #include "gang/exchange.hpp"
 
+#include "gang/tags.hpp"
+
 #include <muster/base/assert.hpp>
 
 #include <fmt/format.h>
@@ -24,6 +26,10 @@ std::string describe_failure(const wire::GangFailed& message) {
 
 std::string has_returned(std::int32_t member) {
     return fmt::format("member {} of the gang has returned and receives no more", member);
+}
+
+std::string has_sent_all(std::int32_t member) {
+    return fmt::format("member {} of the gang has returned and sends no more", member);
 }
 
 std::string wrong_size(const wire::GangAddress& address, std::uint64_t sent, std::uint64_t wanted) {
@@ -63,8 +69,11 @@ void Exchange::give_up(LeaseId id,
     Gang& gang = gangs_.at(id);
     gang.closed.insert(member);
     settle(id, member, why, actions);
+}
+
+void Exchange::turn_away(Gang& gang, std::int32_t member, bool all, wire::Actions& actions) {
     for (auto place = gang.waiting.begin(); place != gang.waiting.end();) {
-        if (place->first.to == member) {
+        if (place->first.to == member && (all || is_of_users(place->first.tag))) {
             for (const Waiting& message : place->second) {
                 refuse(message, has_returned(member), actions);
             }
@@ -73,18 +82,32 @@ void Exchange::give_up(LeaseId id,
             ++place;
         }
     }
+    for (auto place = gang.asked.begin(); place != gang.asked.end();) {
+        if (place->first.from == member) {
+            actions.push_back(wire::SendMessage{place->second, wire::GangNone{place->first}});
+            place = gang.asked.erase(place);
+        } else {
+            ++place;
+        }
+    }
 }
 
-void Exchange::end(LeaseId id, wire::Actions& actions) {
-    if (const auto place = gangs_.find(id); place != gangs_.end()) {
-        MUSTER_ASSERT(place->second.ports.empty());
-        for (const auto& [address, messages] : place->second.waiting) {
-            for (const Waiting& message : messages) {
-                refuse(message, has_returned(address.to), actions);
-            }
-        }
-        gangs_.erase(place);
+void Exchange::returned(LeaseId id, std::int32_t member, wire::Actions& actions) {
+    Gang& gang = gangs_.at(id);
+    gang.returned.insert(member);
+    turn_away(gang, member, false, actions);
+}
+
+void Exchange::end(LeaseId id, std::int32_t member, bool is_last, wire::Actions& actions) {
+    Gang& gang = gangs_[id];
+    MUSTER_ASSERT(!gang.ports.contains(member));
+    gang.ended.insert(member);
+    turn_away(gang, member, true, actions);
+    if (!is_last) {
+        return;
     }
+    MUSTER_ASSERT(gang.ports.empty() && gang.waiting.empty());
+    gangs_.erase(id);
     closed_.insert(id);
     closed_order_.push_back(id);
     if (closed_order_.size() > config_.closed_max) {
@@ -166,7 +189,8 @@ void Exchange::arrive(const wire::GangAddress& address, Waiting message, wire::A
         return;
     }
     Gang& gang = gangs_[address.gang];
-    if (gang.failure || gang.closed.contains(address.to)) {
+    if (gang.failure || gang.ended.contains(address.to) ||
+        (is_of_users(address.tag) && gang.returned.contains(address.to))) {
         refuse(message,
                gang.failure ? describe_failure(*gang.failure) : has_returned(address.to),
                actions);
@@ -234,6 +258,41 @@ void Exchange::on_offer(Rank from, const wire::GangOffer& message, wire::Actions
         return; // given up meanwhile
     }
     arrive(message.address, {{}, message.offer, from, message.size}, actions);
+}
+
+void Exchange::ask(const wire::GangAddress& address, wire::Actions& actions) {
+    const auto place = gangs_.find(address.gang);
+    if (place != gangs_.end() && place->second.receives.contains(address)) {
+        const Rank from = place->second.members.at(static_cast<std::size_t>(address.from));
+        actions.push_back(wire::SendMessage{from, wire::GangAsk{address}});
+    }
+}
+
+void Exchange::on_ask(Rank from, const wire::GangAsk& message, wire::Actions& actions) {
+    const wire::GangAddress& address = message.address;
+    if (!closed_.contains(address.gang)) {
+        Gang& gang = gangs_[address.gang];
+        if (!gang.returned.contains(address.from) && !gang.ended.contains(address.from)) {
+            gang.asked.emplace(address, from);
+            return;
+        }
+    }
+    actions.push_back(wire::SendMessage{from, wire::GangNone{address}});
+}
+
+// Behind all that the member sent: what still waits now, waits in vain.
+void Exchange::on_none(const wire::GangNone& message, wire::Actions& actions) {
+    const wire::GangAddress& address = message.address;
+    const auto place = gangs_.find(address.gang);
+    if (place == gangs_.end()) {
+        return;
+    }
+    if (auto receives = place->second.receives.extract(address); !receives.empty()) {
+        for (Receive& receive : receives.mapped()) {
+            actions.push_back(wire::SettleMessage{
+                std::move(receive.completion), has_sent_all(address.from), ErrorCode::aborted});
+        }
+    }
 }
 
 void Exchange::on_accept(Rank from, const wire::GangAccept& message, wire::Actions& actions) {
@@ -388,7 +447,7 @@ void Exchange::check_invariants() const {
             MUSTER_ASSERT(gang.ports.contains(address.to) && !gang.failure);
         }
         for (const auto& [address, messages] : gang.waiting) {
-            MUSTER_ASSERT(!messages.empty() && !gang.closed.contains(address.to));
+            MUSTER_ASSERT(!messages.empty() && !gang.ended.contains(address.to));
         }
     }
     for (const auto& [number, transfer] : transfers_) {

@@ -16,13 +16,14 @@ namespace muster::gang {
 /// The messages between members of gangs, as far as they concern one rank: what its members send,
 /// what they wait for, and what has come before anybody waited.
 ///
-/// A member exists from open() to close(), a gang until end(). Messages may come before a member is
-/// opened (its rank gets them and the order to start from different ranks) and are kept; what comes
-/// after is refused.
+/// A member exists from open() to close(), a gang until the last member's end(). Messages may come
+/// before a member is opened (its rank gets them and the order to start from different ranks) and
+/// are kept. Between close() and end() it is not known yet whether the member failed: messages
+/// wait; what comes after is refused.
 ///
-/// Whoever waits is answered: by the message, or by the failure of a member, or because a member
-/// closed. Memory that was handed in is not touched after its operation was settled: a transfer
-/// under way is awaited, one that was given up is not begun.
+/// Whoever waits is answered: by the message, or by the failure of a member, or because the other
+/// member returned. Memory that was handed in is not touched after its operation was settled: a
+/// transfer under way is awaited, one that was given up is not begun.
 ///
 /// Pure: no MPI, threads, clock or randomness.
 ///
@@ -48,14 +49,17 @@ public:
               std::int32_t member,
               std::shared_ptr<void> port,
               wire::Actions& actions);
-    /// It has ended: what it still waits for fails, and what is offered to it is refused.
+    /// Its function has returned: it sends and receives no more of the users' messages.
+    void returned(LeaseId gang, std::int32_t member, wire::Actions& actions);
+    /// Its port is of no use any more: what it still waits for fails.
     void close(LeaseId gang, std::int32_t member, wire::Actions& actions);
 
     /// The member wants nothing more of what it has sent and waits for; it is settled, if it is not
     /// under way. What it begins later fails.
     void give_up(LeaseId gang, std::int32_t member, const std::string& why, wire::Actions& actions);
-    /// No member of the gang is left on this rank, whether it was opened or not.
-    void end(LeaseId gang, wire::Actions& actions);
+    /// The member has ended, whether it was opened or not, and if it failed, on_failed() has told:
+    /// what is offered to it is refused. With the last one on this rank its gang is over here.
+    void end(LeaseId gang, std::int32_t member, bool is_last, wire::Actions& actions);
     /// The run is over: what is not under way fails, and so does everything later.
     void fall_silent(wire::Actions& actions);
 
@@ -72,12 +76,17 @@ public:
                  std::shared_ptr<void> completion,
                  wire::Actions& actions);
 
+    /// A member has waited for this message for a while; its sender's rank is asked, once.
+    void ask(const wire::GangAddress& address, wire::Actions& actions);
+
     void on_data(wire::GangData message, wire::Actions& actions);
     void on_offer(Rank from, const wire::GangOffer& message, wire::Actions& actions);
     void on_accept(Rank from, const wire::GangAccept& message, wire::Actions& actions);
     void on_refuse(const wire::GangRefuse& message, wire::Actions& actions);
     void on_started(const wire::GangStarted& message, wire::Actions& actions);
     void on_withdrawn(const wire::GangWithdrawn& message);
+    void on_ask(Rank from, const wire::GangAsk& message, wire::Actions& actions);
+    void on_none(const wire::GangNone& message, wire::Actions& actions);
     void on_failed(const wire::GangFailed& message, wire::Actions& actions);
     /// Of a transfer that this object chose the number of.
     void on_bulk_received(std::uint64_t transfer, wire::Actions& actions);
@@ -116,7 +125,11 @@ private:
     struct Gang {
         std::vector<Rank> members; ///< Empty until a member was opened.
         std::map<std::int32_t, std::shared_ptr<void>> ports;
-        std::set<std::int32_t> closed; ///< Have ended, or given up.
+        std::set<std::int32_t> closed;   ///< Have given up, or are closed: begin nothing more.
+        std::set<std::int32_t> returned; ///< Their functions have.
+        std::set<std::int32_t> ended;
+        /// Who asks for what members here have not sent yet.
+        std::map<wire::GangAddress, Rank> asked;
         std::optional<wire::GangFailed> failure;
         std::map<wire::GangAddress, std::deque<Waiting>> waiting;
         std::map<wire::GangAddress, std::deque<Receive>> receives;
@@ -144,6 +157,9 @@ private:
               Waiting message,
               Receive receive,
               wire::Actions& actions);
+    /// What waits for the member, or is asked of it, will not be: of the users' messages, or of
+    /// all.
+    void turn_away(Gang& gang, std::int32_t member, bool all, wire::Actions& actions);
     void refuse(const Waiting& message,
                 std::string why,
                 wire::Actions& actions,

@@ -23,7 +23,8 @@ struct Setup {
     /// Asked: what this member waits for throws Error (cancelled).
     std::stop_token stop{};
 
-    /// An MPI_Comm of the members, behind a pointer; collective. None if the gang did not ask for it.
+    /// An MPI_Comm of the members, behind a pointer; collective. None if the gang did not ask for
+    /// it.
     std::function<const void*()> raw_communicator{};
 
     /// Memory that all members share already, as threads of one process may. None: it is made.

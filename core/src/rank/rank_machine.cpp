@@ -118,22 +118,27 @@ void RankMachine::flush(wire::Actions& actions) {
 }
 
 void RankMachine::drain(wire::Actions& actions) {
-    for (const LeaseId gang : worker_.take_ended_gangs()) {
-        exchange_.end(gang, pending_);
-    }
-    // Handling a message to ourselves may append to pending_, so it is walked by index.
+    std::size_t done = 0;
     settle_actors();
-    for (std::size_t i = 0; i < pending_.size(); ++i) {
-        auto* send = std::get_if<wire::SendMessage>(&pending_[i]);
-        if (send != nullptr && send->to == config_.self) {
-            wire::Message message = std::move(send->message);
-            receive(config_.self, election_.term(), std::move(message));
-            settle_actors();
-        } else if (send == nullptr || !silent_ ||
-                   std::visit([]<class M>(const M&) { return when_silent<M>; }, send->message)) {
-            actions.push_back(std::move(pending_[i]));
+    do {
+        // Handling a message to ourselves may append to pending_, so it is walked by index.
+        for (; done < pending_.size(); ++done) {
+            auto* send = std::get_if<wire::SendMessage>(&pending_[done]);
+            if (send != nullptr && send->to == config_.self) {
+                wire::Message message = std::move(send->message);
+                receive(config_.self, election_.term(), std::move(message));
+                settle_actors();
+            } else if (send == nullptr || !silent_ ||
+                       std::visit([]<class M>(const M&) { return when_silent<M>; },
+                                  send->message)) {
+                actions.push_back(std::move(pending_[done]));
+            }
         }
-    }
+        // Behind the word of its failure, so that others hear of that first.
+        for (const auto& ended : worker_.take_ended_members()) {
+            exchange_.end(ended.gang, ended.member, ended.is_last, pending_);
+        }
+    } while (done < pending_.size());
     pending_.clear();
 }
 
@@ -319,6 +324,14 @@ void RankMachine::handle(Rank /*from*/, wire::GangWithdrawn& message) {
     say_goodbye_if_done();
 }
 
+void RankMachine::handle(Rank from, wire::GangAsk& message) {
+    exchange_.on_ask(from, message, pending_);
+}
+
+void RankMachine::handle(Rank /*from*/, wire::GangNone& message) {
+    exchange_.on_none(message, pending_);
+}
+
 void RankMachine::handle(Rank /*from*/, wire::GangFailed& message) {
     // The members are released before they are asked to stop, so that they can say why.
     exchange_.on_failed(message, pending_);
@@ -435,6 +448,10 @@ void RankMachine::apply(GangGivenUp event) {
     exchange_.give_up(event.gang, event.member, event.why, pending_);
 }
 
+void RankMachine::apply(GangReturned event) {
+    exchange_.returned(event.gang, event.member, pending_);
+}
+
 void RankMachine::apply(GangClosed event) {
     exchange_.close(event.gang, event.member, pending_);
 }
@@ -445,6 +462,10 @@ void RankMachine::apply(GangSend event) {
 
 void RankMachine::apply(GangReceive event) {
     exchange_.receive(event.address, event.into, event.size, std::move(event.completion), pending_);
+}
+
+void RankMachine::apply(GangAsked event) {
+    exchange_.ask(event.address, pending_);
 }
 
 void RankMachine::apply(FutureReleased event) {

@@ -149,6 +149,12 @@ struct GangGivenUp {
     std::string why;
 };
 
+/// Its function has returned; it goes on only to hand in its result.
+struct GangReturned {
+    LeaseId gang{};
+    std::int32_t member = 0;
+};
+
 struct GangClosed {
     LeaseId gang{};
     std::int32_t member = 0;
@@ -165,6 +171,11 @@ struct GangReceive {
     std::byte* into = nullptr;
     std::uint64_t size = 0;
     std::shared_ptr<void> completion;
+};
+
+/// A member has waited for this message for a while.
+struct GangAsked {
+    wire::GangAddress address;
 };
 
 /// The driver returned; only on its rank.
@@ -201,9 +212,11 @@ using Event = std::variant<Started,
                            BulkSent,
                            GangOpened,
                            GangGivenUp,
+                           GangReturned,
                            GangClosed,
                            GangSend,
                            GangReceive,
+                           GangAsked,
                            DriverFinished,
                            ExecutorsStopped>;
 
@@ -295,9 +308,11 @@ private:
     void apply(BulkSent event);
     void apply(GangOpened event);
     void apply(GangGivenUp event);
+    void apply(GangReturned event);
     void apply(GangClosed event);
     void apply(GangSend event);
     void apply(GangReceive event);
+    void apply(GangAsked event);
     void apply(DriverFinished event);
     void apply(ExecutorsStopped event);
 
@@ -328,6 +343,8 @@ private:
     void handle(Rank from, wire::GangRefuse& message);
     void handle(Rank from, wire::GangStarted& message);
     void handle(Rank from, wire::GangWithdrawn& message);
+    void handle(Rank from, wire::GangAsk& message);
+    void handle(Rank from, wire::GangNone& message);
     void handle(Rank from, wire::GangFailed& message);
     void handle(Rank from, wire::ActorCalls& message);
     void handle(Rank from, wire::ActorBorrow& message);

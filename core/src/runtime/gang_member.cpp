@@ -39,6 +39,12 @@ public:
             {gang_, from, self_, tag}, into.data(), into.size(), std::move(done)});
     }
 
+    void ask(int from, gang::Tag tag) override {
+        report_(rank::GangAsked{{gang_, from, self_, tag}});
+    }
+
+    void returned() override { report_(rank::GangReturned{gang_, self_}); }
+
     void close(const std::string& why) override { report_(rank::GangGivenUp{gang_, self_, why}); }
 
 private:

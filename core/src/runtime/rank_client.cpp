@@ -189,6 +189,10 @@ void RankClient::check_members_fit(const wire::TaskClass& task_class,
     // As the scheduler seats them: each on a rank of its own, or all as threads of the only one.
     const auto ranks = static_cast<std::int64_t>(config_.node_of.size());
     const bool share = ranks == 1 && !task_class.raw_mpi;
+    const std::int64_t per_rank_max =
+        share ? std::min<std::int64_t>(task_class.ranks,
+                                       sched::Scheduler::Config{}.slots_per_class_and_rank_max)
+              : 1;
     std::int64_t room = 0;
     for (std::size_t r = 0; r < config_.node_of.size(); ++r) {
         const Placement& placement = task_class.placement;
@@ -200,7 +204,7 @@ void RankClient::check_members_fit(const wire::TaskClass& task_class,
         if (allowed) {
             room += times_fitting(task_class.demand,
                                   cluster_.capacities.at(cluster_.group_of.at(r)).capacity,
-                                  share ? task_class.ranks : 1);
+                                  per_rank_max);
         }
     }
     if (room >= task_class.ranks) {

@@ -303,7 +303,11 @@ struct Drop {
 //     sender   -> receiver  GangStarted   they are on their way: receive them now
 //                           or GangWithdrawn: the sender has given up meanwhile
 //
-// So nobody waits for a transfer that is not under way.
+// So nobody waits for a transfer that is not under way. And who waits for a message for long asks
+// for it, so that nobody waits for a member that has returned:
+//
+//     receiver -> sender    GangAsk       is it still to come?
+//     sender   -> receiver  GangNone      no, its member has returned; said as soon as that is so
 
 /// From one member to another: which message this is about.
 struct GangAddress {
@@ -344,6 +348,14 @@ struct GangStarted {
 
 struct GangWithdrawn {
     std::uint64_t transfer = 0;
+};
+
+struct GangAsk {
+    GangAddress address;
+};
+
+struct GangNone {
+    GangAddress address;
 };
 
 /// A member ended without a result: its gang is over. To the ranks of all others.
@@ -465,6 +477,8 @@ using Message = std::variant<Bid,
                              GangRefuse,
                              GangStarted,
                              GangWithdrawn,
+                             GangAsk,
+                             GangNone,
                              GangFailed,
                              ActorCalls,
                              ActorBorrow,

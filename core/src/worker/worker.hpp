@@ -22,6 +22,13 @@ struct AttemptFinished {
     Duration busy{};
 };
 
+/// A member of a gang has ended here, whether it ran or not.
+struct EndedMember {
+    LeaseId gang{};
+    std::int32_t member = 0;
+    bool is_last = false; ///< None of the gang is left on this rank.
+};
+
 /// A rank's worker: the tasks leased to it, their dependencies, and the slots it runs them in.
 ///
 /// A task is *fetching* until its dependencies are here, then *queued* with the executors, and
@@ -105,9 +112,9 @@ public:
 
     [[nodiscard]] std::size_t task_count() const { return tasks_.size(); }
 
-    /// Gangs whose last member here has ended since the last call.
-    [[nodiscard]] std::vector<LeaseId> take_ended_gangs() {
-        return std::exchange(ended_gangs_, {});
+    /// Members of gangs that have ended here since the last call.
+    [[nodiscard]] std::vector<EndedMember> take_ended_members() {
+        return std::exchange(ended_members_, {});
     }
 
     /// No task or actor here and every resource free.
@@ -203,7 +210,7 @@ private:
     std::set<wire::ClassIndex> gang_classes_;
     std::unordered_map<TaskId, Task> tasks_;
     std::map<LeaseId, std::vector<TaskId>> gangs_; ///< This rank's members, by gang.
-    std::vector<LeaseId> ended_gangs_;
+    std::vector<EndedMember> ended_members_;
     std::map<ObjectId, Actor> actors_;
     Resources actor_cpus_; ///< Of all actors here.
     std::uint64_t last_turn_ = 0;

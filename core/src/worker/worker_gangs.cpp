@@ -50,8 +50,8 @@ void Worker::leave_gang(const Task& task,
     }
     const auto place = gangs_.find(task.gang->id);
     std::erase(place->second, id);
+    ended_members_.push_back({place->first, task.member, place->second.empty()});
     if (place->second.empty()) {
-        ended_gangs_.push_back(place->first);
         gangs_.erase(place);
     }
     if (outcome.kind == wire::Outcome::Kind::value ||

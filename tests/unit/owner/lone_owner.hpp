@@ -43,7 +43,7 @@ public:
     }
 
     void grant(TaskId first, std::uint64_t count, Rank worker = Rank{2}, std::uint64_t lease = 1) {
-        owner_.on_grant({make_lease_id(Term{1}, lease), {first, count}, worker}, actions);
+        owner_.on_grant({make_lease_id(Term{1}, lease), {first, count}, worker, {}}, actions);
         owner_.check_invariants();
     }
 

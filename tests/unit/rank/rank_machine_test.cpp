@@ -1,7 +1,4 @@
-#include "actions.hpp"
-#include "rank/rank_machine.hpp"
-
-#include <gtest/gtest.h>
+#include "driven.hpp"
 
 namespace muster::rank {
 namespace {
@@ -10,40 +7,6 @@ using testing::bytes;
 using testing::cpu_class;
 using testing::orders;
 using testing::sent;
-
-RankMachine::Config config(Rank self, std::int32_t world_size) {
-    RankMachine::Config config;
-    config.self = self;
-    config.world_size = world_size;
-    config.host = "host";
-    config.capacity.cpus = 1;
-    return config;
-}
-
-/// Events, then one flush.
-class Driven {
-public:
-    Driven(Rank self, std::int32_t world_size) : machine_(config(self, world_size)) {}
-
-    wire::Actions on(std::vector<Event> events) {
-        wire::Actions actions;
-        for (auto& event : events) {
-            machine_.on_event(std::move(event), actions);
-        }
-        machine_.flush(actions);
-        machine_.check_invariants();
-        return actions;
-    }
-
-    wire::Actions hear(Rank from, wire::Message message, Term term = Term{1}) {
-        return on({MessageReceived{from, {term, std::move(message)}}});
-    }
-
-    RankMachine* operator->() { return &machine_; }
-
-private:
-    RankMachine machine_;
-};
 
 TasksSubmitted submission(std::uint64_t first, std::uint64_t count) {
     owner::Submission submission;
@@ -166,7 +129,7 @@ TEST(RankMachine, SaysGoodbyeOnlyWhenItsFetchesHaveEnded) {
     const ObjectId large = make_object_id(Rank{0}, 1);
     wire::TaskSpec spec{make_object_id(Rank{0}, 2), 1, {}, {{large, {}, 5000, true, Rank{0}}}};
     const auto fetch = sent<wire::Fetch>(machine.hear(
-        Rank{0}, wire::Run{make_lease_id(Term{1}, 1), cpu_class(1), "", {std::move(spec)}}));
+        Rank{0}, wire::Run{make_lease_id(Term{1}, 1), cpu_class(1), "", {std::move(spec)}, {}, 0}));
     ASSERT_EQ(fetch.size(), 1U);
     machine.hear(Rank{0}, wire::Shutdown{0});
     EXPECT_TRUE(machine.on({ExecutorsStopped{}}).empty());

@@ -21,7 +21,7 @@ public:
              std::uint64_t first,
              std::uint64_t count,
              const std::vector<wire::Dependency>& dependencies = {}) {
-        wire::Run message{lease(first), task_class, "", {}};
+        wire::Run message{lease(first), task_class, "", {}, {}, 0};
         for (std::uint64_t i = 0; i < count; ++i) {
             message.tasks.push_back({task(first + i), 1, {}, dependencies});
         }

@@ -40,7 +40,8 @@ concept Arithmetic = std::is_arithmetic_v<T> && !std::is_same_v<std::remove_cv_t
                      sizeof(T) <= 8 && !std::is_same_v<std::remove_cv_t<T>, long double>;
 
 /// An asynchronous operation of a Communicator. The memory it was given stays its own, and in
-/// place, until wait() returned or test() was true. Destroying a request that is not done waits.
+/// place, until wait() returned or test() was true. Destroying a request that is not done waits; if
+/// an exception destroys it, it gives up instead, and the member's communicator is of no more use.
 class Request {
 public:
     Request() = default; ///< Done.
@@ -57,6 +58,7 @@ public:
 
 private:
     std::shared_ptr<detail::Operation> operation_;
+    int exceptions_before_ = 0; ///< Under way when it was made.
 };
 
 /// The ranks of a gang, as a function run with `.ranks = n` gets them: each member calls the same
@@ -68,8 +70,9 @@ private:
 /// order of a balanced tree over the ranks.
 ///
 /// A member that throws, is cancelled or dies releases the others: their call throws
-/// Error (aborted) with its name. Calls that do not match (another collective, size, type or
-/// operation than another member's) throw Error (usage) that names both.
+/// Error (aborted) with its name. So does one that returns while others still wait for it. Calls
+/// that do not match (another collective, size, type or operation than another member's) throw
+/// Error (usage) that names both.
 ///
 /// Sizes may differ from call to call, be zero, or exceed 2^31. Sizes and types of a call must be
 /// the same on all members.

@@ -24,7 +24,9 @@ struct TaskOptions {
     Placement placement{};     ///< `pack`, `spread`, `on_rank(3)`, `on_node(1)`; default automatic.
     std::string name{};        ///< For errors and logs; default: the function's name.
     /// Of a function that takes a Communicator first: on how many ranks it runs at once, all or
-    /// none. Each of them needs what the options above demand; they are placed on few nodes.
+    /// none. Each of them needs what the options above demand; they are placed on few nodes, and
+    /// on a rank each, unless the run has only one. A member that waits in get() keeps its CPUs, so
+    /// what it waits for must find others.
     std::int32_t ranks = 1;
     /// The gang calls MPI through mpi_communicator() of <muster/core/mpi.hpp>.
     bool raw_mpi = false;

@@ -27,7 +27,7 @@ struct TaskCall {
     template <class... A>
     static Future<Result> submit(const TaskOptions& options, A&&... arguments) {
         constexpr bool count_matches = sizeof...(A) == Signature::parameter_count;
-        static_assert(count_matches,
+        static_assert(count_matches || !takes_one_communicator<F>,
                       "muster: the task is called with another number of arguments than its "
                       "function takes (default arguments are not seen through a function pointer)");
         check_signature<F>();

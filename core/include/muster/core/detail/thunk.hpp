@@ -99,10 +99,21 @@ inline constexpr bool takes_values = []<class... P>(std::type_identity<std::tupl
     return (is_value_parameter<P> && ...);
 }(std::type_identity<typename FunctionTraits<F>::Parameters>{});
 
+/// A communicator is the runtime's to give, and not an argument: what is left of the parameters
+/// must not be one.
+template <auto F>
+inline constexpr bool takes_one_communicator =
+    []<class... P>(std::type_identity<std::tuple<P...>>) {
+        return (!std::is_same_v<std::remove_cvref_t<P>, Communicator> && ...);
+    }(std::type_identity<typename FunctionTraits<F>::Parameters>{});
+
 template <auto F>
 constexpr void check_signature() {
     using Signature = FunctionTraits<F>;
-    static_assert(takes_values<F>,
+    static_assert(takes_one_communicator<F>,
+                  "muster: a gang's function takes one communicator, first and by reference: "
+                  "f(muster::Communicator& ranks, ...)");
+    static_assert(takes_values<F> || !takes_one_communicator<F>,
                   "muster: a task's parameters are passed by value: T or const T&, not T&");
     static_assert(!std::is_reference_v<typename Signature::MemberResult>,
                   "muster: a task returns by value: a reference would point into another rank");
