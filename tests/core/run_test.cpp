@@ -58,6 +58,31 @@ int run_on(int ranks, Driver driver) {
     return run(0, nullptr, driver, {.local_ranks = ranks});
 }
 
+/// Counts how many live in this process, and calls another when it is destroyed.
+class Guest {
+public:
+    explicit Guest(ActorHandle<Guest> neighbour) : neighbour_(std::move(neighbour)) { ++living; }
+
+    Guest(const Guest&) = delete;
+    Guest& operator=(const Guest&) = delete;
+
+    ~Guest() {
+        if (neighbour_.valid()) {
+            neighbour_.call<&Guest::greet>();
+        }
+        --living;
+    }
+
+    void greet() {}
+
+    void stay() { (void)wait_for_stop(); }
+
+    static inline std::atomic<int> living{0};
+
+private:
+    ActorHandle<Guest> neighbour_;
+};
+
 int fail_with_many_waiting() {
     return task<&fail_with_many_waiting>().get();
 }
@@ -103,6 +128,28 @@ TEST(Run, TheDriverMayReturnWhileGangsAreUnderWay) {
             };
             EXPECT_EQ(run_on(ranks, driver), 3);
         }
+    }
+}
+
+TEST(Run, DestroysActorsThatAreLeftAtItsEnd) {
+    std::vector<ActorHandle<Guest>> kept; // longer than the run
+    for (int ranks = 1; ranks <= 3; ++ranks) {
+        EXPECT_EQ(run_on(ranks,
+                         [&] {
+                             ActorHandle<Guest> last;
+                             for (int i = 0; i < 10; ++i) {
+                                 last = spawn<Guest>({.placement = rank_at(i)}, last);
+                                 kept.push_back(last);
+                             }
+                             kept.front().call<&Guest::greet>().get();
+                             last.call<&Guest::stay>(); // is asked to stop
+                             EXPECT_GT(Guest::living, 0);
+                         }),
+                  0);
+        EXPECT_EQ(Guest::living, 0);
+        const auto text = thrown_by<Error>([&] { kept.back().call<&Guest::greet>(); });
+        EXPECT_TRUE(contains(text, "belongs to another run")) << text;
+        kept.clear();
     }
 }
 

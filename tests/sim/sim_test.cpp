@@ -381,6 +381,134 @@ TEST(Sim, AGangThatFailsBeforeAllItsRanksWereToldToStartEndsEverywhere) {
     EXPECT_GT(early, 0U);
 }
 
+/// A driver's program for the tests of actors, whose kinds demand nothing.
+struct ActorProgram {
+    Program program;
+
+    static constexpr FunctionId method{20};
+
+    static ProgramPtr lasting(Duration time) {
+        auto program = std::make_shared<Program>();
+        program->steps.emplace_back(Compute{time});
+        return program;
+    }
+
+    ActorProgram& spawn(Placement placement, ProgramPtr constructor, std::string name = {}) {
+        program.steps.emplace_back(Spawn{{FunctionId{10}, {}, 0, placement},
+                                         {std::move(constructor), {}, {}, 0},
+                                         std::move(name)});
+        return *this;
+    }
+
+    ActorProgram& call(Duration time, std::size_t times, std::vector<Local> dependencies = {}) {
+        for (std::size_t i = 0; i < times; ++i) {
+            program.steps.emplace_back(Call{latest, method, {lasting(time), dependencies, {}, 0}});
+        }
+        return *this;
+    }
+
+    ActorProgram& then(Step step) {
+        program.steps.emplace_back(std::move(step));
+        return *this;
+    }
+
+    void run(SimOptions options) const {
+        Sim sim{std::move(options)};
+        run_in(sim);
+    }
+
+    void run_in(Sim& sim) const {
+        sim.run_driver(std::make_shared<Program>(program));
+        sim.run_until([&] { return sim.driver_done(); });
+        sim.finish(); // the oracle checks order, and that nothing is left
+    }
+};
+
+TEST(SimActors, RunTheirCallsAndAreDestroyed) {
+    Sim sim{{.seed = 1, .ranks = 3}};
+    ActorProgram program;
+    program.spawn(on_rank(2), ActorProgram::lasting(50us)).call(1us, 1000).then(GetAll{});
+    program.run_in(sim);
+    EXPECT_EQ(sim.statistics().calls, 1000U);
+}
+
+TEST(SimActors, CallsBehindOneThatWaitsForItsArgumentKeepTheirPlace) {
+    ActorProgram program;
+    program.spawn(on_rank(1), ActorProgram::lasting(1us))
+        .then(Submit{{FunctionId{1}, {.cpus = 1, .gpus = {}, .memory = {}, .custom = {}}, 0, {}},
+                     {{ActorProgram::lasting(2ms), {}, {}, 0}}})
+        .call(1us, 1, {latest})
+        .call(1us, 50)
+        .then(GetAll{});
+    program.run({.seed = 2, .ranks = 3});
+}
+
+TEST(SimActors, CallsWaitForASlowConstructorAndSurviveTheLastHandle) {
+    ActorProgram program;
+    program.spawn(on_rank(1), ActorProgram::lasting(5ms))
+        .call(1us, 20)
+        .then(ReleaseActor{latest})
+        .then(GetAll{});
+    program.run({.seed = 3, .ranks = 2});
+}
+
+TEST(SimActors, AHandleMayOutliveItsSpawnerOnTheWayToAnotherRank) {
+    // The task is the only one left with the handle, and is still in a queue then.
+    auto user = std::make_shared<Program>();
+    user->steps.emplace_back(Compute{100us});
+    user->steps.emplace_back(
+        Call{0, ActorProgram::method, {ActorProgram::lasting(1us), {}, {}, 0}});
+    user->steps.emplace_back(Get{latest});
+    std::uint64_t gated = 0;
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        ActorProgram program;
+        program.spawn(on_rank(1), ActorProgram::lasting(1us))
+            .then(Submit{
+                {FunctionId{1}, {.cpus = 1, .gpus = {}, .memory = {}, .custom = {}}, 0, on_rank(2)},
+                std::vector<NewTask>(5, NewTask{user, {}, {}, 0, {latest}})})
+            .then(ReleaseActor{latest})
+            .then(GetAll{false});
+        Sim sim{{.seed = seed, .ranks = 3, .network = {.latency_max = 200us, .tail_chance = 0.2}}};
+        program.run_in(sim);
+        gated += sim.times(Path::gate_closed);
+    }
+    EXPECT_GT(gated, 0U);
+}
+
+TEST(SimActors, ANameLeadsToAnActorThatMayBeGone) {
+    auto finder = std::make_shared<Program>();
+    finder->steps.emplace_back(FindActor{"hits"});
+    finder->steps.emplace_back(
+        Call{latest, ActorProgram::method, {ActorProgram::lasting(1us), {}, {}, 0}});
+    std::uint64_t found = 0;
+    std::uint64_t gone = 0;
+    for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+        ActorProgram program;
+        program.spawn(on_rank(1), ActorProgram::lasting(1us), "hits")
+            .then(Submit{{FunctionId{1}, {}, 0, spread},
+                         std::vector<NewTask>(20, NewTask{finder, {}, {}, 0})})
+            .then(Compute{3us * static_cast<std::int64_t>(seed)})
+            .then(ReleaseActor{latest});
+        Sim sim{{.seed = seed, .ranks = 4, .preferred_coordinator = Rank{3}}};
+        program.run_in(sim);
+        found += sim.times(Path::actor_found);
+        gone += sim.times(Path::found_actor_gone);
+    }
+    EXPECT_GT(found, 0U);
+    EXPECT_GT(gone, 0U);
+}
+
+TEST(SimActors, ActorsThatTakeEverythingFollowOneAnother) {
+    ActorProgram program;
+    for (int i = 0; i < 6; ++i) {
+        program.then(Spawn{
+            {FunctionId{10}, capacity(2, 1), 0, {}}, {ActorProgram::lasting(10us), {}, {}, 0}, {}});
+        program.call(5us, 3).then(ReleaseActor{latest});
+    }
+    program.then(GetAll{false});
+    program.run({.seed = 6, .ranks = 2, .capacities = {capacity(2, 1), capacity(2, 0)}});
+}
+
 TEST(Sim, NamesTheSeedWhenNothingHappensAnyMore) {
     Sim sim{{.seed = 4711}};
     try {

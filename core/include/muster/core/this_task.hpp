@@ -7,7 +7,7 @@
 
 namespace muster {
 
-/// The task that the calling thread runs.
+/// The task, or the call of an actor, that the calling thread runs.
 struct ThisTask {
     TaskId id{};
     std::uint32_t attempt = 1;    ///< Counts from 1.
