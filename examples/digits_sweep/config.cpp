@@ -7,7 +7,7 @@ namespace digits {
 namespace tune = muster::tune;
 
 tune::SearchSpace search_space() {
-    return {{"learning_rate", tune::loguniform(1e-4, 1e-1)},
+    return {{"learning_rate", tune::loguniform(1e-3, 1.0)},
             {"batch_size", tune::choice({32, 64, 128})},
             {"layers", tune::randint(1, 4)},
             {"width", tune::choice({64, 128, 256})}};

@@ -10,6 +10,8 @@
 #include <muster/tune/asha_scheduler.hpp>
 #include <muster/tune/study.hpp>
 
+#include <fmt/format.h>
+
 #include <iostream>
 #include <string>
 #include <vector>
@@ -183,10 +185,16 @@ void sweep(int argc, char** argv) {
     // Opened here first, so that a bad file is one sentence and not one per trial.
     (void)DigitsData::open(options.data, options.seed);
     const auto cluster = muster::cluster();
-    std::cout << options.trials << " trials of up to " << options.epochs << " epochs, each on "
-              << options.ranks_per_trial << " of " << cluster.ranks
-              << (cluster.ranks == 1 ? " rank" : " ranks") << " (" << to_string(cluster.capacity)
-              << "); coordinator: rank " << muster::index(cluster.coordinator) << '\n';
+    std::cout << fmt::format(
+        "{} trials of up to {} epochs, {} rank{} each, in a cluster of {} ({}); "
+        "coordinator: rank {}\n",
+        options.trials,
+        options.epochs,
+        options.ranks_per_trial,
+        options.ranks_per_trial == 1 ? "" : "s",
+        cluster.ranks,
+        to_string(cluster.capacity),
+        muster::index(cluster.coordinator));
     Sweep sweep(options);
     const TrialOutcome& winner = sweep.search();
     std::cout << test_line(sweep.test(winner)) << std::endl;

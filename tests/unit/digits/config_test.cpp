@@ -17,8 +17,8 @@ TEST(SearchSpaceOfDigits, IsReadIntoTheConfigurationOfATrial) {
     std::set<std::uint64_t> seeds;
     for (std::size_t trial = 0; trial < 100; ++trial) {
         const TrialConfig config = trial_config(sampler.sample(trial), 3, trial);
-        EXPECT_GE(config.learning_rate, 1e-4);
-        EXPECT_LT(config.learning_rate, 1e-1);
+        EXPECT_GE(config.learning_rate, 1e-3);
+        EXPECT_LT(config.learning_rate, 1.0);
         batch_sizes.insert(config.batch_size);
         layers.insert(config.layers);
         widths.insert(config.width);
