@@ -186,15 +186,16 @@ void sweep(int argc, char** argv) {
     (void)DigitsData::open(options.data, options.seed);
     const auto cluster = muster::cluster();
     std::cout << fmt::format(
-        "{} trials of up to {} epochs, {} rank{} each, in a cluster of {} ({}); "
-        "coordinator: rank {}\n",
-        options.trials,
-        options.epochs,
-        options.ranks_per_trial,
-        options.ranks_per_trial == 1 ? "" : "s",
-        cluster.ranks,
-        to_string(cluster.capacity),
-        muster::index(cluster.coordinator));
+                     "{} trials of up to {} epochs, {} rank{} each, in a cluster of {} ({}); "
+                     "coordinator: rank {}\n",
+                     options.trials,
+                     options.epochs,
+                     options.ranks_per_trial,
+                     options.ranks_per_trial == 1 ? "" : "s",
+                     cluster.ranks,
+                     to_string(cluster.capacity),
+                     muster::index(cluster.coordinator))
+              << std::flush;
     Sweep sweep(options);
     const TrialOutcome& winner = sweep.search();
     std::cout << test_line(sweep.test(winner)) << std::endl;

@@ -15,6 +15,10 @@ muster::data::Shard shard_of(const muster::Communicator& ranks) {
             .world = static_cast<std::uint32_t>(ranks.size())};
 }
 
+/// The networks are small: with the reducer's own sizes nothing would be sent before the last
+/// gradient is there. With this, the upper layers of wide ones are on their way meanwhile.
+constexpr std::uint64_t bucket_bytes = 64U << 10U;
+
 std::vector<muster::train::ParameterView> parameters_of(const TrialConfig& config,
                                                         std::span<float> values) {
     const auto layers = layers_of(config, values);
@@ -34,7 +38,10 @@ Trainer::Trainer(muster::Communicator& ranks,
                  int epochs)
     : ranks_(ranks), config_(config), epochs_(epochs),
       loader_(data.batches(part, config.batch_size, config.seed, shard_of(ranks))),
-      gradient_(parameter_count(config)), reducer_(ranks, parameters_of(config, gradient_)) {
+      gradient_(parameter_count(config)),
+      reducer_(ranks,
+               parameters_of(config, gradient_),
+               {.first_bucket_bytes = bucket_bytes, .bucket_bytes = bucket_bytes}) {
 }
 
 ModelState Trainer::initial_state() {
