@@ -12,9 +12,9 @@ namespace digits {
 /// ASHA decides by the results so far, so it matters which those are. If results counted as they
 /// came, or if there were as many jobs as ranks, timing and the size of the cluster would have a
 /// say in who goes on. So every decision is made at a fixed lag: job n is chosen knowing the
-/// results of jobs 0 to n - 16, no more and no fewer. The price is that one long job holds up the
-/// results behind it, that newer results wait to be used, and that more ranks than 16 gangs need
-/// are idle.
+/// results of the jobs up to n - 16, even if newer ones are there; of those only where there was
+/// nothing to start without them. The price is that newer results wait to be used, that one long
+/// job holds up those behind it, and that ranks beyond what 16 gangs need are idle.
 inline constexpr std::size_t jobs_under_way = 16;
 
 /// Starts a job.

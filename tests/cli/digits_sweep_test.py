@@ -130,9 +130,9 @@ class BadFiles(Program):
 class Interrupt(Program):
     """Two seconds are promised; a few tenths are usual."""
 
-    def assert_ends(self, ranks, signal_number):
-        run = harness.run(PROGRAM, "--trials", "2", "--epochs", "200", ranks=ranks, interrupt_at="best so far",
-                          signal_number=signal_number)
+    def assert_ends(self, ranks, signal_number, *arguments):
+        run = harness.run(PROGRAM, "--trials", "2", "--epochs", "200", *arguments, ranks=ranks,
+                          interrupt_at="best so far", signal_number=signal_number)
         self.assertLess(run.seconds_to_end, 2.0, run)
         self.assertEqual(run.left_behind, [], run)
         self.assertNotEqual(run.code, 0, run)
@@ -143,6 +143,9 @@ class Interrupt(Program):
 
     def test_ends_within_two_seconds_on_four_ranks(self):
         self.assert_ends(4, signal.SIGINT)
+
+    def test_ends_within_two_seconds_while_gangs_train(self):
+        self.assert_ends(4, signal.SIGINT, "--ranks-per-trial", "2")
 
     def test_ends_within_two_seconds_when_terminated(self):
         self.assert_ends(4, signal.SIGTERM)
