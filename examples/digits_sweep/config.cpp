@@ -2,22 +2,24 @@
 
 #include <muster/base/random.hpp>
 
-#include <array>
-
 namespace digits {
 
-TrialConfig sample_config(std::uint64_t seed, int id) {
-    constexpr std::array batch_sizes{32, 64, 128};
-    constexpr std::array widths{64, 128, 256};
-    muster::Random random(seed, static_cast<std::uint64_t>(id));
-    TrialConfig config;
-    config.id = id;
-    config.learning_rate = random.log_uniform(1e-4, 1e-1);
-    config.batch_size = batch_sizes[random.below(batch_sizes.size())];
-    config.layers = static_cast<int>(random.between(1, 3));
-    config.width = widths[random.below(widths.size())];
-    config.seed = random.next();
-    return config;
+namespace tune = muster::tune;
+
+tune::SearchSpace search_space() {
+    return {{"learning_rate", tune::loguniform(1e-3, 1.0)},
+            {"batch_size", tune::choice({32, 64, 128})},
+            {"layers", tune::randint(1, 4)},
+            {"width", tune::choice({64, 128, 256})}};
+}
+
+TrialConfig
+trial_config(const tune::Configuration& configuration, std::uint64_t seed, std::size_t trial) {
+    return {.learning_rate = configuration["learning_rate"],
+            .batch_size = configuration["batch_size"],
+            .layers = configuration["layers"],
+            .width = configuration["width"],
+            .seed = muster::Random(seed, trial).next()};
 }
 
 std::size_t parameter_count(const TrialConfig& config) {

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <muster/tune/configuration.hpp>
+#include <muster/tune/search_space.hpp>
+
 #include <cstddef>
 #include <cstdint>
 
@@ -8,21 +11,23 @@ namespace digits {
 inline constexpr int pixels = 28 * 28;
 inline constexpr int classes = 10;
 
-/// One point of the search: everything that decides how a network is trained, and what comes out.
+/// Everything that decides how a network is trained, and so what comes out.
 struct TrialConfig {
-    int id = 0;
     double learning_rate = 0.01;
-    int batch_size = 64;
-    int layers = 1;  ///< Hidden layers.
-    int width = 128; ///< Units in each hidden layer.
+    int batch_size = 64; ///< Images in a step, over all members of the gang.
+    int layers = 1;      ///< Hidden layers.
+    int width = 128;     ///< Units in each hidden layer.
     std::uint64_t seed = 0;
 };
 
-/// Trial `id` of the random search `seed`: learning rate log-uniform in [1e-4, 1e-1), batch size
-/// 32, 64 or 128, one to three hidden layers of 64, 128 or 256 units.
-/// Depends on its arguments only, not on how many trials there are.
-/// Source: Bergstra and Bengio, "Random Search for Hyper-Parameter Optimization", JMLR 2012.
-[[nodiscard]] TrialConfig sample_config(std::uint64_t seed, int id);
+/// What the search may vary.
+[[nodiscard]] muster::tune::SearchSpace search_space();
+
+/// A point of search_space(), as trial number `trial` of the search `seed`: these decide its first
+/// weights and the order of its images.
+[[nodiscard]] TrialConfig trial_config(const muster::tune::Configuration& configuration,
+                                       std::uint64_t seed,
+                                       std::size_t trial);
 
 /// Weights and biases of the network of `config`.
 [[nodiscard]] std::size_t parameter_count(const TrialConfig& config);

@@ -94,15 +94,21 @@ const std::vector<std::uint64_t>& DigitsData::rows(Part part) const {
     return rows_[static_cast<std::size_t>(part)];
 }
 
-Images DigitsData::read(Part part) const {
+Images DigitsData::read(Part part, muster::data::Shard shard) const {
+    const auto one_batch = static_cast<int>(rows(part).size());
+    const muster::data::BatchLoader loader = batches(part, one_batch, 0, shard);
     Images images;
-    read_images(batches(part, 1, 0), rows(part), images);
+    read_images(loader, loader.rows(0, 0), images);
     return images;
 }
 
-muster::data::BatchLoader DigitsData::batches(Part part, int batch_size, std::uint64_t seed) const {
-    return {
-        table_, rows(part), {.batch_size = static_cast<std::uint64_t>(batch_size), .seed = seed}};
+muster::data::BatchLoader DigitsData::batches(Part part,
+                                              int batch_size,
+                                              std::uint64_t seed,
+                                              muster::data::Shard shard) const {
+    return {table_,
+            rows(part),
+            {.batch_size = static_cast<std::uint64_t>(batch_size), .seed = seed, .shard = shard}};
 }
 
 void read_images(const muster::data::BatchLoader& loader,

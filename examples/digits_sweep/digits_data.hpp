@@ -32,12 +32,13 @@ public:
     /// Rows of the table that belong to a part, ascending.
     [[nodiscard]] const std::vector<std::uint64_t>& rows(Part part) const;
 
-    /// All of a part, for judging a network.
-    [[nodiscard]] Images read(Part part) const;
+    /// This shard's piece of a part, for judging a network; by default all of it.
+    [[nodiscard]] Images read(Part part, muster::data::Shard shard = {}) const;
 
-    /// Batches of a part, shuffled over all of it, for training.
+    /// Batches of a part, shuffled over all of it, for training. The batches are the same for any
+    /// number of shards; each has its piece of every one.
     [[nodiscard]] muster::data::BatchLoader
-    batches(Part part, int batch_size, std::uint64_t seed) const;
+    batches(Part part, int batch_size, std::uint64_t seed, muster::data::Shard shard = {}) const;
 
 private:
     muster::data::Table table_;

@@ -1,132 +1,180 @@
 #include "digits_sweep/config.hpp"
 #include "digits_sweep/digits_data.hpp"
-#include "digits_sweep/halving.hpp"
 #include "digits_sweep/options.hpp"
 #include "digits_sweep/progress.hpp"
 #include "digits_sweep/report.hpp"
+#include "digits_sweep/search.hpp"
 #include "digits_sweep/training.hpp"
 
 #include <muster/core/muster.hpp>
+#include <muster/tune/asha_scheduler.hpp>
+#include <muster/tune/study.hpp>
+
+#include <fmt/format.h>
 
 #include <iostream>
-#include <limits>
 #include <string>
 #include <vector>
 
-/// A hyperparameter search on handwritten digits: every epoch of every trial is a task.
+/// A hyperparameter search on handwritten digits: ASHA decides which networks are trained further,
+/// and each is trained data-parallel by a gang of ranks.
 namespace {
 
 using namespace digits;
+namespace tune = muster::tune;
 
 /// What every rank needs to find the same images in the same parts.
 struct Source {
     std::string file;
     std::uint64_t seed = 0;
-    int epochs = 0;
+    int epochs = 0; ///< Of a network that is trained to the end.
 };
 
-/// A network after an epoch, and how it does on the part that it is judged by.
+/// What a member of a gang returns.
 struct Trained {
-    ModelState state;
+    ModelState state; ///< Of member 0 only: all have the same.
     Evaluation judged;
 };
 
 // The tasks. Each reads the data through its own rank's copy, opened once per process.
 
-Trained train(TrialConfig config, Trained before, Source source) {
+/// A job of a trial: trains on from where the job before left off.
+Trained train(muster::Communicator& ranks,
+              const TrialConfig& config,
+              std::vector<Trained> before,
+              const Source& source,
+              tune::Job job) {
     const auto data = DigitsData::open(source.file, source.seed);
-    if (before.state.weights.empty()) {
-        before.state = initial_state(config);
+    Trainer trainer(ranks, config, *data, Part::training, source.epochs);
+    ModelState state = before.empty() ? trainer.initial_state() : std::move(before.front().state);
+    while (state.epoch < job.to) {
+        trainer.train_epoch(state);
     }
-    Trained after;
-    after.state =
-        train_epoch(config, std::move(before.state), *data, Part::training, source.epochs);
-    after.judged = evaluate_part(config, after.state, *data, Part::validation);
+    Trained after{{}, evaluate_part(ranks, config, state, *data, Part::validation)};
+    if (ranks.rank() == 0) {
+        after.state = std::move(state);
+    }
     return after;
 }
 
-Evaluation retrain_and_test(TrialConfig config, Source source) {
+/// The few bytes of a job's result that the driver decides by.
+Evaluation judged(const std::vector<Trained>& trained) {
+    return trained.front().judged;
+}
+
+Evaluation
+retrain_and_test(muster::Communicator& ranks, const TrialConfig& config, const Source& source) {
     const auto data = DigitsData::open(source.file, source.seed);
-    ModelState state = initial_state(config);
-    for (int epoch = 0; epoch < source.epochs; ++epoch) {
-        state = train_epoch(
-            config, std::move(state), *data, Part::training_and_validation, source.epochs);
+    Trainer trainer(ranks, config, *data, Part::training_and_validation, source.epochs);
+    ModelState state = trainer.initial_state();
+    while (state.epoch < source.epochs) {
+        trainer.train_epoch(state);
     }
-    return evaluate_part(config, state, *data, Part::test);
+    return evaluate_part(ranks, config, state, *data, Part::test);
 }
 
-/// A trial's epoch under way.
-struct Epoch {
-    int trial = 0;
-    int number = 0;
+/// The study, and what the driver knows of its trials.
+class Sweep {
+public:
+    explicit Sweep(const SweepOptions& options)
+        : options_(options), source_{options.data, options.seed, options.epochs},
+          study_({search_space(), options.seed},
+                 tune::AshaScheduler({.trials = static_cast<std::size_t>(options.trials),
+                                      .max_resource = options.epochs,
+                                      .reduction_factor = 4,
+                                      .mode = tune::Mode::max})),
+          states_(study_.trials().size()), judged_(study_.trials().size()) {
+        for (const tune::Trial& trial : study_.trials()) {
+            outcomes_.push_back(
+                {.trial = trial.number,
+                 .config = trial_config(trial.configuration, options.seed, trial.number)});
+        }
+    }
+
+    /// Runs the study and prints how it goes. @return the winner.
+    const TrialOutcome& search() {
+        display_.show(progress());
+        run_study(
+            study_,
+            [this](const tune::Job& job) { start(job); },
+            [this](const tune::Job& job) { return result(job); },
+            [this](const tune::Job& job) { on_done(job); });
+        for (TrialOutcome& outcome : outcomes_) {
+            outcome.status = study_.trial(outcome.trial).status;
+        }
+        std::cout << '\n' << trial_table(outcomes_) << '\n';
+        const TrialOutcome& winner = outcomes_[study_.best()->number];
+        std::cout << best_lines(winner);
+        return winner;
+    }
+
+    /// Judged once, by the winner only: what was chosen on validation images is trained again with
+    /// them, and the test images have had no say in anything.
+    [[nodiscard]] Evaluation test(const TrialOutcome& winner) const {
+        return muster::task<&retrain_and_test>
+            .with({.name = "retrain", .ranks = options_.ranks_per_trial})(winner.config, source_)
+            .get()
+            .front();
+    }
+
+private:
+    void start(const tune::Job& job) {
+        const auto gang =
+            muster::task<&train>.with({.name = "train", .ranks = options_.ranks_per_trial});
+        const TrialConfig& config = outcomes_[job.trial].config;
+        auto& state = states_[job.trial];
+        // The state goes from the rank that has it to those that need it, not through here.
+        state = state.valid() ? gang(config, state, source_, job)
+                              : gang(config, std::vector<Trained>{}, source_, job);
+        // Needs no cpus, so that it does not queue behind networks in training.
+        judged_[job.trial] = muster::task<&judged>.with({.cpus = 0})(state);
+    }
+
+    double result(const tune::Job& job) {
+        TrialOutcome& outcome = outcomes_[job.trial];
+        outcome.judged = judged_[job.trial].get();
+        outcome.epochs = job.to;
+        return outcome.judged.accuracy;
+    }
+
+    void on_done(const tune::Job& job) {
+        ++jobs_done_;
+        const tune::Trial& trial = study_.trial(job.trial);
+        if (trial.status == tune::TrialStatus::failed) {
+            display_.leave();
+            std::cerr << "trial " << trial.number << " failed: " << trial.failure << '\n';
+        }
+        display_.show(progress());
+    }
+
+    [[nodiscard]] Progress progress() const {
+        Progress progress{.trials = outcomes_.size(),
+                          .jobs_done = jobs_done_,
+                          .waiting = study_.count(tune::TrialStatus::waiting),
+                          .running = study_.count(tune::TrialStatus::running),
+                          .paused = study_.count(tune::TrialStatus::paused),
+                          .stopped = study_.count(tune::TrialStatus::stopped),
+                          .completed = study_.count(tune::TrialStatus::completed),
+                          .failed = study_.count(tune::TrialStatus::failed)};
+        for (const TrialOutcome& outcome : outcomes_) {
+            progress.epochs += outcome.epochs;
+        }
+        if (const tune::Trial* best = study_.best()) {
+            progress.best = outcomes_[best->number];
+        }
+        return progress;
+    }
+
+    SweepOptions options_;
+    Source source_;
+    tune::Study study_;
+    ProgressDisplay display_ = standard_output_display();
+    std::size_t jobs_done_ = 0;
+    // By trial.
+    std::vector<TrialOutcome> outcomes_;
+    std::vector<muster::Future<std::vector<Trained>>> states_; ///< After its last job.
+    std::vector<muster::Future<Evaluation>> judged_;
 };
-
-/// Runs the trials, worse halves stopped early. @return the winner's index.
-std::size_t search(const std::vector<TrialConfig>& configs, const Source& source) {
-    std::vector<int> ids;
-    for (const auto& config : configs) {
-        ids.push_back(config.id);
-    }
-    SuccessiveHalving halving(ids, source.epochs);
-    auto display = standard_output_display();
-
-    std::vector<muster::Future<Trained>> states(configs.size()); // of the last epoch, by trial
-    std::vector<muster::Future<Trained>> running;
-    std::vector<Epoch> epochs; // of `running`, in its order
-    const auto go_on = [&](int trial) {
-        const auto i = static_cast<std::size_t>(trial);
-        // The state goes from the rank that made it to the rank that needs it, not through here.
-        auto next = states[i].valid() ? muster::task<&train>(configs[i], states[i], source)
-                                      : muster::task<&train>(configs[i], Trained{}, source);
-        states[i] = next;
-        running.push_back(std::move(next));
-        epochs.push_back({trial, halving.last_report(trial).epoch + 1});
-    };
-    for (const int trial : ids) {
-        go_on(trial);
-    }
-    std::size_t failures = 0;
-    while (!halving.finished()) {
-        (void)muster::wait(running, {.count = 1});
-        std::vector<Epoch> done;
-        std::vector<muster::Future<Trained>> results;
-        for (std::size_t i = running.size(); i-- > 0;) {
-            if (running[i].ready()) {
-                done.push_back(epochs[i]);
-                results.push_back(std::move(running[i]));
-                running.erase(running.begin() + static_cast<std::ptrdiff_t>(i));
-                epochs.erase(epochs.begin() + static_cast<std::ptrdiff_t>(i));
-            }
-        }
-        for (std::size_t i = 0; i < done.size(); ++i) {
-            Report report{done[i].trial, done[i].number, 0, 0};
-            try {
-                const Evaluation judged = results[i].get().judged;
-                report.accuracy = judged.accuracy;
-                report.loss = judged.loss;
-            } catch (const muster::TaskError& error) {
-                if (++failures == configs.size()) {
-                    throw; // then it is not the trial's fault
-                }
-                std::cerr << "trial " << report.trial << " failed: " << error.what() << '\n';
-                report.accuracy = report.loss = std::numeric_limits<double>::quiet_NaN();
-            }
-            for (const int trial : halving.on_report(report)) {
-                go_on(trial);
-            }
-        }
-        display.show(progress_of(halving, configs));
-    }
-
-    std::vector<TrialOutcome> outcomes;
-    for (const auto& config : configs) {
-        outcomes.push_back({config, halving.last_report(config.id), halving.status(config.id)});
-    }
-    std::cout << '\n' << trial_table(outcomes) << '\n';
-    const auto winner = static_cast<std::size_t>(halving.best()->trial);
-    std::cout << best_lines(outcomes[winner]);
-    return winner;
-}
 
 void sweep(int argc, char** argv) {
     const SweepOptions options = parse_options(argc, argv);
@@ -136,21 +184,21 @@ void sweep(int argc, char** argv) {
     }
     // Opened here first, so that a bad file is one sentence and not one per trial.
     (void)DigitsData::open(options.data, options.seed);
-    const Source source{options.data, options.seed, options.epochs};
-    std::vector<TrialConfig> configs;
-    for (int id = 0; id < options.trials; ++id) {
-        configs.push_back(sample_config(options.seed, id));
-    }
     const auto cluster = muster::cluster();
-    std::cout << options.trials << " trials of up to " << options.epochs << " epochs on "
-              << cluster.ranks << (cluster.ranks == 1 ? " rank" : " ranks") << " ("
-              << to_string(cluster.capacity) << "); coordinator: rank "
-              << muster::index(cluster.coordinator) << '\n';
-    const std::size_t winner = search(configs, source);
-    // Judged once, by the winner only: what was chosen on validation images is trained again with
-    // them, and the test images have had no say in anything.
-    const auto test = muster::task<&retrain_and_test>(configs[winner], source);
-    std::cout << test_line(test.get()) << std::endl;
+    std::cout << fmt::format(
+                     "{} trials of up to {} epochs, {} rank{} each, in a cluster of {} ({}); "
+                     "coordinator: rank {}\n",
+                     options.trials,
+                     options.epochs,
+                     options.ranks_per_trial,
+                     options.ranks_per_trial == 1 ? "" : "s",
+                     cluster.ranks,
+                     to_string(cluster.capacity),
+                     muster::index(cluster.coordinator))
+              << std::flush;
+    Sweep sweep(options);
+    const TrialOutcome& winner = sweep.search();
+    std::cout << test_line(sweep.test(winner)) << std::endl;
 }
 
 } // namespace

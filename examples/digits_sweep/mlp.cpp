@@ -28,7 +28,7 @@ struct Layer {
     }
 };
 
-std::vector<Layer> layers_of(const TrialConfig& config) {
+std::vector<Layer> places_of_layers(const TrialConfig& config) {
     std::vector<Layer> layers;
     Index inputs = pixels;
     std::size_t offset = 0;
@@ -108,7 +108,7 @@ ModelState initial_state(const TrialConfig& config) {
     state.weights.assign(parameter_count(config), 0.0F);
     state.momentum.assign(parameter_count(config), 0.0F);
     muster::Random random(config.seed);
-    for (const Layer& layer : layers_of(config)) {
+    for (const Layer& layer : places_of_layers(config)) {
         const double deviation = std::sqrt(2.0 / static_cast<double>(layer.inputs));
         for (std::size_t i = layer.offset; i < layer.bias_offset(); ++i) {
             state.weights[i] = static_cast<float>(deviation * random.normal());
@@ -117,14 +117,24 @@ ModelState initial_state(const TrialConfig& config) {
     return state;
 }
 
+std::vector<std::span<float>> layers_of(const TrialConfig& config, std::span<float> values) {
+    std::vector<std::span<float>> parts;
+    for (const Layer& layer : places_of_layers(config)) {
+        parts.push_back(values.subspan(
+            layer.offset, static_cast<std::size_t>((layer.inputs + 1) * layer.outputs)));
+    }
+    return parts;
+}
+
 double loss_and_gradient(const TrialConfig& config,
                          std::span<const float> weights,
                          const BatchView& batch,
-                         std::span<float> gradient) {
+                         std::span<float> gradient,
+                         const LayerCallback& on_layer) {
     MUSTER_ASSERT(!batch.labels.empty() && gradient.size() == weights.size());
     MUSTER_ASSERT(weights.size() == parameter_count(config));
     fix_block_sizes();
-    const std::vector<Layer> layers = layers_of(config);
+    const std::vector<Layer> layers = places_of_layers(config);
     std::vector<Matrix> activations = forward(layers, weights, batch);
 
     // The gradient with respect to the logits is (probabilities - one-hot label) / batch size.
@@ -149,6 +159,7 @@ double loss_and_gradient(const TrialConfig& config,
                 bias_gradient[column] += delta(row, column);
             }
         }
+        on_layer(i);
         if (i > 0) {
             const ConstMatrixMap matrix(&weights[layer.offset], layer.inputs, layer.outputs);
             Matrix previous(delta.rows(), layer.inputs);
@@ -159,38 +170,39 @@ double loss_and_gradient(const TrialConfig& config,
     return loss / static_cast<double>(batch.labels.size());
 }
 
-double train_batch(const TrialConfig& config,
-                   ModelState& state,
-                   const BatchView& batch,
-                   double learning_rate) {
-    std::vector<float> gradient(state.weights.size());
-    const double loss = loss_and_gradient(config, state.weights, batch, gradient);
+void descend(ModelState& state, std::span<const float> gradient, double learning_rate) {
+    MUSTER_ASSERT(gradient.size() == state.weights.size());
     const auto rate = static_cast<float>(learning_rate);
     for (std::size_t i = 0; i < gradient.size(); ++i) {
         state.momentum[i] = momentum_factor * state.momentum[i] + gradient[i];
         state.weights[i] -= rate * state.momentum[i];
     }
-    return loss;
 }
 
-Evaluation
-evaluate(const TrialConfig& config, std::span<const float> weights, const BatchView& batch) {
-    MUSTER_ASSERT(!batch.labels.empty() && weights.size() == parameter_count(config));
+Tally judge(const TrialConfig& config, std::span<const float> weights, const BatchView& batch) {
+    MUSTER_ASSERT(weights.size() == parameter_count(config));
+    Tally tally{.images = batch.labels.size()};
+    if (batch.labels.empty()) {
+        return tally;
+    }
     fix_block_sizes();
-    Matrix logits = std::move(forward(layers_of(config), weights, batch).back());
-    double loss = 0;
-    std::size_t right = 0;
+    Matrix logits = std::move(forward(places_of_layers(config), weights, batch).back());
     for (Index row = 0; row < logits.rows(); ++row) {
         const std::uint8_t label = batch.labels[static_cast<std::size_t>(row)];
         Index guess = 0;
         for (Index column = 1; column < classes; ++column) {
             guess = logits(row, column) > logits(row, guess) ? column : guess;
         }
-        right += guess == label ? 1U : 0U;
-        loss += softmax_row(&logits(row, 0), label);
+        tally.right += guess == label ? 1U : 0U;
+        tally.loss += softmax_row(&logits(row, 0), label);
     }
-    const auto count = static_cast<double>(batch.labels.size());
-    return {.loss = loss / count, .accuracy = static_cast<double>(right) / count};
+    return tally;
+}
+
+Evaluation evaluation_of(const Tally& tally) {
+    MUSTER_ASSERT(tally.images > 0);
+    const auto images = static_cast<double>(tally.images);
+    return {.loss = tally.loss / images, .accuracy = static_cast<double>(tally.right) / images};
 }
 
 } // namespace digits

@@ -2,7 +2,9 @@
 
 #include "digits_sweep/config.hpp"
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -21,6 +23,13 @@ struct Evaluation {
     double accuracy = 0; ///< Share of images it names right, in [0, 1].
 };
 
+/// The same as sums, so that those of several pieces add up to that of the whole.
+struct Tally {
+    double loss = 0;
+    std::uint64_t right = 0;
+    std::uint64_t images = 0;
+};
+
 /// A batch on loan: `images` has labels.size() rows of `pixels` values in [0, 1].
 struct BatchView {
     std::span<const float> images;
@@ -31,20 +40,32 @@ struct BatchView {
 /// Source: He et al., "Delving Deep into Rectifiers", ICCV 2015, equation 10.
 [[nodiscard]] ModelState initial_state(const TrialConfig& config);
 
-/// One step of gradient descent with momentum 0.9 on the batch's mean cross-entropy.
-/// Returns the loss before the step. Same arguments, bitwise the same result.
-double train_batch(const TrialConfig& config,
-                   ModelState& state,
-                   const BatchView& batch,
-                   double learning_rate);
+/// The part of each layer, first to last, in values laid out as the weights.
+[[nodiscard]] std::vector<std::span<float>> layers_of(const TrialConfig& config,
+                                                      std::span<float> values);
+
+/// Told of each layer, last to first, as soon as its part of the gradient is complete and while
+/// those before it are still to be computed.
+using LayerCallback = std::function<void(std::size_t layer)>;
 
 /// Mean cross-entropy of the batch and its gradient, laid out as the weights.
-double loss_and_gradient(const TrialConfig& config,
-                         std::span<const float> weights,
-                         const BatchView& batch,
-                         std::span<float> gradient);
+/// Same arguments, bitwise the same result.
+/// @pre The batch is not empty.
+double loss_and_gradient(
+    const TrialConfig& config,
+    std::span<const float> weights,
+    const BatchView& batch,
+    std::span<float> gradient,
+    const LayerCallback& on_layer = [](std::size_t) {});
 
-[[nodiscard]] Evaluation
-evaluate(const TrialConfig& config, std::span<const float> weights, const BatchView& batch);
+/// One step of gradient descent with momentum 0.9.
+void descend(ModelState& state, std::span<const float> gradient, double learning_rate);
+
+/// How many images of a batch, which may be empty, the network names right.
+[[nodiscard]] Tally
+judge(const TrialConfig& config, std::span<const float> weights, const BatchView& batch);
+
+/// @pre There are images.
+[[nodiscard]] Evaluation evaluation_of(const Tally& tally);
 
 } // namespace digits

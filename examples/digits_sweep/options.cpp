@@ -17,6 +17,7 @@ namespace po = boost::program_options;
 
 constexpr std::int64_t trials_max = 1'000'000;
 constexpr std::int64_t epochs_max = 10'000;
+constexpr std::int64_t ranks_max = 1'000'000;
 
 po::options_description description() {
     const SweepOptions defaults;
@@ -33,6 +34,9 @@ po::options_description description() {
         ("epochs",
          po::value<std::int64_t>()->value_name("N")->default_value(defaults.epochs),
          "epochs of a trial that is never stopped") //
+        ("ranks-per-trial",
+         po::value<std::int64_t>()->value_name("N")->default_value(defaults.ranks_per_trial),
+         "ranks that train a network together, each on its part of every batch") //
         ("seed",
          po::value<std::int64_t>()->value_name("N")->default_value(
              static_cast<std::int64_t>(defaults.seed)),
@@ -87,6 +91,8 @@ SweepOptions parse_options(int argc, const char* const* argv) {
         options.data = values["data"].as<std::string>();
         options.trials = static_cast<int>(in_range(values, "trials", 1, trials_max));
         options.epochs = static_cast<int>(in_range(values, "epochs", 1, epochs_max));
+        options.ranks_per_trial =
+            static_cast<int>(in_range(values, "ranks-per-trial", 1, ranks_max));
         options.seed = static_cast<std::uint64_t>(in_range(values, "seed", 0, INT64_MAX));
         return options;
     } catch (const po::error& error) {
@@ -97,11 +103,13 @@ SweepOptions parse_options(int argc, const char* const* argv) {
 std::string help_text() {
     std::ostringstream text;
     text << "Example:\n"
-            "  mpirun -n 4 digits_sweep --trials 48 --seed 7\n\n"
-            "Searches for the network that reads handwritten digits best: trains one per\n"
-            "configuration, each as a task on some rank, stops the worse half early, trains\n"
-            "the winner once more on all but the test images and judges it on those.\n"
-            "Runs alone, or under mpirun or srun on any number of ranks, with the same result.\n\n"
+            "  mpirun -n 4 digits_sweep --trials 48 --seed 7 --ranks-per-trial 2\n\n"
+            "Searches for the network that reads handwritten digits best: trains many a little\n"
+            "and the better ones longer (ASHA: after 1, 4, 16, ... epochs the best quarter goes\n"
+            "on), each on one rank or several, then trains the winner once more on all but the\n"
+            "test images and judges it on those.\n"
+            "Runs alone, or under mpirun or srun. Results count in the order in which jobs were\n"
+            "started, 16 of them under way at a time, so any number of ranks finds the same.\n\n"
          << description();
     return text.str();
 }

@@ -10,6 +10,7 @@ struct SweepOptions {
     std::string data;
     int trials = 24;
     int epochs = 16;
+    int ranks_per_trial = 1;
     std::uint64_t seed = 1;
     bool wants_help = false; ///< Print help_text() and do nothing else.
 };

@@ -51,8 +51,7 @@ void ProgressDisplay::show(const Progress& progress) {
         out_ << text << std::flush;
         return;
     }
-    const int tenths =
-        progress.epochs_planned > 0 ? 10 * progress.epochs_done / progress.epochs_planned : 0;
+    const std::size_t tenths = progress.trials > 0 ? 10 * progress.jobs_done / progress.trials : 0;
     if (tenths > tenths_shown_) {
         tenths_shown_ = tenths;
         for (const std::string& line : progress_lines(progress, uncut)) {

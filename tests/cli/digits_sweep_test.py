@@ -67,9 +67,21 @@ class Usage(Program):
             with self.subTest(ranks=ranks):
                 run = self.sweep("--help", ranks=ranks)
                 self.assertEqual(run.code, 0, run)
-                for option in ("--data", "--trials", "--epochs", "--seed"):
+                for option in ("--data", "--trials", "--epochs", "--ranks-per-trial", "--seed"):
                     self.assertEqual(len(re.findall(rf"^\s*{option} ", run.stdout, re.MULTILINE)), 1, run)
                 self.assertEqual(sentences(run.stderr), [], run)
+
+
+class Infeasible(Program):
+    def test_more_ranks_per_trial_than_there_are_is_one_sentence(self):
+        for ranks in (2, 4):
+            with self.subTest(ranks=ranks):
+                run = self.sweep("--ranks-per-trial", "5", "--trials", "2", "--epochs", "1", ranks=ranks)
+                self.assertEqual(run.code, 1, run)
+                self.assertEqual(len(sentences(run.stderr)), 1, run)
+                for needle in ("train", "needs 5 ranks", f"{ranks} ranks that there are"):
+                    self.assertIn(needle, run.stderr, run)
+                self.assertNotIn("accuracy", run.stdout, run)
 
 
 class BadFiles(Program):
@@ -118,9 +130,9 @@ class BadFiles(Program):
 class Interrupt(Program):
     """Two seconds are promised; a few tenths are usual."""
 
-    def assert_ends(self, ranks, signal_number):
-        run = harness.run(PROGRAM, "--trials", "2", "--epochs", "200", ranks=ranks, interrupt_at="best so far",
-                          signal_number=signal_number)
+    def assert_ends(self, ranks, signal_number, *arguments):
+        run = harness.run(PROGRAM, "--trials", "2", "--epochs", "200", *arguments, ranks=ranks,
+                          interrupt_at="best so far", signal_number=signal_number)
         self.assertLess(run.seconds_to_end, 2.0, run)
         self.assertEqual(run.left_behind, [], run)
         self.assertNotEqual(run.code, 0, run)
@@ -132,18 +144,23 @@ class Interrupt(Program):
     def test_ends_within_two_seconds_on_four_ranks(self):
         self.assert_ends(4, signal.SIGINT)
 
+    def test_ends_within_two_seconds_while_gangs_train(self):
+        self.assert_ends(4, signal.SIGINT, "--ranks-per-trial", "2")
+
     def test_ends_within_two_seconds_when_terminated(self):
         self.assert_ends(4, signal.SIGTERM)
 
 
 class SameResults(Program):
-    def results(self, ranks, seed):
-        run = self.sweep("--trials", "6", "--epochs", "2", "--seed", seed, ranks=ranks, timeout=120)
+    def results(self, ranks, seed, ranks_per_trial=1):
+        run = self.sweep("--trials", "6", "--epochs", "2", "--seed", seed, "--ranks-per-trial", ranks_per_trial,
+                         ranks=ranks, timeout=120)
         self.assertEqual(run.code, 0, run)
-        table = re.findall(r"^ +\d+ +\d\.\d+ .*(?:stopped|finished)$", run.stdout, re.MULTILINE)
+        table = re.findall(r"^ +\d+ +\d+ +\d+\.\d+ % .*(?:stopped|completed)$", run.stdout, re.MULTILINE)
         best = re.findall(r"^best: .*\n.*$", run.stdout, re.MULTILINE)
         test = re.findall(r"^test accuracy .*$", run.stdout, re.MULTILINE)
         self.assertEqual((len(table), len(best), len(test)), (6, 1, 1), run)
+        self.assertIn(f"best: trial {table[0].split()[0]},", best[0], run)
         return table, best, test
 
     def test_a_seed_gives_the_same_trials_and_winner_on_any_number_of_ranks(self):
@@ -151,6 +168,9 @@ class SameResults(Program):
         for ranks in (1, 4, 7):
             with self.subTest(ranks=ranks):
                 self.assertEqual(self.results(ranks, 11), alone)
+
+    def test_a_seed_gives_the_same_with_two_ranks_per_trial_too(self):
+        self.assertEqual(self.results(4, 11, ranks_per_trial=2), self.results(2, 11, ranks_per_trial=2))
 
     def test_another_seed_gives_other_trials(self):
         self.assertNotEqual(self.results(None, 11)[0], self.results(None, 12)[0])

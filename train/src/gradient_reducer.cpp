@@ -94,6 +94,9 @@ void GradientReducer::begin() {
 void GradientReducer::begin(std::uint64_t samples) {
     begin_step(samples);
     samples_of_all_ = samples;
+    if (communicator_.size() == 1) {
+        return;
+    }
     sample_request_ = communicator_.all_reduce_async(std::span(&samples_of_all_, 1));
 }
 

@@ -1,5 +1,7 @@
 #include "digits_sweep/config.hpp"
 
+#include <muster/tune/random_sampler.hpp>
+
 #include <gtest/gtest.h>
 
 #include <set>
@@ -7,34 +9,32 @@
 namespace digits {
 namespace {
 
-TEST(SampleConfig, DrawsFromTheWholeSpaceAndNotOutsideIt) {
+TEST(SearchSpaceOfDigits, IsReadIntoTheConfigurationOfATrial) {
+    const muster::tune::RandomSampler sampler(search_space(), 3);
     std::set<int> batch_sizes;
     std::set<int> layers;
     std::set<int> widths;
-    int below_geometric_mean = 0;
-    constexpr int draws = 400;
-    for (int id = 0; id < draws; ++id) {
-        const TrialConfig config = sample_config(3, id);
-        EXPECT_EQ(config.id, id);
-        EXPECT_GE(config.learning_rate, 1e-4);
-        EXPECT_LT(config.learning_rate, 1e-1);
-        below_geometric_mean += config.learning_rate < 3.162e-3 ? 1 : 0;
+    std::set<std::uint64_t> seeds;
+    for (std::size_t trial = 0; trial < 100; ++trial) {
+        const TrialConfig config = trial_config(sampler.sample(trial), 3, trial);
+        EXPECT_GE(config.learning_rate, 1e-3);
+        EXPECT_LT(config.learning_rate, 1.0);
         batch_sizes.insert(config.batch_size);
         layers.insert(config.layers);
         widths.insert(config.width);
+        seeds.insert(config.seed);
     }
     EXPECT_EQ(batch_sizes, (std::set{32, 64, 128}));
     EXPECT_EQ(layers, (std::set{1, 2, 3}));
     EXPECT_EQ(widths, (std::set{64, 128, 256}));
-    // Log-uniform: half of the draws, with a deviation of sqrt(400) / 2 = 10; five of them.
-    EXPECT_NEAR(below_geometric_mean, draws / 2, 50);
+    EXPECT_EQ(seeds.size(), 100U);
 }
 
-TEST(SampleConfig, DependsOnSeedAndIdOnly) {
-    EXPECT_EQ(sample_config(1, 5).learning_rate, sample_config(1, 5).learning_rate);
-    EXPECT_EQ(sample_config(1, 5).seed, sample_config(1, 5).seed);
-    EXPECT_NE(sample_config(1, 5).learning_rate, sample_config(1, 6).learning_rate);
-    EXPECT_NE(sample_config(1, 5).learning_rate, sample_config(2, 5).learning_rate);
+TEST(TrialConfig, HasASeedThatDependsOnTheSearchAndTheTrialOnly) {
+    const auto configuration = muster::tune::RandomSampler(search_space(), 1).sample(0);
+    EXPECT_EQ(trial_config(configuration, 1, 5).seed, trial_config(configuration, 1, 5).seed);
+    EXPECT_NE(trial_config(configuration, 1, 5).seed, trial_config(configuration, 1, 6).seed);
+    EXPECT_NE(trial_config(configuration, 1, 5).seed, trial_config(configuration, 2, 5).seed);
 }
 
 TEST(ParameterCount, CountsWeightsAndBiasesOfEveryLayer) {

@@ -45,6 +45,23 @@ TEST(DigitsData, KeepsTestImagesOutOfTraining) {
     EXPECT_EQ(all.size(), 5000U);
 }
 
+TEST(DigitsData, IsSharedOutInPiecesThatAreTheWhole) {
+    const auto data = DigitsData::open(MNIST_FILE, 1);
+    std::size_t images = 0;
+    std::array<std::ptrdiff_t, 10> labels{};
+    for (std::uint32_t rank = 0; rank < 3; ++rank) {
+        const Images piece = data->read(Part::validation, {.rank = rank, .world = 3});
+        EXPECT_NEAR(static_cast<double>(piece.labels.size()), 500.0 / 3, 1);
+        EXPECT_EQ(piece.images.size(), piece.labels.size() * 28 * 28);
+        images += piece.labels.size();
+        for (const std::uint8_t label : piece.labels) {
+            ++labels.at(label);
+        }
+    }
+    EXPECT_EQ(images, 500U);
+    EXPECT_THAT(labels, testing::Each(50));
+}
+
 TEST(DigitsData, IsOpenedOncePerFileAndSeedWhoeverAsks) {
     std::array<std::shared_ptr<const DigitsData>, 4> opened;
     {

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace digits {
@@ -28,7 +29,14 @@ struct Batch {
 };
 
 double loss_of(const TrialConfig& config, const std::vector<float>& weights, const Batch& batch) {
-    return evaluate(config, weights, batch.view()).loss;
+    return evaluation_of(judge(config, weights, batch.view())).loss;
+}
+
+/// A step of training in one piece.
+void train_batch(const TrialConfig& config, ModelState& state, const Batch& batch) {
+    std::vector<float> gradient(state.weights.size());
+    loss_and_gradient(config, state.weights, batch.view(), gradient);
+    descend(state, gradient, config.learning_rate);
 }
 
 /// A place in the flat weights: the matrix or the biases of one layer.
@@ -129,10 +137,58 @@ TEST(Mlp, GradientAgreesWithFiniteDifferences) {
     }
 }
 
+TEST(Mlp, TellsOfEachLayerFromLastToFirstOnceItsGradientIsComplete) {
+    const TrialConfig config{.layers = 2, .width = 16, .seed = 5};
+    const Batch batch(16);
+    const ModelState state = initial_state(config);
+    std::vector<float> whole(state.weights.size());
+    loss_and_gradient(config, state.weights, batch.view(), whole);
+    std::vector<float> gradient(state.weights.size());
+    const auto parts = layers_of(config, gradient);
+    const auto expected = layers_of(config, whole);
+    ASSERT_EQ(parts.size(), 3U);
+    EXPECT_EQ(parts[0].size(), 785U * 16);
+    EXPECT_EQ(parts[2].size(), 17U * 10);
+    std::vector<std::size_t> order;
+    loss_and_gradient(config, state.weights, batch.view(), gradient, [&](std::size_t layer) {
+        order.push_back(layer);
+        EXPECT_TRUE(std::equal(parts[layer].begin(), parts[layer].end(), expected[layer].begin()));
+        // What has been handed out is the receiver's: nobody reads or writes it again.
+        std::fill(parts[layer].begin(), parts[layer].end(), -1.0F);
+    });
+    EXPECT_EQ(order, (std::vector<std::size_t>{2, 1, 0}));
+    EXPECT_EQ(std::count(gradient.begin(), gradient.end(), -1.0F),
+              static_cast<std::ptrdiff_t>(gradient.size()));
+}
+
+TEST(Mlp, JudgesPiecesThatAddUpToTheWhole) {
+    const TrialConfig config{.layers = 1, .width = 64, .seed = 1};
+    const Batch batch(48);
+    const auto weights = initial_state(config).weights;
+    const auto piece = [&](std::size_t from, std::size_t rows) {
+        return judge(config,
+                     weights,
+                     {std::span(batch.images).subspan(from * pixels, rows * pixels),
+                      std::span(batch.labels).subspan(from, rows)});
+    };
+    const Tally whole = piece(0, 48);
+    const Tally first = piece(0, 48 / 3);
+    const Tally rest = piece(48 / 3, 48 - 48 / 3);
+    const Tally none = piece(0, 0);
+    EXPECT_EQ(whole.images, 48U);
+    EXPECT_EQ(first.right + rest.right, whole.right);
+    EXPECT_EQ(first.images + rest.images, whole.images);
+    // Losses of about 2.3 carry the float rounding of logits, below 784 * 2^-24 * 10 = 5e-4 each.
+    EXPECT_NEAR(first.loss + rest.loss, whole.loss, 48 * 5e-4);
+    EXPECT_EQ(none.images, 0U);
+    EXPECT_EQ(none.loss, 0);
+}
+
 TEST(Mlp, LossBeforeTrainingIsNearThatOfGuessing) {
     const TrialConfig config{.layers = 1, .width = 64, .seed = 1};
     const Batch batch(64);
-    const Evaluation evaluation = evaluate(config, initial_state(config).weights, batch.view());
+    const Evaluation evaluation =
+        evaluation_of(judge(config, initial_state(config).weights, batch.view()));
     // Logits of an untrained network have a deviation of about 0.5: ln 10, and a little more.
     EXPECT_NEAR(evaluation.loss, std::log(10.0), 0.4);
     EXPECT_LT(evaluation.accuracy, 0.4);
@@ -144,10 +200,10 @@ TEST(Mlp, TrainsBitwiseTheSameTwice) {
     ModelState first = initial_state(config);
     ModelState second = initial_state(config);
     for (int step = 0; step < 10; ++step) {
-        train_batch(config, first, batch.view(), config.learning_rate);
+        train_batch(config, first, batch);
         // Memory elsewhere, and at another address modulo the width of a vector register.
         const std::vector<float> elsewhere(static_cast<std::size_t>(step) + 1);
-        train_batch(config, second, batch.view(), config.learning_rate);
+        train_batch(config, second, batch);
     }
     EXPECT_EQ(first.weights, second.weights);
     EXPECT_EQ(first.momentum, second.momentum);
@@ -180,9 +236,9 @@ TEST(Mlp, LearnsTenPatternsByHeart) {
     Batch batch(40);
     ModelState state = initial_state(config);
     for (int step = 0; step < 60; ++step) {
-        train_batch(config, state, batch.view(), config.learning_rate);
+        train_batch(config, state, batch);
     }
-    const Evaluation evaluation = evaluate(config, state.weights, batch.view());
+    const Evaluation evaluation = evaluation_of(judge(config, state.weights, batch.view()));
     EXPECT_EQ(evaluation.accuracy, 1.0);
     EXPECT_LT(evaluation.loss, 0.1);
 }
@@ -192,9 +248,9 @@ TEST(Mlp, ReportsDivergenceAsNanLoss) {
     const Batch batch(40);
     ModelState state = initial_state(config);
     for (int step = 0; step < 20; ++step) {
-        train_batch(config, state, batch.view(), config.learning_rate);
+        train_batch(config, state, batch);
     }
-    const Evaluation evaluation = evaluate(config, state.weights, batch.view());
+    const Evaluation evaluation = evaluation_of(judge(config, state.weights, batch.view()));
     EXPECT_FALSE(std::isfinite(evaluation.loss));
     EXPECT_LE(evaluation.accuracy, 1.0);
 }

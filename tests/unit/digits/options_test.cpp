@@ -34,17 +34,26 @@ TEST(Options, HaveDefaults) {
     EXPECT_THAT(options.data, HasSubstr("mnist-5k.h5"));
     EXPECT_EQ(options.trials, 24);
     EXPECT_EQ(options.epochs, 16);
+    EXPECT_EQ(options.ranks_per_trial, 1);
     EXPECT_EQ(options.seed, 1U);
     EXPECT_FALSE(options.wants_help);
 }
 
 TEST(Options, AreRead) {
-    const SweepOptions options =
-        parse({"--data", "my.h5", "--trials=48", "--epochs", "3", "--seed", "0"});
+    const SweepOptions options = parse({"--data",
+                                        "my.h5",
+                                        "--trials=48",
+                                        "--epochs",
+                                        "3",
+                                        "--seed",
+                                        "0",
+                                        "--ranks-per-trial",
+                                        "2"});
     EXPECT_EQ(options.data, "my.h5");
     EXPECT_EQ(options.trials, 48);
     EXPECT_EQ(options.epochs, 3);
     EXPECT_EQ(options.seed, 0U);
+    EXPECT_EQ(options.ranks_per_trial, 2);
     EXPECT_TRUE(parse({"--help"}).wants_help);
 }
 
@@ -53,6 +62,7 @@ TEST(Options, RefuseNumbersOutOfRange) {
                 AllOf(HasSubstr("--trials 0"), HasSubstr("from 1 to"), HasSubstr("--help")));
     EXPECT_THAT(refusal_of({"--trials=-3"}), HasSubstr("--trials -3"));
     EXPECT_THAT(refusal_of({"--epochs", "0"}), HasSubstr("--epochs 0"));
+    EXPECT_THAT(refusal_of({"--ranks-per-trial", "0"}), HasSubstr("--ranks-per-trial 0"));
     EXPECT_THAT(refusal_of({"--seed=-1"}), HasSubstr("--seed -1"));
     EXPECT_THAT(refusal_of({"--trials", "3000000"}), HasSubstr("--trials 3000000"));
 }
@@ -75,7 +85,8 @@ TEST(Options, NameTheUnknownOption) {
 TEST(Options, HelpStartsWithAnExampleAndNamesEveryOption) {
     const std::string help = help_text();
     EXPECT_EQ(help.rfind("Example:", 0), 0U);
-    for (const char* option : {"--data", "--trials", "--epochs", "--seed", "--help"}) {
+    for (const char* option :
+         {"--data", "--trials", "--epochs", "--ranks-per-trial", "--seed", "--help"}) {
         EXPECT_THAT(help, HasSubstr(option));
     }
 }

@@ -46,7 +46,7 @@ struct ReducerOptions {
 /// so uneven pieces of a last short batch, or empty ones, need no padding: the result is that of
 /// one process with the whole batch, but for rounding. Elements are combined in the communicator's
 /// order: the bits of the result depend on the number of members, and not on timing or buckets.
-/// On a gang of one, gradients stay as they are.
+/// On a gang of one, gradients stay as they are, and steps send nothing.
 ///
 /// Cost: a copy of every gradient into and out of its bucket, as much memory again as the
 /// gradients, and per step one reduction per bucket and, with counted samples, one of 8 bytes
