@@ -22,13 +22,14 @@ LAYERS = {
 # Folders of core/src, which include one another as "folder/file.hpp". A worker's results lie in
 # the store, and so do those of calls; `rank` joins the state machines of one rank; `runtime` joins everything with threads
 # and clocks.
-MACHINES = {"worker", "owner", "store", "elect", "sched", "actor"}
+MACHINES = {"worker", "owner", "store", "elect", "sched", "actor", "exchange"}
 CORE_FOLDERS = {
     "wire": set(),
     "resources": {"wire"},
     "process": {"wire"},
     "registry": {"wire"},
     "transport": {"wire"},
+    "exchange": {"wire"},
     "gang": {"wire"},
     "elect": {"wire"},
     "store": {"wire"},

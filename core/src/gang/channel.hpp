@@ -1,7 +1,7 @@
 #pragma once
 
 #include "gang/futex.hpp"
-#include "gang/tags.hpp"
+#include "wire/gang_tags.hpp"
 
 #include <muster/base/error.hpp>
 #include <muster/base/ids.hpp>
@@ -15,6 +15,8 @@
 #include <string>
 
 namespace muster::gang {
+
+using wire::Tag;
 
 /// One member of a gang, as everybody in it knows it; by its rank within the gang.
 struct Member {

@@ -3,7 +3,7 @@
 #include "gang/message_engine.hpp"
 #include "gang/patience.hpp"
 #include "gang/shared_engine.hpp"
-#include "gang/tags.hpp"
+#include "wire/gang_tags.hpp"
 #include "gang/transfers.hpp"
 
 #include <muster/base/assert.hpp>
@@ -325,7 +325,7 @@ CommunicatorState::send(std::span<const std::byte> data, int to, int tag) {
     validate_message("send", data.data(), data.size(), to, tag);
     ending_.check();
     auto completion = std::make_shared<gang::Completion>();
-    setup_.channel->send(to, gang::tag_of_users | static_cast<gang::Tag>(tag), data, completion);
+    setup_.channel->send(to, wire::tag_of_users | static_cast<gang::Tag>(tag), data, completion);
     return std::make_shared<MessageOperation>(
         shared_from_this(), std::move(completion), std::nullopt);
 }
@@ -335,7 +335,7 @@ CommunicatorState::receive(std::span<std::byte> into, int from, int tag) {
     validate_message("receive", into.data(), into.size(), from, tag);
     ending_.check();
     auto completion = std::make_shared<gang::Completion>();
-    const gang::Tag channel_tag = gang::tag_of_users | static_cast<gang::Tag>(tag);
+    const gang::Tag channel_tag = wire::tag_of_users | static_cast<gang::Tag>(tag);
     setup_.channel->receive(from, channel_tag, into, completion);
     return std::make_shared<MessageOperation>(
         shared_from_this(), std::move(completion), std::pair{from, channel_tag});

@@ -1,6 +1,6 @@
 #include "gang/message_engine.hpp"
 
-#include "gang/tags.hpp"
+#include "wire/gang_tags.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -54,7 +54,7 @@ MessageEngine::MessageEngine(int self,
 MessageEngine::~MessageEngine() = default;
 
 Tag MessageEngine::tag(std::uint64_t sequence, unsigned step) const {
-    return tag_of_collectives | (sequence << 8) | step;
+    return wire::tag_of_collectives | (sequence << 8) | step;
 }
 
 int MessageEngine::member_at(std::int64_t distance) const {

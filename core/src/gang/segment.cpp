@@ -1,6 +1,6 @@
 #include "gang/segment.hpp"
 
-#include "gang/tags.hpp"
+#include "wire/gang_tags.hpp"
 #include "gang/transfers.hpp"
 
 #include <muster/base/log.hpp>
@@ -160,9 +160,9 @@ std::span<std::byte> room_for(T& value) {
     return std::as_writable_bytes(std::span(&value, 1));
 }
 
-constexpr Tag tag_invitation = tag_of_segments;
-constexpr Tag tag_answer = tag_of_segments + 1;
-constexpr Tag tag_verdict = tag_of_segments + 2;
+constexpr Tag tag_invitation = wire::tag_of_segments;
+constexpr Tag tag_answer = wire::tag_of_segments + 1;
+constexpr Tag tag_verdict = wire::tag_of_segments + 2;
 
 std::shared_ptr<Segment> invite(std::uint64_t gang,
                                 std::span<const Member> members,

@@ -427,7 +427,7 @@ void RankMachine::arrived(const store::Store::Arrival& arrival) {
 }
 
 void RankMachine::apply(BulkReceived event) {
-    if (gang::Exchange::is_own(event.transfer)) {
+    if (exchange::Exchange::is_own(event.transfer)) {
         exchange_.on_bulk_received(event.transfer, pending_);
         say_goodbye_if_done();
         return;

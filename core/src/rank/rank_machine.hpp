@@ -5,7 +5,7 @@
 #include "actor/names.hpp"
 #include "actor/references.hpp"
 #include "elect/election.hpp"
-#include "gang/exchange.hpp"
+#include "exchange/exchange.hpp"
 #include "owner/owner.hpp"
 #include "sched/scheduler.hpp"
 #include "store/store.hpp"
@@ -133,7 +133,7 @@ struct BulkSent {
     std::uint64_t transfer = 0;
 };
 
-// From the members of gangs on this rank; see gang::Exchange.
+// From the members of gangs on this rank; see exchange::Exchange.
 
 struct GangOpened {
     LeaseId gang{};
@@ -263,7 +263,7 @@ public:
 
     [[nodiscard]] const store::Store& store() const { return store_; }
 
-    [[nodiscard]] const gang::Exchange& exchange() const { return exchange_; }
+    [[nodiscard]] const exchange::Exchange& exchange() const { return exchange_; }
 
     [[nodiscard]] const actor::References& references() const { return references_; }
 
@@ -376,7 +376,7 @@ private:
     owner::Owner owner_;
     worker::Worker worker_;
     store::Store store_;
-    gang::Exchange exchange_;
+    exchange::Exchange exchange_;
     actor::References references_;
     actor::CallQueue calls_{{}};
     actor::Host actor_host_;

@@ -20,7 +20,7 @@ public:
               std::span<const std::byte> data,
               std::shared_ptr<gang::Completion> done) override {
         const wire::GangAddress address{gang_, self_, to, tag};
-        if (data.size() <= gang::Exchange::data_bytes_max) {
+        if (data.size() <= exchange::Exchange::data_bytes_max) {
             // Copied here, so that the sender need not wait for the progress thread.
             report_(rank::GangSend{address, Buffer::copy_of(data), nullptr});
             done->complete();

@@ -1,6 +1,6 @@
 #include "gang/gather_values.hpp"
 #include "gang/segment.hpp"
-#include "gang/tags.hpp"
+#include "wire/gang_tags.hpp"
 #include "local_gang.hpp"
 
 #include <gtest/gtest.h>
@@ -187,7 +187,7 @@ public:
               gang::Tag tag,
               std::span<const std::byte> data,
               std::shared_ptr<gang::Completion> done) override {
-        if (tag == gang::tag_of_segments && to == 2) {
+        if (tag == wire::tag_of_segments && to == 2) {
             lie_.assign(data.begin(), data.end());
             lie_[0] ^= std::byte{1}; // The nonce.
             data = lie_;

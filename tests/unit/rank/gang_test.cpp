@@ -1,5 +1,5 @@
 #include "driven.hpp"
-#include "gang/tags.hpp"
+#include "wire/gang_tags.hpp"
 
 #include <algorithm>
 #include <array>
@@ -56,7 +56,7 @@ public:
     }
 
     wire::Actions offer() {
-        return hear(Rank{0}, wire::GangOffer{{gang, 1, 0, gang::tag_of_users}, 4, 100'000});
+        return hear(Rank{0}, wire::GangOffer{{gang, 1, 0, wire::tag_of_users}, 4, 100'000});
     }
 };
 
@@ -141,7 +141,7 @@ TEST(RankMachineGangs, AMemberThatWaitsForOneThatReturnedIsToldWhenItAsks) {
     GangRank machine;
     machine.start();
     machine.open();
-    const wire::GangAddress address{gang, 1, 0, gang::tag_of_users};
+    const wire::GangAddress address{gang, 1, 0, wire::tag_of_users};
     std::array<std::byte, 8> memory{};
     auto completion = std::make_shared<int>();
     machine.on({GangReceive{address, memory.data(), memory.size(), completion}});
@@ -150,7 +150,7 @@ TEST(RankMachineGangs, AMemberThatWaitsForOneThatReturnedIsToldWhenItAsks) {
     ASSERT_EQ(told.size(), 1U);
     EXPECT_EQ(told[0].why, "member 1 of the gang has returned and sends no more");
     // And the other way round.
-    machine.hear(Rank{0}, wire::GangAsk{{gang, 0, 1, gang::tag_of_users}});
+    machine.hear(Rank{0}, wire::GangAsk{{gang, 0, 1, wire::tag_of_users}});
     EXPECT_EQ(sent<wire::GangNone>(machine.on({GangReturned{gang, 0}})).at(0).first, Rank{0});
 }
 
@@ -158,7 +158,7 @@ TEST(RankMachineGangs, SaysGoodbyeOnlyWhenItsMembersBytesHaveCome) {
     GangRank machine;
     machine.start();
     machine.open();
-    const wire::GangAddress address{gang, 1, 0, gang::tag_of_users};
+    const wire::GangAddress address{gang, 1, 0, wire::tag_of_users};
     std::vector<std::byte> memory(100'000);
     auto completion = std::make_shared<int>();
     machine.on({GangReceive{address, memory.data(), memory.size(), completion}});

@@ -3,7 +3,7 @@
 #include <cstdint>
 
 /// Who uses which tags of a gang's channel. The lower 56 bits are each user's own.
-namespace muster::gang {
+namespace muster::wire {
 
 /// Tells messages of one pair apart; those of one pair and tag keep their order.
 using Tag = std::uint64_t;
@@ -20,4 +20,4 @@ inline constexpr Tag tag_of_collectives = Tag{2} << 56;
 /// Making the shared memory of a node's members.
 inline constexpr Tag tag_of_segments = Tag{3} << 56;
 
-} // namespace muster::gang
+} // namespace muster::wire

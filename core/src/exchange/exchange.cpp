@@ -1,6 +1,6 @@
-#include "gang/exchange.hpp"
+#include "exchange/exchange.hpp"
 
-#include "gang/tags.hpp"
+#include "wire/gang_tags.hpp"
 
 #include <muster/base/assert.hpp>
 
@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace muster::gang {
+namespace muster::exchange {
 namespace {
 
 std::string describe_failure(const wire::GangFailed& message) {
@@ -73,7 +73,7 @@ void Exchange::give_up(LeaseId id,
 
 void Exchange::turn_away(Gang& gang, std::int32_t member, bool all, wire::Actions& actions) {
     for (auto place = gang.waiting.begin(); place != gang.waiting.end();) {
-        if (place->first.to == member && (all || is_of_users(place->first.tag))) {
+        if (place->first.to == member && (all || wire::is_of_users(place->first.tag))) {
             for (const Waiting& message : place->second) {
                 refuse(message, has_returned(member), actions);
             }
@@ -190,7 +190,7 @@ void Exchange::arrive(const wire::GangAddress& address, Waiting message, wire::A
     }
     Gang& gang = gangs_[address.gang];
     if (gang.failure || gang.ended.contains(address.to) ||
-        (is_of_users(address.tag) && gang.returned.contains(address.to))) {
+        (wire::is_of_users(address.tag) && gang.returned.contains(address.to))) {
         refuse(message,
                gang.failure ? describe_failure(*gang.failure) : has_returned(address.to),
                actions);
@@ -456,4 +456,4 @@ void Exchange::check_invariants() const {
     }
 }
 
-} // namespace muster::gang
+} // namespace muster::exchange

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace muster::gang {
+namespace muster::exchange {
 
 /// The messages between members of gangs, as far as they concern one rank: what its members send,
 /// what they wait for, and what has come before anybody waited.
@@ -186,4 +186,4 @@ private:
     std::uint64_t last_transfer_ = 0;
 };
 
-} // namespace muster::gang
+} // namespace muster::exchange

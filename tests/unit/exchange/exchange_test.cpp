@@ -1,13 +1,13 @@
 #include "actions.hpp"
-#include "gang/exchange.hpp"
-#include "gang/tags.hpp"
+#include "exchange/exchange.hpp"
+#include "wire/gang_tags.hpp"
 
 #include <gtest/gtest.h>
 
 #include <array>
 #include <cstring>
 
-namespace muster::gang {
+namespace muster::exchange {
 namespace {
 
 using muster::testing::bytes;
@@ -35,7 +35,7 @@ public:
     }
 
     static wire::GangAddress
-    address(std::int32_t from, std::int32_t to, std::uint64_t tag = tag_of_users) {
+    address(std::int32_t from, std::int32_t to, std::uint64_t tag = wire::tag_of_users) {
         return {gang_id, from, to, tag};
     }
 
@@ -395,8 +395,8 @@ TEST(Exchange, AMemberThatReturnedTurnsUsersMessagesAwayButNotThoseOfCollectives
     Here here;
     here.open();
     here.offer(0, 1, 4);
-    here->on_offer(Rank{0}, {Here::address(0, 1, tag_of_collectives), 5, large}, here.actions);
-    here->on_offer(Rank{0}, {Here::address(0, 1, tag_of_segments), 6, large}, here.actions);
+    here->on_offer(Rank{0}, {Here::address(0, 1, wire::tag_of_collectives), 5, large}, here.actions);
+    here->on_offer(Rank{0}, {Here::address(0, 1, wire::tag_of_segments), 6, large}, here.actions);
     here.data(2, 1, 16);
     EXPECT_TRUE(here.take().empty());
     here->returned(gang_id, 1, here.actions);
@@ -408,7 +408,7 @@ TEST(Exchange, AMemberThatReturnedTurnsUsersMessagesAwayButNotThoseOfCollectives
     ASSERT_EQ(refused.size(), 1U);
     EXPECT_EQ(refused[0].second.why, "member 1 of the gang has returned and receives no more");
     here->receive(
-        Here::address(0, 1, tag_of_collectives), here.memory.data(), large, token(), here.actions);
+        Here::address(0, 1, wire::tag_of_collectives), here.memory.data(), large, token(), here.actions);
     EXPECT_EQ(sent<wire::GangAccept>(here.take()).at(0).second.offer, 5U);
 }
 
@@ -509,4 +509,4 @@ TEST(Exchange, TheEndOfTheRunFailsWhatWaitsAndWhatFollows) {
 }
 
 } // namespace
-} // namespace muster::gang
+} // namespace muster::exchange
