@@ -7,8 +7,10 @@
 #include <csignal>
 #include <iostream>
 #include <mutex>
+#include <span>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -84,6 +86,22 @@ int drive(const std::string& what) {
             (void)muster::task<&add>(i, i);
         }
         return 3;
+    } else if (what == "gang") {
+        // The driver returns while members wait for one that does not come.
+        const auto gate = muster::task<&wait_for_stop>.with({.cpus = 0})();
+        (void)muster::task<[](muster::Communicator& ranks, const muster::Future<void>& begun) {
+            std::vector<double> data(100'000);
+            if (ranks.rank() == 0) {
+                muster::cancel(begun);
+                wait_for_stop();
+            } else if (ranks.rank() == 1) {
+                ranks.receive(std::span(data), 0);
+            } else {
+                ranks.send(std::span<const double>(data), 0);
+            }
+        }>.with({.cpus = 0, .ranks = last + 1})(gate);
+        (void)muster::wait(std::vector{gate});
+        return 4;
     } else if (what == "lose-a-rank") {
         (void)muster::command({"sleep", "1000"}).with({.placement = muster::on_rank(0)})();
         (void)muster::command({"sleep", "1000"}).with({.placement = muster::on_rank(last)})();

@@ -32,6 +32,7 @@ class Ends(Case):
                 self.expect(run(PROGRAM, "add", ranks=ranks), 0, "sum 3\n", "")
                 self.expect(run(PROGRAM, "code", ranks=ranks), 7, "", "")
                 self.expect(run(PROGRAM, "queued", ranks=ranks), 3, "", "")  # with tasks that never ran
+                self.expect(run(PROGRAM, "gang", ranks=ranks), 4, "", "")  # with members that wait
                 self.expect(run(PROGRAM, "throw", ranks=ranks), 1, "", "error: no more coffee\n")
                 self.expect(run(PROGRAM, "usage", ranks=ranks), 2, "", "error: --trials is 0; use 1 or more\n")
 
