@@ -55,13 +55,14 @@ public:
     /// @throws Error (usage) if the pool is empty; as ActorHandle::call().
     template <auto M, class... A>
     auto submit(A&&... arguments) {
-        const std::size_t number = take_actor();
-        const auto future =
-            actors_.at(number).handle.template call<M>(std::forward<A>(arguments)...);
+        const std::size_t number = wait_for_room();
+        Member& member = actors_.at(number);
+        const auto future = member.handle.template call<M>(std::forward<A>(arguments)...);
         const std::size_t call = ++last_call_;
-        future.block()->watch(future.index(), watcher_, call);
+        change_load(number, member, member.load + 1, call);
         // Held, so that its end is heard of also if the caller lets it go.
         under_way_.emplace(call, std::pair{number, Future<void>(future.block(), future.index())});
+        future.block()->watch(future.index(), watcher_, call);
         return future;
     }
 
@@ -154,7 +155,8 @@ private:
         order_.insert({load, called, number});
     }
 
-    std::size_t take_actor() {
+    /// @return the number of the actor to be called next.
+    std::size_t wait_for_room() {
         if (actors_.empty()) {
             throw Error("this actor pool is empty: add() an actor before submitting",
                         ErrorCode::usage);
@@ -163,10 +165,7 @@ private:
         while (std::get<0>(*order_.begin()) >= options_.pending_max) {
             note_one_done();
         }
-        const std::size_t number = std::get<2>(*order_.begin());
-        Member& member = actors_.at(number);
-        change_load(number, member, member.load + 1, last_call_ + 1);
-        return number;
+        return std::get<2>(*order_.begin());
     }
 
     void note(std::size_t call) {
