@@ -3,6 +3,8 @@
 #include "event_queue.hpp"
 #include "network.hpp"
 
+#include <muster/base/error.hpp>
+
 #include <algorithm>
 #include <cstring>
 #include <deque>

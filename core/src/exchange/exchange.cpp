@@ -107,8 +107,8 @@ void Exchange::end(LeaseId id, std::int32_t member, bool is_last, wire::Actions&
         return;
     }
     MUSTER_ASSERT(gang.ports.empty() && gang.waiting.empty());
+    closed_.emplace(id, gang.failure.has_value());
     gangs_.erase(id);
-    closed_.insert(id);
     closed_order_.push_back(id);
     if (closed_order_.size() > config_.closed_max) {
         closed_.erase(closed_order_.front());
@@ -184,16 +184,19 @@ void Exchange::receive(const wire::GangAddress& address,
 }
 
 void Exchange::arrive(const wire::GangAddress& address, Waiting message, wire::Actions& actions) {
-    if (closed_.contains(address.gang)) {
-        refuse(message, has_returned(address.to), actions);
+    if (const auto closed = closed_.find(address.gang); closed != closed_.end()) {
+        if (!closed->second) {
+            refuse(message, has_returned(address.to), actions);
+        }
         return;
     }
     Gang& gang = gangs_[address.gang];
-    if (gang.failure || gang.ended.contains(address.to) ||
+    if (gang.failure) {
+        return;
+    }
+    if (gang.ended.contains(address.to) ||
         (wire::is_of_users(address.tag) && gang.returned.contains(address.to))) {
-        refuse(message,
-               gang.failure ? describe_failure(*gang.failure) : has_returned(address.to),
-               actions);
+        refuse(message, has_returned(address.to), actions);
         return;
     }
     const auto waiting = gang.receives.find(address);
@@ -270,8 +273,15 @@ void Exchange::ask(const wire::GangAddress& address, wire::Actions& actions) {
 
 void Exchange::on_ask(Rank from, const wire::GangAsk& message, wire::Actions& actions) {
     const wire::GangAddress& address = message.address;
-    if (!closed_.contains(address.gang)) {
+    if (const auto closed = closed_.find(address.gang); closed != closed_.end()) {
+        if (closed->second) {
+            return;
+        }
+    } else {
         Gang& gang = gangs_[address.gang];
+        if (gang.failure) {
+            return;
+        }
         if (!gang.returned.contains(address.from) && !gang.ended.contains(address.from)) {
             gang.asked.emplace(address, from);
             return;
@@ -402,12 +412,8 @@ void Exchange::on_failed(const wire::GangFailed& message, wire::Actions& actions
     for (const auto& [member, port] : gang.ports) {
         actions.push_back(wire::AbortMember{port, why});
     }
-    for (const auto& [address, messages] : gang.waiting) {
-        for (const Waiting& waiting : messages) {
-            refuse(waiting, why, actions);
-        }
-    }
     gang.waiting.clear();
+    gang.asked.clear();
     settle(message.gang, std::nullopt, why, actions);
 }
 

@@ -21,6 +21,10 @@ namespace muster::exchange {
 /// are kept. Between close() and end() it is not known yet whether the member failed: messages
 /// wait; what comes after is refused.
 ///
+/// Of a failure nobody hears here but by the word that goes to every rank: what is offered to a
+/// gang that failed, or asked of it, is not answered. An answer could overtake the word of the
+/// failure, and who gets it would fail by itself, as if it had been the first.
+///
 /// Whoever waits is answered: by the message, or by the failure of a member, or because the other
 /// member returned. Memory that was handed in is not touched after its operation was settled: a
 /// transfer under way is awaited, one that was given up is not begun.
@@ -175,7 +179,7 @@ private:
 
     Config config_;
     std::map<LeaseId, Gang> gangs_;
-    std::set<LeaseId> closed_;
+    std::map<LeaseId, bool> closed_; ///< Gangs that are over here, and whether they failed.
     std::deque<LeaseId> closed_order_;
     std::map<std::uint64_t, Offer> offers_;
     std::map<std::uint64_t, Transfer> transfers_; ///< Received.

@@ -341,7 +341,7 @@ TEST(Exchange, WhoGaveUpBeginsNothingMoreAndOthersWaitForItsEnd) {
     EXPECT_EQ(refused[0].second.why, "member 1 of the gang has returned and receives no more");
 }
 
-TEST(Exchange, AFailureReleasesMembersAndTheirPeersWithItsReason) {
+TEST(Exchange, AFailureReleasesMembersWithItsReasonAndLeavesTheirPeersToHearOfIt) {
     Here here;
     const Token port = token();
     here.open(1, port);
@@ -355,7 +355,8 @@ TEST(Exchange, AFailureReleasesMembersAndTheirPeersWithItsReason) {
     EXPECT_EQ(orders<wire::AbortMember>(actions).at(0).why, Here::failed);
     ASSERT_EQ(orders<wire::SettleMessage>(actions).size(), 2U);
     EXPECT_EQ(orders<wire::SettleMessage>(actions)[0].why, Here::failed);
-    EXPECT_EQ(sent<wire::GangRefuse>(actions).at(0).second.why, Here::failed);
+    // An answer could reach the peer before the word that its own rank gets.
+    EXPECT_TRUE(sent<wire::GangRefuse>(actions).empty());
 
     here.fail(0); // another one: the first reason stays
     EXPECT_TRUE(here.take().empty());
@@ -364,9 +365,19 @@ TEST(Exchange, AFailureReleasesMembersAndTheirPeersWithItsReason) {
     here.open(3, late);
     EXPECT_EQ(orders<wire::AbortMember>(here.take()).at(0).port, late);
     here.offer(0, 3, 5);
-    EXPECT_EQ(sent<wire::GangRefuse>(here.take()).at(0).second.why, Here::failed);
+    here->on_ask(Rank{0}, {Here::address(3, 0)}, here.actions);
+    EXPECT_TRUE(here.take().empty());
     here.send(3, 0, 16);
     EXPECT_EQ(here.settled().why, Here::failed);
+    // Nor after its end.
+    here->close(gang_id, 1, here.actions);
+    here->end(gang_id, 1, false, here.actions);
+    here->close(gang_id, 3, here.actions);
+    here->end(gang_id, 3, true, here.actions);
+    here.offer(0, 3, 6);
+    here->on_ask(Rank{0}, {Here::address(3, 0)}, here.actions);
+    EXPECT_TRUE(here.take().empty());
+    EXPECT_TRUE(here->idle());
 }
 
 TEST(Exchange, AFailureThatComesBeforeAnyMemberIsRemembered) {
