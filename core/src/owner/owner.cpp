@@ -140,10 +140,7 @@ wire::Dependency Owner::describe_dependency(ObjectId object, Rank worker) {
     return {object, known->value, known->size, known->kept, known->holder};
 }
 
-wire::TaskSpec Owner::specify(TaskId task, Item& item, Rank worker) {
-    item.state = State::granted;
-    item.worker = worker;
-    ++item.attempt;
+wire::TaskSpec Owner::specify(TaskId task, const Item& item, Rank worker) {
     wire::TaskSpec spec{task, item.attempt, item.task.arguments, {}};
     for (const ObjectId object : item.task.dependencies) {
         spec.dependencies.push_back(describe_dependency(object, worker));
@@ -161,6 +158,7 @@ void Owner::send_calls(ObjectId actor,
         const Place place = find(call);
         MUSTER_ASSERT(place.block != nullptr && place.item().state == State::submitted);
         const Block& block = *place.block;
+        place.item().grant(host);
         message.calls.push_back({specify(call, place.item(), host),
                                  block.task_class.function,
                                  block.call->context,
@@ -222,6 +220,7 @@ void Owner::on_grant(const wire::Grant& message, wire::Actions& actions) {
         }
         current = place.block;
         item.lease = message.lease;
+        item.grant(message.worker);
         run.tasks.push_back(specify(task, item, message.worker));
     }
     if (current != nullptr) {

@@ -175,6 +175,12 @@ private:
         NewTask task; ///< Emptied when done.
         wire::Outcome outcome;
         std::unique_ptr<GangRun> gang; ///< While granted.
+
+        void grant(Rank to) {
+            state = State::granted;
+            worker = to;
+            ++attempt;
+        }
     };
 
     /// One submission. Ids [first, first + items.size() * task_class.stride()) are its own.
@@ -212,7 +218,6 @@ private:
     void complete(TaskId task, Place place, wire::Outcome outcome, wire::Actions& actions);
     void settle_dependents(ObjectId object, wire::Actions& actions);
     void stop_using(ObjectId object, wire::Actions& actions);
-    [[nodiscard]] wire::TaskSpec specify(TaskId task, Item& item, Rank worker);
     void release_contained(ObjectId object);
     void drop_if_unneeded(ObjectId object, Place place, wire::Actions& actions);
     void drop_borrowed_if_unneeded(ObjectId object);
