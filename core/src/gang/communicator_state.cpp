@@ -3,8 +3,8 @@
 #include "gang/message_engine.hpp"
 #include "gang/patience.hpp"
 #include "gang/shared_engine.hpp"
-#include "wire/gang_tags.hpp"
 #include "gang/transfers.hpp"
+#include "wire/gang_tags.hpp"
 
 #include <muster/base/assert.hpp>
 

@@ -1,7 +1,7 @@
 #include "gang/segment.hpp"
 
-#include "wire/gang_tags.hpp"
 #include "gang/transfers.hpp"
+#include "wire/gang_tags.hpp"
 
 #include <muster/base/log.hpp>
 #include <muster/base/random.hpp>

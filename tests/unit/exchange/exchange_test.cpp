@@ -406,7 +406,8 @@ TEST(Exchange, AMemberThatReturnedTurnsUsersMessagesAwayButNotThoseOfCollectives
     Here here;
     here.open();
     here.offer(0, 1, 4);
-    here->on_offer(Rank{0}, {Here::address(0, 1, wire::tag_of_collectives), 5, large}, here.actions);
+    here->on_offer(
+        Rank{0}, {Here::address(0, 1, wire::tag_of_collectives), 5, large}, here.actions);
     here->on_offer(Rank{0}, {Here::address(0, 1, wire::tag_of_segments), 6, large}, here.actions);
     here.data(2, 1, 16);
     EXPECT_TRUE(here.take().empty());
@@ -418,8 +419,11 @@ TEST(Exchange, AMemberThatReturnedTurnsUsersMessagesAwayButNotThoseOfCollectives
     refused = sent<wire::GangRefuse>(here.take());
     ASSERT_EQ(refused.size(), 1U);
     EXPECT_EQ(refused[0].second.why, "member 1 of the gang has returned and receives no more");
-    here->receive(
-        Here::address(0, 1, wire::tag_of_collectives), here.memory.data(), large, token(), here.actions);
+    here->receive(Here::address(0, 1, wire::tag_of_collectives),
+                  here.memory.data(),
+                  large,
+                  token(),
+                  here.actions);
     EXPECT_EQ(sent<wire::GangAccept>(here.take()).at(0).second.offer, 5U);
 }
 

@@ -1,7 +1,7 @@
 #include "gang/gather_values.hpp"
 #include "gang/segment.hpp"
-#include "wire/gang_tags.hpp"
 #include "local_gang.hpp"
+#include "wire/gang_tags.hpp"
 
 #include <gtest/gtest.h>
 
