@@ -182,8 +182,11 @@ bool Worker::on_attempt_finished(AttemptFinished finished,
         outcome.failure = std::move(finished.failure);
         if (!outcome.failure.empty()) {
             outcome.failure.front().name = task.name;
+            // Its communicator may have told it before its stop token did.
             if (task.released) {
                 outcome.failure.front().kind = wire::FailureRecord::Kind::released;
+            } else if (task.gang && task.stopped) {
+                outcome.failure.front().kind = wire::FailureRecord::Kind::cancelled;
             }
         }
     }
@@ -327,6 +330,7 @@ std::optional<wire::GangFailed> Worker::on_stop(const wire::Stop& message, wire:
         cancel(message.task, actions);
         return std::nullopt;
     }
+    place->second.stopped = true;
     actions.push_back(wire::StopTask{place->second.task_class, message.task});
     return place->second.gang ? std::optional{cancelled_member(place->second, message.task)}
                               : std::nullopt;

@@ -157,6 +157,7 @@ private:
         bool blocked = false;
         bool resuming = false;
         bool released = false; ///< By the failure of another member of its gang.
+        bool stopped = false;  ///< Asked to stop, by its owner.
         std::shared_ptr<const wire::Gang> gang;
         std::int32_t member = 0;
         wire::ReadyTask ready;              ///< Until it is queued.

@@ -203,6 +203,8 @@ TEST(WorkerGangs, ACancelledMemberIsReleasedFromWhatItWaitsIn) {
     EXPECT_EQ(why->failure.kind, Kind::cancelled);
     EXPECT_EQ(why->failure.host, "host");
     EXPECT_EQ(orders<wire::StopTask>(worker.flush()).size(), 1U);
+    worker.member_throws(0); // what its communicator told it, before its stop token did
+    EXPECT_EQ(failed_as(worker.flush()), Kind::cancelled);
 }
 
 TEST(WorkerGangs, AFetchingMemberIsCancelledAtOnceAndTellsTheOthers) {
