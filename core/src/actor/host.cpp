@@ -41,23 +41,10 @@ void Host::on_calls(Rank from,
                       std::move(spec.arguments),
                       std::vector<Buffer>(spec.dependencies.size())};
         ++actor.calls;
-        for (std::size_t i = 0; i < spec.dependencies.size(); ++i) {
-            auto& dependency = spec.dependencies[i];
+        for (const auto& dependency : spec.dependencies) {
             call.dependencies.push_back(dependency.object);
-            if (!dependency.kept) {
-                call.ready.dependencies[i] = std::move(dependency.value);
-            } else if (const Buffer* here = store.find(dependency.object)) {
-                call.ready.dependencies[i] = *here;
-            } else {
-                // The same object twice is one fetch with two waiters; each counts once.
-                ++call.missing;
-                store.fetch(dependency.object,
-                            dependency.holder,
-                            dependency.size,
-                            {true, spec.id},
-                            actions);
-            }
         }
+        call.missing = store.collect(spec.id, spec.dependencies, call.ready.dependencies, actions);
         const auto lane = actor.lanes.find(call.lane);
         if (call.missing == 0 && lane == actor.lanes.end()) {
             enqueue(call, actions);

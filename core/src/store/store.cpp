@@ -59,6 +59,25 @@ void Store::fetch(ObjectId object,
     actions.push_back(wire::SendMessage{holder, wire::Fetch{object, transfer}});
 }
 
+std::uint32_t Store::collect(TaskId task,
+                             std::vector<wire::Dependency>& dependencies,
+                             std::vector<Buffer>& values,
+                             wire::Actions& actions) {
+    std::uint32_t missing = 0;
+    for (std::size_t i = 0; i < dependencies.size(); ++i) {
+        auto& dependency = dependencies[i];
+        if (!dependency.kept) {
+            values[i] = std::move(dependency.value);
+        } else if (const Buffer* here = find(dependency.object)) {
+            values[i] = *here;
+        } else {
+            ++missing;
+            fetch(dependency.object, dependency.holder, dependency.size, {true, task}, actions);
+        }
+    }
+    return missing;
+}
+
 void Store::on_fetch(Rank from, const wire::Fetch& message, wire::Actions& actions) const {
     if (const Buffer* value = find(message.object)) {
         actions.push_back(

@@ -45,6 +45,13 @@ public:
                const Waiter& waiter,
                wire::Actions& actions);
 
+    /// Puts into `values` what is here of a task's dependencies, by position, and fetches the rest
+    /// for it. @return how many are fetched; the same object twice is one fetch with two waiters.
+    std::uint32_t collect(TaskId task,
+                          std::vector<wire::Dependency>& dependencies,
+                          std::vector<Buffer>& values,
+                          wire::Actions& actions);
+
     void on_fetch(Rank from, const wire::Fetch& message, wire::Actions& actions) const;
     void on_fetch_started(const wire::FetchStarted& message, wire::Actions& actions) const;
     [[nodiscard]] Arrival on_bulk_received(std::uint64_t transfer, Buffer value);

@@ -60,23 +60,10 @@ void Worker::on_run(Rank owner, wire::Run message, store::Store& store, wire::Ac
                       std::vector<Buffer>(spec.dependencies.size()),
                       gang,
                       message.member};
-        for (std::size_t i = 0; i < spec.dependencies.size(); ++i) {
-            auto& dependency = spec.dependencies[i];
+        for (const auto& dependency : spec.dependencies) {
             task.dependencies.push_back(dependency.object);
-            if (!dependency.kept) {
-                task.ready.dependencies[i] = std::move(dependency.value);
-            } else if (const Buffer* here = store.find(dependency.object)) {
-                task.ready.dependencies[i] = *here;
-            } else {
-                // The same object twice is one fetch with two waiters; each counts once.
-                ++task.missing;
-                store.fetch(dependency.object,
-                            dependency.holder,
-                            dependency.size,
-                            {true, spec.id},
-                            actions);
-            }
         }
+        task.missing = store.collect(spec.id, spec.dependencies, task.ready.dependencies, actions);
         const auto [place, is_new] = tasks_.emplace(spec.id, std::move(task));
         MUSTER_ASSERT(is_new);
         if (place->second.missing == 0) {
