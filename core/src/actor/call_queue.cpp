@@ -41,11 +41,45 @@ void CallQueue::ready(ObjectId actor, ObjectId context, TaskId call) {
     }
 }
 
+void CallQueue::unready(ObjectId actor, ObjectId context, TaskId call) {
+    Target& target = targets_.at(actor);
+    Lane& lane = target.lanes.at(context);
+    const auto place = lane.find(call);
+    MUSTER_ASSERT(place != lane.end() && place->second);
+    place->second = false;
+    if (place == lane.begin()) {
+        std::erase(target.line, context);
+    }
+}
+
+void CallQueue::again(ObjectId actor, ObjectId context, TaskId call, bool under_way) {
+    Target& target = targets_[actor];
+    if (under_way) {
+        MUSTER_ASSERT(target.under_way > 0);
+        --target.under_way;
+    }
+    Lane& lane = target.lanes[context];
+    if (!lane.empty() && call < lane.begin()->first && lane.begin()->second) {
+        std::erase(target.line, context);
+    }
+    const bool is_new = lane.emplace(call, false).second;
+    MUSTER_ASSERT(is_new);
+    activate(actor, target);
+}
+
 void CallQueue::done(ObjectId actor, ObjectId context, TaskId call) {
+    ++done_[{actor, context}];
+    leave(actor, context, call);
+}
+
+void CallQueue::returned(ObjectId actor, ObjectId context, TaskId call) {
+    leave(actor, context, call);
+}
+
+void CallQueue::leave(ObjectId actor, ObjectId context, TaskId call) {
     const auto where = targets_.find(actor);
     MUSTER_ASSERT(where != targets_.end());
     Target& target = where->second;
-    ++done_[{actor, context}];
     const auto lane = target.lanes.find(context);
     const auto place = lane == target.lanes.end() ? Lane::iterator{} : lane->second.find(call);
     if (lane == target.lanes.end() || place == lane->second.end()) {
@@ -79,6 +113,17 @@ void CallQueue::place(ObjectId actor, Rank host) {
     if (const auto where = targets_.find(actor); where != targets_.end()) {
         where->second.host = host;
         activate(actor, where->second);
+    }
+}
+
+void CallQueue::on_lost(const std::map<Rank, std::string>& lost) {
+    for (auto& [actor, target] : targets_) {
+        if (target.host && lost.contains(*target.host)) {
+            target.host.reset();
+            if (std::exchange(target.active, false)) {
+                std::erase(active_, actor);
+            }
+        }
     }
 }
 

@@ -52,11 +52,24 @@ public:
     /// Its dependencies are there.
     void ready(ObjectId actor, ObjectId context, TaskId call);
 
+    /// Some of them are not any more, though it was ready.
+    void unready(ObjectId actor, ObjectId context, TaskId call);
+
     /// It has an outcome: after it was sent (this gives its credit back), or without being sent.
     void done(ObjectId actor, ObjectId context, TaskId call);
 
+    /// It was sent, and is to be sent again, before later ones of its context: to where the actor
+    /// is placed next. `under_way`: done() was not told of it.
+    void again(ObjectId actor, ObjectId context, TaskId call, bool under_way);
+
+    /// As done(), of a call that was sent again though it had been done before.
+    void returned(ObjectId actor, ObjectId context, TaskId call);
+
     /// Where calls of this actor are sent from now on.
     void place(ObjectId actor, Rank host);
+
+    /// Actors on these ranks live there no more: their calls wait until they are placed again.
+    void on_lost(const std::map<Rank, std::string>& lost);
 
     /// The unsent calls of the actor, all contexts.
     [[nodiscard]] std::vector<TaskId> unsent(ObjectId actor) const;
@@ -88,6 +101,8 @@ private:
 
     void line_up(ObjectId actor, Target& target, ObjectId context, const Lane& lane);
     void activate(ObjectId actor, Target& target);
+    /// It is not among those unsent, or under way, any more.
+    void leave(ObjectId actor, ObjectId context, TaskId call);
     [[nodiscard]] bool may_send(const Target& target) const;
 
     Config config_;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 namespace muster::actor {
 namespace {
@@ -23,7 +24,19 @@ void Host::on_calls(Rank from,
                     store::Store& store,
                     wire::Actions& actions) {
     const auto where = actors_.find(message.actor);
-    MUSTER_ASSERT(where != actors_.end() && !where->second.ending);
+    if (where == actors_.end() || where->second.ending || doomed_.contains(message.actor)) {
+        for (const auto& sent : message.calls) {
+            finished_[from].push_back({sent.spec.id,
+                                       LeaseId{},
+                                       failure(sent.spec.id,
+                                               sent.function,
+                                               wire::FailureRecord::Kind::system,
+                                               "not run: the actor is gone, because its owner was "
+                                               "lost, or nobody held it any more"),
+                                       true});
+        }
+        return;
+    }
     Actor& actor = where->second;
     for (auto& sent : message.calls) {
         wire::TaskSpec& spec = sent.spec;
@@ -35,6 +48,7 @@ void Host::on_calls(Rank from,
         call.function = sent.function;
         call.lane = {from, sent.context};
         call.depth = sent.depth;
+        call.replays = sent.replays;
         call.ready = {spec.id,
                       sent.function,
                       spec.attempt,
@@ -115,18 +129,47 @@ bool Host::on_stop(const wire::Stop& message, wire::Actions& actions) {
     if (place == calls_.end()) {
         return false;
     }
-    if (place->second.queued) {
-        actions.push_back(wire::StopCall{place->second.actor, message.task});
-    } else {
-        fail_waiting(
-            message.task, wire::FailureRecord::Kind::cancelled, "cancelled before it ran", actions);
-    }
+    take_back(message.task, wire::FailureRecord::Kind::cancelled, actions);
     return true;
 }
 
-void Host::on_call_finished(worker::AttemptFinished finished, store::Store& store) {
+void Host::take_back(TaskId id, wire::FailureRecord::Kind kind, wire::Actions& actions) {
+    const Call& call = calls_.at(id);
+    if (call.queued) {
+        actions.push_back(wire::StopCall{call.actor, id});
+    } else {
+        fail_waiting(id, kind, "cancelled before it ran", actions);
+    }
+}
+
+void Host::on_lost(const std::map<Rank, std::string>& lost, wire::Actions& actions) {
+    std::vector<TaskId> calls;
+    for (const auto& [id, call] : calls_) {
+        if (lost.contains(call.caller) || lost.contains(owner_of(call.actor))) {
+            calls.push_back(id);
+        }
+    }
+    std::sort(calls.begin(), calls.end());
+    for (const TaskId id : calls) {
+        // A failure of one may have queued the next.
+        if (calls_.contains(id)) {
+            take_back(id, wire::FailureRecord::Kind::cancelled, actions);
+        }
+    }
+    for (const auto& [id, actor] : actors_) {
+        if (lost.contains(owner_of(id)) && !actor.ending) {
+            doomed_.insert(id);
+        }
+    }
+}
+
+void Host::on_call_finished(worker::AttemptFinished finished,
+                            store::Store& store,
+                            std::optional<Buffer> saved) {
     const auto place = calls_.find(finished.task);
     MUSTER_ASSERT(place != calls_.end() && place->second.queued);
+    const ObjectId id = place->second.actor;
+    Actor& actor = actors_.at(id);
     wire::Outcome outcome;
     if (finished.ok) {
         outcome = store.settle(finished.task, std::move(finished.value), config_.inline_bytes_max);
@@ -134,8 +177,21 @@ void Host::on_call_finished(worker::AttemptFinished finished, store::Store& stor
         outcome.kind = wire::Outcome::Kind::failed;
         outcome.failure = std::move(finished.failure);
     }
-    report(finished.task, place->second, std::move(outcome));
+    if (place->second.replays) {
+        actor.unsaved.push_back({finished.task, outcome});
+    }
+    report(finished.task, place->second, std::move(outcome), false);
     calls_.erase(place);
+    if (saved) {
+        // The state of a later save stands for all calls before it.
+        wire::ActorSaved& message = saved_[id];
+        message.actor = id;
+        message.state = std::move(*saved);
+        message.calls.insert(message.calls.end(),
+                             std::make_move_iterator(actor.unsaved.begin()),
+                             std::make_move_iterator(actor.unsaved.end()));
+        actor.unsaved.clear();
+    }
 }
 
 void Host::on_call_removed(TaskId id) {
@@ -146,12 +202,13 @@ void Host::on_call_removed(TaskId id) {
            failure(id,
                    place->second.function,
                    wire::FailureRecord::Kind::cancelled,
-                   "cancelled before it ran"));
+                   "cancelled before it ran"),
+           true);
     calls_.erase(place);
 }
 
-void Host::report(TaskId id, const Call& call, wire::Outcome outcome) {
-    finished_[call.caller].push_back({id, LeaseId{}, std::move(outcome)});
+void Host::report(TaskId id, const Call& call, wire::Outcome outcome, bool not_run) {
+    finished_[call.caller].push_back({id, LeaseId{}, std::move(outcome), not_run});
     Actor& actor = actors_.at(call.actor);
     MUSTER_ASSERT(actor.calls > 0);
     --actor.calls;
@@ -164,7 +221,7 @@ void Host::fail_waiting(TaskId id,
     const auto place = calls_.find(id);
     const Call call = std::move(place->second);
     calls_.erase(place);
-    report(id, call, failure(id, call.function, kind, std::move(message)));
+    report(id, call, failure(id, call.function, kind, std::move(message)), true);
     Actor& actor = actors_.at(call.actor);
     auto& waiting = actor.lanes.at(call.lane);
     waiting.erase(std::find(waiting.begin(), waiting.end(), id));
@@ -188,11 +245,10 @@ wire::Outcome Host::failure(TaskId id,
     return outcome;
 }
 
-void Host::on_destroy(const wire::ActorDestroy& message, wire::Actions& actions) {
+void Host::on_destroy(const wire::ActorDestroy& message) {
     const auto place = actors_.find(message.actor);
-    MUSTER_ASSERT(place != actors_.end() && !place->second.ending && place->second.calls == 0);
-    place->second.ending = true;
-    actions.push_back(wire::DestroyActor{message.actor});
+    MUSTER_ASSERT(place != actors_.end() && !place->second.ending);
+    doomed_.insert(message.actor);
 }
 
 void Host::on_destroyed(ObjectId actor) {
@@ -201,6 +257,16 @@ void Host::on_destroyed(ObjectId actor) {
 }
 
 void Host::flush(wire::Actions& actions) {
+    for (auto place = doomed_.begin(); place != doomed_.end();) {
+        Actor& actor = actors_.at(*place);
+        if (actor.calls > 0) {
+            ++place;
+            continue;
+        }
+        actor.ending = true;
+        actions.push_back(wire::DestroyActor{*place});
+        place = doomed_.erase(place);
+    }
     for (auto& [caller, outcomes] : finished_) {
         for (std::size_t begin = 0; begin < outcomes.size(); begin += outcomes_per_message_max) {
             const std::size_t end = std::min(outcomes.size(), begin + outcomes_per_message_max);
@@ -212,6 +278,10 @@ void Host::flush(wire::Actions& actions) {
         }
     }
     finished_.clear();
+    for (auto& [actor, message] : saved_) {
+        actions.push_back(wire::SendMessage{owner_of(actor), std::move(message)});
+    }
+    saved_.clear();
 }
 
 void Host::check_invariants() const {

@@ -20,7 +20,9 @@ namespace muster::actor {
 /// run an actor's calls one at a time in the order queued. While a call fetches, later calls of the
 /// same context wait behind it; other contexts go ahead.
 ///
-/// An actor is destroyed when its owner says so: nobody holds it then, so it has no calls here.
+/// An actor is destroyed when its owner says so, or is lost, and nothing runs of it any more. Then
+/// nobody holds it, so it has no calls here but those of ranks that were lost. Calls that come to
+/// an actor that is gone, because their caller has not heard of the loss yet, fail.
 ///
 /// Pure: no MPI, threads, clock or randomness.
 ///
@@ -47,10 +49,16 @@ public:
                        wire::Actions& actions);
     bool on_stop(const wire::Stop& message, wire::Actions& actions);
 
-    void on_call_finished(worker::AttemptFinished report, store::Store& store);
+    /// @param saved  What the actor's save() gave behind this call, if it was due.
+    void on_call_finished(worker::AttemptFinished report,
+                          store::Store& store,
+                          std::optional<Buffer> saved = std::nullopt);
     /// The executors' answer to StopCall: it has not started and won't.
     void on_call_removed(TaskId call);
-    void on_destroy(const wire::ActorDestroy& message, wire::Actions& actions);
+    void on_destroy(const wire::ActorDestroy& message);
+    /// Ranks are lost: calls from there are taken back, and actors they own are destroyed once what
+    /// runs of them has ended.
+    void on_lost(const std::map<Rank, std::string>& lost, wire::Actions& actions);
     void on_destroyed(ObjectId actor);
 
     /// Sends the results gathered since the last call.
@@ -73,6 +81,7 @@ private:
         std::uint32_t depth = 0;
         std::uint32_t missing = 0;
         bool queued = false;
+        bool replays = false;
         wire::ReadyTask ready;              ///< Until it is queued.
         std::vector<ObjectId> dependencies; ///< Of `ready`, by position; until it is queued.
     };
@@ -82,12 +91,16 @@ private:
         std::map<Lane, std::deque<TaskId>> lanes;
         std::size_t calls = 0;
         bool ending = false;
+        /// Of those that are replayed: have run since it was saved last.
+        std::vector<wire::CoveredCall> unsaved;
     };
+
+    void take_back(TaskId call, wire::FailureRecord::Kind kind, wire::Actions& actions);
 
     void enqueue(Call& call, wire::Actions& actions);
     /// Queues what stands first and has everything.
     void advance_lane(Actor& actor, const Lane& lane, wire::Actions& actions);
-    void report(TaskId id, const Call& call, wire::Outcome outcome);
+    void report(TaskId id, const Call& call, wire::Outcome outcome, bool not_run);
     void fail_waiting(TaskId id,
                       wire::FailureRecord::Kind kind,
                       std::string message,
@@ -100,7 +113,9 @@ private:
     Config config_;
     std::map<ObjectId, Actor> actors_;
     std::unordered_map<TaskId, Call> calls_;
+    std::set<ObjectId> doomed_; ///< To be destroyed once they have no calls.
     std::map<Rank, std::vector<wire::TaskOutcome>> finished_; ///< By caller, until flush().
+    std::map<ObjectId, wire::ActorSaved> saved_;              ///< Until flush().
 };
 
 } // namespace muster::actor

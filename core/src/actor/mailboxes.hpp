@@ -26,14 +26,35 @@ public:
         wire::ReadyTask task;
     };
 
-    /// Its constructor has run. `instance` may be null (in the simulator).
-    void open(ObjectId actor, FunctionId constructor, std::shared_ptr<void> instance) {
+    /// What an actor's state is, as bytes.
+    using Save = Buffer (*)(const void*);
+
+    /// Its constructor has run. `instance` may be null (in the simulator). It is to be saved after
+    /// so many calls; 0: never.
+    void open(ObjectId actor,
+              FunctionId constructor,
+              std::shared_ptr<void> instance,
+              std::uint32_t save_every = 0,
+              Save save = nullptr) {
         const auto [place, is_new] = boxes_.try_emplace(actor);
         MUSTER_ASSERT(is_new);
         place->second.instance = std::move(instance);
         place->second.constructor = constructor;
         place->second.number = ++opened_;
+        place->second.save_every = save_every;
+        place->second.save = save;
     }
+
+    /// A call of the taken actor has run. @return true if it is to be saved now.
+    [[nodiscard]] bool save_due(ObjectId actor) {
+        Box& box = boxes_.at(actor);
+        return box.save_every > 0 && ++box.unsaved >= box.save_every;
+    }
+
+    /// It was saved. Unless this is said, it is to be saved after the next call.
+    void saved(ObjectId actor) { boxes_.at(actor).unsaved = 0; }
+
+    [[nodiscard]] Save saver(ObjectId actor) const { return boxes_.at(actor).save; }
 
     /// @return true if the actor came into the line by this: one more executor may take one.
     bool push(wire::EnqueueCall order) {
@@ -138,6 +159,9 @@ private:
         std::shared_ptr<void> instance;
         FunctionId constructor{};
         std::uint64_t number = 0; ///< Counts up in the order made.
+        std::uint32_t save_every = 0;
+        std::uint32_t unsaved = 0; ///< Calls since it was saved.
+        Save save = nullptr;
         std::deque<Call> calls;
         bool in_line = false;
         bool taken = false; ///< An executor runs it.

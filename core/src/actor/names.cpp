@@ -31,6 +31,10 @@ void Names::on_wanted(Rank from, const wire::NameWanted& message, wire::Actions&
     actions.push_back(wire::SendMessage{from, std::move(answer)});
 }
 
+void Names::on_held(wire::NameHeld message) {
+    actors_.insert_or_assign(std::move(message.name), std::move(message.actor));
+}
+
 void Names::on_freed(const wire::NameFreed& message) {
     const auto place = actors_.find(message.name);
     if (place != actors_.end() && place->second.actor == message.actor) {

@@ -16,6 +16,8 @@ public:
     void on_claim(Rank from, wire::NameClaim message, wire::Actions& actions);
     void on_wanted(Rank from, const wire::NameWanted& message, wire::Actions& actions) const;
     void on_freed(const wire::NameFreed& message);
+    /// Its owner has had the name since before this coordinator's term.
+    void on_held(wire::NameHeld message);
 
     [[nodiscard]] bool empty() const { return actors_.empty(); }
 

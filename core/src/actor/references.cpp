@@ -2,6 +2,8 @@
 
 #include <muster/base/assert.hpp>
 
+#include <fmt/format.h>
+
 #include <utility>
 
 namespace muster::actor {
@@ -14,6 +16,82 @@ void References::create(ObjectId actor, std::string name) {
     place->second.name = std::move(name);
 }
 
+void References::named(const wire::NamedActor& actor) {
+    entries_.at(actor.actor).named = actor;
+}
+
+wire::Outcome References::gone(ObjectId actor, std::string why) const {
+    wire::FailureRecord record;
+    record.kind = wire::FailureRecord::Kind::system;
+    record.message = std::move(why);
+    record.task = actor;
+    record.rank = self_;
+    wire::Outcome outcome;
+    outcome.kind = wire::Outcome::Kind::failed;
+    outcome.failure.push_back(std::move(record));
+    return outcome;
+}
+
+bool References::lives_on_lost(const wire::Outcome& outcome) const {
+    return outcome.kind == wire::Outcome::Kind::value && lost_.contains(outcome.holder);
+}
+
+void References::orphan(ObjectId actor, Entry& entry, std::string why) {
+    if (!std::exchange(entry.acknowledged, true)) {
+        --unacknowledged_;
+    }
+    entry.outcome = gone(actor, std::move(why));
+    placed_.push_back(actor);
+}
+
+void References::on_term(Rank coordinator,
+                         const std::map<Rank, std::string>& lost,
+                         wire::Actions& actions) {
+    coordinator_ = coordinator;
+    lost_ = lost;
+    for (auto& [actor, outcome] : followed_) {
+        if (lost.contains(owner_of(actor))) {
+            outcome = gone(actor, to_string(owner_of(actor)) + ", which owned the actor, was lost");
+            placed_.push_back(actor);
+        } else if (outcome && lives_on_lost(*outcome)) {
+            outcome.reset();
+        }
+    }
+    std::vector<ObjectId> unheld;
+    for (auto& [actor, entry] : entries_) {
+        const bool host_lost = entry.outcome && lives_on_lost(*entry.outcome);
+        if (!ours(actor) && lost.contains(owner_of(actor))) {
+            if (!entry.outcome || entry.outcome->kind == wire::Outcome::Kind::value) {
+                for (const auto& [request, found] : std::exchange(entry.finding, {})) {
+                    actions.push_back(wire::AnswerName{request, found, {}});
+                }
+                orphan(
+                    actor,
+                    entry,
+                    fmt::format("{}, which owned the actor, was lost", to_string(owner_of(actor))));
+            }
+            continue;
+        }
+        if (host_lost) {
+            entry.outcome.reset();
+        }
+        if (!ours(actor)) {
+            continue;
+        }
+        std::erase_if(entry.followers, [&](Rank rank) { return lost.contains(rank); });
+        if (std::erase_if(entry.borrowers, [&](Rank rank) { return lost.contains(rank); }) > 0) {
+            unheld.push_back(actor);
+        }
+        if (entry.named && !entry.name.empty()) {
+            actions.push_back(
+                wire::SendMessage{coordinator, wire::NameHeld{entry.name, *entry.named}});
+        }
+    }
+    for (const ObjectId actor : unheld) {
+        destroy_if_unheld(actor, actions);
+    }
+}
+
 void References::forget(ObjectId actor) {
     const auto place = entries_.find(actor);
     MUSTER_ASSERT(place != entries_.end() && place->second.borrowers.empty());
@@ -24,13 +102,19 @@ void References::hold(ObjectId actor, wire::Actions& actions) {
     const auto [place, is_new] = entries_.try_emplace(actor);
     MUSTER_ASSERT(!is_new || !ours(actor));
     ++place->second.holds;
-    if (is_new) {
+    followed_.erase(actor);
+    if (is_new && lost_.contains(owner_of(actor))) {
+        place->second.acknowledged = true;
+        orphan(actor,
+               place->second,
+               fmt::format("{}, which owned the actor, was lost", to_string(owner_of(actor))));
+    } else if (is_new) {
         ++unacknowledged_;
         actions.push_back(wire::SendMessage{owner_of(actor), wire::ActorBorrow{actor}});
     }
 }
 
-void References::release(ObjectId actor, wire::Actions& actions) {
+void References::release(ObjectId actor, wire::Actions& actions, bool follows) {
     const auto place = entries_.find(actor);
     MUSTER_ASSERT(place != entries_.end() && place->second.holds > 0);
     if (--place->second.holds > 0) {
@@ -41,7 +125,10 @@ void References::release(ObjectId actor, wire::Actions& actions) {
         return;
     }
     MUSTER_ASSERT(place->second.acknowledged);
-    actions.push_back(wire::SendMessage{owner_of(actor), wire::ActorReleased{actor}});
+    actions.push_back(wire::SendMessage{owner_of(actor), wire::ActorReleased{actor, follows}});
+    if (follows) {
+        followed_.emplace(actor, std::move(place->second.outcome));
+    }
     entries_.erase(place);
 }
 
@@ -71,6 +158,11 @@ void References::on_made(ObjectId actor, const wire::Outcome& outcome, wire::Act
     for (const Rank rank : entry.borrowers) {
         actions.push_back(wire::SendMessage{rank, wire::ActorPlaced{actor, outcome}});
     }
+    if (entry.holds > 0 || !entry.borrowers.empty()) {
+        for (const Rank rank : entry.followers) {
+            actions.push_back(wire::SendMessage{rank, wire::ActorPlaced{actor, outcome}});
+        }
+    }
     if (outcome.kind == wire::Outcome::Kind::failed) {
         free_name(actor, entry, actions); // so that it can be tried again
     }
@@ -86,6 +178,7 @@ void References::on_borrow(Rank from, const wire::ActorBorrow& message, wire::Ac
     }
     const bool is_new = place->second.borrowers.insert(from).second;
     MUSTER_ASSERT(is_new);
+    place->second.followers.erase(from);
     actions.push_back(
         wire::SendMessage{from, wire::ActorKnown{message.actor, false, place->second.outcome}});
 }
@@ -100,15 +193,23 @@ void References::on_known(const wire::ActorKnown& message, wire::Actions& action
         actions.push_back(
             wire::AnswerName{request, message.gone ? std::nullopt : std::optional{actor}, {}});
     }
+    if (message.gone && entry.holds == finding.size()) {
+        entries_.erase(place); // a name leads to an actor that nothing holds
+        return;
+    }
     if (message.gone) {
-        // Only a name leads to an actor that nothing holds.
-        MUSTER_ASSERT(entry.holds == finding.size());
-        entries_.erase(place);
+        // The handle came from a rank that was lost, and its own with it, before this one was
+        // known.
+        entry.acknowledged = true;
+        entry.outcome = gone(message.actor,
+                             "the actor is gone: the rank that passed on its handle "
+                             "was lost");
+        placed_.push_back(message.actor);
         return;
     }
     entry.acknowledged = true;
     // What the owner said before this rank's handles were all gone may have come meanwhile.
-    if (message.outcome && !entry.outcome) {
+    if (message.outcome && !entry.outcome && !lives_on_lost(*message.outcome)) {
         entry.outcome = message.outcome;
         placed_.push_back(message.actor);
     }
@@ -116,8 +217,13 @@ void References::on_known(const wire::ActorKnown& message, wire::Actions& action
 
 void References::on_placed(const wire::ActorPlaced& message) {
     const auto place = entries_.find(message.actor);
-    if (place != entries_.end() && !place->second.outcome) {
+    if (place != entries_.end() && !lives_on_lost(message.outcome)) {
         place->second.outcome = message.outcome;
+        placed_.push_back(message.actor);
+    } else if (const auto followed = followed_.find(message.actor);
+               place == entries_.end() && followed != followed_.end() &&
+               !lives_on_lost(message.outcome)) {
+        followed->second = message.outcome;
         placed_.push_back(message.actor);
     }
 }
@@ -126,9 +232,17 @@ void References::on_released(Rank from,
                              const wire::ActorReleased& message,
                              wire::Actions& actions) {
     const auto place = entries_.find(message.actor);
-    MUSTER_ASSERT(place != entries_.end());
-    const auto erased = place->second.borrowers.erase(from);
-    MUSTER_ASSERT(erased == 1);
+    // A rank that got its handle from one that was lost may never have been counted.
+    MUSTER_ASSERT(place != entries_.end() || !lost_.empty());
+    if (place == entries_.end() || place->second.borrowers.erase(from) == 0) {
+        if (message.follows) {
+            actions.push_back(wire::SendMessage{from, wire::ActorCovered{message.actor, {}, true}});
+        }
+        return;
+    }
+    if (message.follows) {
+        place->second.followers.insert(from);
+    }
     destroy_if_unheld(message.actor, actions);
 }
 
@@ -150,13 +264,19 @@ void References::destroy_if_unheld(ObjectId actor, wire::Actions& actions) {
     if (entry.outcome->kind == wire::Outcome::Kind::value) {
         actions.push_back(wire::SendMessage{entry.outcome->holder, wire::ActorDestroy{actor}});
     }
+    for (const Rank rank : entry.followers) {
+        actions.push_back(wire::SendMessage{rank, wire::ActorCovered{actor, {}, true}});
+    }
     ended_.push_back(actor);
     entries_.erase(place);
 }
 
 const wire::Outcome* References::outcome(ObjectId actor) const {
-    const auto place = entries_.find(actor);
-    return place != entries_.end() && place->second.outcome ? &*place->second.outcome : nullptr;
+    if (const auto place = entries_.find(actor); place != entries_.end()) {
+        return place->second.outcome ? &*place->second.outcome : nullptr;
+    }
+    const auto followed = followed_.find(actor);
+    return followed != followed_.end() && followed->second ? &*followed->second : nullptr;
 }
 
 std::uint64_t References::holds(ObjectId actor) const {
@@ -177,6 +297,9 @@ void References::check_invariants() const {
         }
     }
     MUSTER_ASSERT(unacknowledged == unacknowledged_);
+    for (const auto& [actor, outcome] : followed_) {
+        MUSTER_ASSERT(!ours(actor) && !entries_.contains(actor));
+    }
 }
 
 } // namespace muster::actor

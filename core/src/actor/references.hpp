@@ -30,10 +30,17 @@ class References {
 public:
     explicit References(Rank self) : self_(self) {}
 
-    void set_coordinator(Rank coordinator) { coordinator_ = coordinator; }
+    /// A coordinator enters its term, and more ranks are lost: all that were are `lost`, with their
+    /// hosts. What they held is not held any more. Of actors that lived there it is not known any
+    /// more how their constructors ended: their owners will tell; of those that they owned, that
+    /// they are gone. The coordinator is told the names that are ours.
+    void on_term(Rank coordinator, const std::map<Rank, std::string>& lost, wire::Actions& actions);
 
     /// An actor of this rank is to be made, and the first handle is here.
     void create(ObjectId actor, std::string name);
+
+    /// The name it was created with is its own now.
+    void named(const wire::NamedActor& actor);
 
     /// It will not be made after all: its name was taken. Nobody else has heard of it.
     void forget(ObjectId actor);
@@ -42,7 +49,12 @@ public:
     /// here. The first of an actor of another rank is told to its owner.
     void hold(ObjectId actor, wire::Actions& actions);
 
-    void release(ObjectId actor, wire::Actions& actions);
+    /// @param follows  Calls of it are kept here, which are no holds: if this was the last one, the
+    ///                 owner still tells where the actor lives, until unfollow().
+    void release(ObjectId actor, wire::Actions& actions, bool follows = false);
+
+    /// No calls of it are kept here any more.
+    void unfollow(ObjectId actor) { followed_.erase(actor); }
 
     /// As hold(), for an actor that was found by name and may be gone: answers `request`.
     void find(std::uint64_t request, const wire::NamedActor& actor, wire::Actions& actions);
@@ -52,6 +64,7 @@ public:
 
     void on_borrow(Rank from, const wire::ActorBorrow& message, wire::Actions& actions);
     void on_known(const wire::ActorKnown& message, wire::Actions& actions);
+    /// Also again, when the actor was restarted elsewhere.
     void on_placed(const wire::ActorPlaced& message);
     void on_released(Rank from, const wire::ActorReleased& message, wire::Actions& actions);
 
@@ -84,7 +97,9 @@ private:
 
         // Of our own.
         std::set<Rank> borrowers;
-        std::string name; ///< Empty: none, or freed.
+        std::set<Rank> followers;              ///< No borrowers, but they keep calls they made.
+        std::string name;                      ///< Empty: none, or freed.
+        std::optional<wire::NamedActor> named; ///< Once the coordinator has granted the name.
 
         // Of another rank's.
         bool acknowledged = false;
@@ -93,12 +108,19 @@ private:
 
     [[nodiscard]] bool ours(ObjectId actor) const { return owner_of(actor) == self_; }
 
+    [[nodiscard]] wire::Outcome gone(ObjectId actor, std::string why) const;
+    [[nodiscard]] bool lives_on_lost(const wire::Outcome& outcome) const;
+    /// Its owner is lost.
+    void orphan(ObjectId actor, Entry& entry, std::string why);
     void free_name(ObjectId actor, Entry& entry, wire::Actions& actions);
     void destroy_if_unheld(ObjectId actor, wire::Actions& actions);
 
     Rank self_{};
     Rank coordinator_{};
+    std::map<Rank, std::string> lost_;
     std::map<ObjectId, Entry> entries_;
+    /// Of others' actors: not held, but calls are kept. With the constructor's outcome.
+    std::map<ObjectId, std::optional<wire::Outcome>> followed_;
     std::uint64_t unacknowledged_ = 0;
     std::vector<ObjectId> placed_;
     std::vector<ObjectId> ended_;

@@ -27,10 +27,30 @@ void Election::start(const wire::Bid& bid, wire::Actions& actions) {
 
 void Election::on_bid(const wire::Bid& bid, wire::Actions& actions) {
     MUSTER_ASSERT(config_.self == config_.driver);
-    bids_[bid.rank] = bid;
-    if (bids_.size() < static_cast<std::size_t>(config_.world_size)) {
+    if (lost_.contains(bid.rank)) {
         return;
     }
+    bids_[bid.rank] = bid;
+    if (granted_ == Term{} && missing_bids(1).empty()) {
+        elect({}, actions);
+    }
+}
+
+void Election::on_lost(const std::vector<Rank>& ranks, wire::Actions& actions) {
+    MUSTER_ASSERT(config_.self == config_.driver);
+    for (const Rank rank : ranks) {
+        lost_.insert(rank);
+        bids_.erase(rank);
+    }
+    if (missing_bids(1).empty()) {
+        elect(fmt::format("after the loss of {}{}",
+                          to_string(ranks.front()),
+                          ranks.size() > 1 ? fmt::format(" and {} more", ranks.size() - 1) : ""),
+              actions);
+    }
+}
+
+void Election::elect(std::string occasion, wire::Actions& actions) {
     const auto better = [&](const wire::Bid& a, const wire::Bid& b) {
         if (a.preferred != b.preferred) {
             return a.preferred;
@@ -50,12 +70,15 @@ void Election::on_bid(const wire::Bid& bid, wire::Actions& actions) {
         }
     }
     granted_ = Term{number(granted_) + 1};
-    const wire::CoordinatorElected elected{
-        granted_, best->rank, reason_for(*best, config_.driver, bids_.size())};
-    for (std::int32_t rank = 0; rank < config_.world_size; ++rank) {
-        actions.push_back(wire::SendMessage{Rank{rank}, elected});
+    std::string reason = reason_for(*best, config_.driver, bids_.size());
+    if (!occasion.empty()) {
+        reason = occasion + ": " + reason;
     }
-    bids_.clear();
+    const wire::CoordinatorElected elected{
+        granted_, best->rank, std::move(reason), {lost_.begin(), lost_.end()}};
+    for (const auto& [rank, bid] : bids_) {
+        actions.push_back(wire::SendMessage{rank, elected});
+    }
 }
 
 bool Election::on_elected(const wire::CoordinatorElected& elected) {
@@ -70,7 +93,7 @@ bool Election::on_elected(const wire::CoordinatorElected& elected) {
 std::vector<Rank> Election::missing_bids(std::size_t limit) const {
     std::vector<Rank> missing;
     for (std::int32_t rank = 0; rank < config_.world_size && missing.size() < limit; ++rank) {
-        if (!bids_.contains(Rank{rank})) {
+        if (!bids_.contains(Rank{rank}) && !lost_.contains(Rank{rank})) {
             missing.push_back(Rank{rank});
         }
     }

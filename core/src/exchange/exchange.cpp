@@ -417,6 +417,29 @@ void Exchange::on_failed(const wire::GangFailed& message, wire::Actions& actions
     settle(message.gang, std::nullopt, why, actions);
 }
 
+void Exchange::on_lost(Rank rank, wire::Actions& actions) {
+    const std::string why = fmt::format("{} was lost", to_string(rank));
+    for (auto place = transfers_.begin(); place != transfers_.end();) {
+        Transfer& transfer = place->second;
+        if (transfer.from != rank) {
+            ++place;
+            continue;
+        }
+        if (!transfer.given_up) {
+            actions.push_back(wire::SettleMessage{std::move(transfer.receive.completion), why});
+        }
+        place = transfers_.erase(place);
+    }
+    for (auto place = sent_.begin(); place != sent_.end();) {
+        if (place->first.first == rank) {
+            actions.push_back(wire::SettleMessage{std::move(place->second), why});
+            place = sent_.erase(place);
+        } else {
+            ++place;
+        }
+    }
+}
+
 const wire::GangFailed* Exchange::failure(LeaseId id) const {
     const auto place = gangs_.find(id);
     return place != gangs_.end() && place->second.failure ? &*place->second.failure : nullptr;

@@ -92,6 +92,9 @@ public:
     void on_ask(Rank from, const wire::GangAsk& message, wire::Actions& actions);
     void on_none(const wire::GangNone& message, wire::Actions& actions);
     void on_failed(const wire::GangFailed& message, wire::Actions& actions);
+    /// A rank is lost, and the gangs it took part in have failed: no bytes come from it, and
+    /// nothing is known of those that were on their way to it.
+    void on_lost(Rank rank, wire::Actions& actions);
     /// Of a transfer that this object chose the number of.
     void on_bulk_received(std::uint64_t transfer, wire::Actions& actions);
     /// What was sent in bulk has left, this object's or not.

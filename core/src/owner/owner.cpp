@@ -30,8 +30,7 @@ const Owner::Item* Owner::find_item(ObjectId object) const {
 const wire::Outcome* Owner::outcome(ObjectId object) const {
     if (owner_of(object) == config_.self) {
         const Item* item = find_item(object);
-        return item != nullptr && item->state == State::done && !item->dropped ? &item->outcome
-                                                                               : nullptr;
+        return item != nullptr && item->known() && !item->dropped ? &item->outcome : nullptr;
     }
     const auto place = borrowed_.find(object);
     return place != borrowed_.end() && place->second.outcome ? &*place->second.outcome : nullptr;
@@ -46,19 +45,36 @@ void Owner::submit(Submission submission, wire::Actions& actions) {
     block.name = std::move(submission.name);
     block.futures = std::move(submission.futures);
     block.call = submission.call;
+    block.retry = submission.retry;
+    block.timeout = submission.timeout;
+    block.deadline = submission.deadline;
+    if (block.deadline > Duration{}) {
+        deadlines_.emplace(now_ + block.deadline, submission.first);
+    }
+    if (submission.making.save_every > 0) {
+        makings_.emplace(submission.first, std::move(submission.making));
+    }
     for (const auto& [position, actor] : submission.actors) {
         contained_[advance(submission.first, position * block.task_class.stride())].push_back(
             actor);
     }
+    const std::uint64_t stride = block.task_class.stride(); // the block may go before the end
     block.live = submission.tasks.size();
     block.items.resize(submission.tasks.size());
     unfinished_ += submission.tasks.size();
 
     std::vector<std::pair<TaskId, ObjectId>> doomed; // by a dependency that failed already
+    auto known = submission.known.begin();
     for (std::uint64_t i = 0; i < submission.tasks.size(); ++i) {
         const TaskId task = advance(submission.first, i * block.task_class.stride());
         Item& item = block.items[i];
+        if (known != submission.known.end() && known->first == i) {
+            ++known; // needs nothing
+            continue;
+        }
         item.task = std::move(submission.tasks[i]);
+        item.withheld = submission.withheld;
+        item.missing = submission.withheld ? 1 : 0;
         std::optional<ObjectId> failed;
         for (const ObjectId object : item.task.dependencies) {
             if (owner_of(object) == config_.self) {
@@ -72,11 +88,11 @@ void Owner::submit(Submission submission, wire::Actions& actions) {
                 const auto [borrowed, first_use] = borrowed_.try_emplace(object);
                 ++borrowed->second.uses;
                 if (first_use) {
-                    actions.push_back(wire::SendMessage{owner_of(object), wire::Subscribe{object}});
+                    subscribe(object, actions);
                 }
             }
-            if (const wire::Outcome* known = outcome(object)) {
-                if (known->kind == wire::Outcome::Kind::failed && !failed) {
+            if (available(object)) {
+                if (outcome(object)->kind == wire::Outcome::Kind::failed && !failed) {
                     failed = object;
                 }
             } else {
@@ -95,6 +111,28 @@ void Owner::submit(Submission submission, wire::Actions& actions) {
         if (place.item().state != State::done) {
             complete(task, place, failed_by(task, place, object), actions);
         }
+    }
+    for (auto& [position, outcome] : submission.known) {
+        const TaskId task = advance(submission.first, position * stride);
+        complete(task, find(task), std::move(outcome), actions);
+    }
+}
+
+bool Owner::is_withheld(TaskId task) const {
+    const Item* item = find_item(task);
+    return item != nullptr && item->state == State::waiting && item->withheld;
+}
+
+void Owner::decide(TaskId task, std::optional<wire::Outcome> outcome, wire::Actions& actions) {
+    if (!is_withheld(task)) {
+        return;
+    }
+    const Place place = find(task);
+    place.item().withheld = false;
+    if (outcome) {
+        complete(task, place, std::move(*outcome), actions);
+    } else if (--place.item().missing == 0) {
+        make_ready(task, place);
     }
 }
 
@@ -122,6 +160,7 @@ void Owner::put(ObjectId object,
     Block& block = blocks_[object];
     MUSTER_ASSERT(block.items.empty());
     block.futures = std::move(futures);
+    block.is_put = true;
     block.live = 1;
     block.items.resize(1);
     ++unfinished_;
@@ -159,10 +198,15 @@ void Owner::send_calls(ObjectId actor,
         MUSTER_ASSERT(place.block != nullptr && place.item().state == State::submitted);
         const Block& block = *place.block;
         place.item().grant(host);
+        place.item().under_way = true;
+        if (block.call->replays) {
+            keep(call, place);
+        }
         message.calls.push_back({specify(call, place.item(), host),
                                  block.task_class.function,
                                  block.call->context,
-                                 block.task_class.depth});
+                                 block.task_class.depth,
+                                 block.call->replays});
     }
     actions.push_back(wire::SendMessage{host, std::move(message)});
 }
@@ -173,11 +217,16 @@ void Owner::fail_call(TaskId call, const wire::Outcome& constructor, wire::Actio
         return;
     }
     const auto& cause = constructor.failure.front();
-    wire::Outcome outcome = failure(wire::FailureRecord::Kind::dependency,
-                                    call,
-                                    place,
-                                    fmt::format("not run: {} could not be made",
-                                                cause.name.empty() ? "its actor" : cause.name));
+    const std::string actor = cause.name.empty() ? "its actor" : cause.name;
+    stop_keeping(call, place, actions);
+    // A call that was sent may have run, or not: its actor was lost.
+    const bool sent = place.item().state == State::granted;
+    wire::Outcome outcome =
+        failure(wire::FailureRecord::Kind::dependency,
+                call,
+                place,
+                sent ? actor + " was lost before the call's result came"
+                     : fmt::format("not run: {} could not be made, or was lost", actor));
     append_causes(outcome, constructor);
     complete(call, place, std::move(outcome), actions);
 }
@@ -194,6 +243,10 @@ void Owner::on_grant(const wire::Grant& message, wire::Actions& actions) {
             run.lease = message.lease;
             run.task_class = block.task_class;
             run.name = block.name;
+            run.timeout = block.timeout;
+            if (const auto making = makings_.find(run.tasks.front().id); making != makings_.end()) {
+                run.making = making->second;
+            }
             actions.push_back(wire::SendMessage{message.worker, std::move(run)});
             run = {};
         }
@@ -232,55 +285,87 @@ void Owner::on_grant(const wire::Grant& message, wire::Actions& actions) {
     }
 }
 
-void Owner::on_finished(wire::Finished message, wire::Actions& actions) {
+void Owner::on_finished(wire::Finished message, wire::Actions& actions, std::optional<Rank> from) {
     for (auto& report : message.tasks) {
         const Place place = find(report.id);
         if (place.block == nullptr || place.item().state != State::granted ||
             advance(place.item().lease, place.member) != report.lease) {
-            continue; // of an attempt that was given up
+            // Of an attempt that was given up: nobody will fetch what it made.
+            const bool is_over = place.block == nullptr ||
+                                 (place.item().state == State::done && !place.item().outcome.kept);
+            if (report.outcome.kept && is_over) {
+                drops_[report.outcome.holder].push_back(report.id);
+            }
+            continue;
         }
         if (place.item().gang) {
             on_member_finished(report.id, std::move(report.outcome), actions);
             continue;
         }
-        complete(report.id, place, std::move(report.outcome), actions);
+        if (place.block->call && from && *from != place.item().worker) {
+            continue; // of a host that its actor lives on no more
+        }
+        if (report.not_run && place.item().kept) {
+            if (fetch_again(place, report)) {
+                send_again(report.id, place, actions);
+                continue;
+            }
+            stop_keeping(report.id, place, actions);
+        }
+        end_attempt(report.id, place, std::move(report.outcome), actions);
     }
 }
 
 void Owner::complete(TaskId task, Place place, wire::Outcome outcome, wire::Actions& actions) {
     Item& item = place.item();
     MUSTER_ASSERT(item.state != State::done);
+    const bool sent = item.state == State::granted;
+    if (!sent) {
+        stop_keeping(task, place, actions); // where its actor lives, nothing is known of it
+    }
+    const bool again = std::exchange(item.replaying, false);
+    const bool queued = std::exchange(item.under_way, false) || !sent;
     item.state = State::done;
-    item.outcome = std::move(outcome);
     item.gang.reset();
-    --unfinished_;
-    const auto dependencies = std::move(item.task.dependencies);
-    item.task = {};
-    if (place.block->call) {
+    if (!again) {
+        item.outcome = std::move(outcome);
+        --unfinished_;
+    } else if (outcome.kept) {
+        drops_[outcome.holder].push_back(task); // the first result counts
+    }
+    const bool keeps = item.kept;
+    const auto dependencies = keeps ? std::vector<ObjectId>{} : item.task.dependencies;
+    const bool was_retained = item.retained;
+    if (may_be_needed_again(place)) {
+        retain(place);
+    } else if (!keeps) {
+        forget_lineage(place);
+    }
+    const bool borrows_on = was_retained || item.retained;
+    if (place.block->call && !std::exchange(item.counted, true)) {
         news_.done.push_back({task, *place.block->call});
+    } else if (place.block->call && queued) {
+        news_.returned.push_back({task, *place.block->call});
     }
-    release_contained(task); // what is inside its arguments
-    if (place.block->task_class.actor) {
-        news_.made.push_back(task);
-    } else if (item.holds > 0) {
-        actions.push_back(
-            wire::ResolveFuture{task, place.block->futures, place.index, item.outcome});
+    if (!keeps) {
+        release_contained(task); // what is inside its arguments
     }
-    if (const auto waiting = subscribers_.find(task); waiting != subscribers_.end()) {
-        for (const Rank rank : waiting->second) {
-            if (item.outcome.kept && rank != item.outcome.holder) {
-                copies_[task].insert(rank);
-            }
-            actions.push_back(wire::SendMessage{rank, wire::ObjectReady{task, item.outcome}});
-        }
-        subscribers_.erase(waiting);
+    if (!again) {
+        announce(task, place, actions);
+        settle_dependents(task, actions);
     }
-    settle_dependents(task, actions);
     for (const ObjectId object : dependencies) {
-        stop_using(object, actions);
+        // What belongs to others stays borrowed for as long as the value may be made anew.
+        if (!borrows_on || owner_of(object) == config_.self) {
+            stop_using(object, actions);
+        }
     }
-    if (const Place again = find(task); again.block != nullptr) {
-        drop_if_unneeded(task, again, actions);
+    if (const Place left = find(task); left.block != nullptr) {
+        if (left.item().dropped) {
+            erase_if_gone(task, left); // a call that was sent again for its actor's sake
+        } else {
+            drop_if_unneeded(task, left, actions);
+        }
     }
 }
 
@@ -392,7 +477,7 @@ void Owner::on_subscribe(Rank from, const wire::Subscribe& message, wire::Action
     }
     Item& item = place.item();
     item.pinned = true;
-    if (item.state != State::done) {
+    if (!item.known()) {
         subscribers_[message.object].push_back(from);
         return;
     }
@@ -404,10 +489,14 @@ void Owner::on_subscribe(Rank from, const wire::Subscribe& message, wire::Action
 
 void Owner::on_object_ready(const wire::ObjectReady& message, wire::Actions& actions) {
     const auto place = borrowed_.find(message.object);
-    if (place == borrowed_.end() || place->second.outcome) {
+    if (place == borrowed_.end()) {
         return;
     }
+    // Not the first one if the value was lost, and is there anew.
     place->second.outcome = message.outcome;
+    if (wanted_.erase(message.object) > 0) {
+        wanted_ready_.push_back(message.object);
+    }
     for (auto& futures : place->second.futures) {
         actions.push_back(
             wire::ResolveFuture{message.object, std::move(futures), 0, message.outcome});
@@ -415,39 +504,6 @@ void Owner::on_object_ready(const wire::ObjectReady& message, wire::Actions& act
     place->second.futures.clear();
     settle_dependents(message.object, actions);
     drop_borrowed_if_unneeded(message.object);
-}
-
-void Owner::cancel(TaskId task, wire::Actions& actions) {
-    if (owner_of(task) != config_.self) {
-        actions.push_back(wire::SendMessage{owner_of(task), wire::Cancel{task}});
-        return;
-    }
-    const Place place = find(task);
-    if (place.block == nullptr) {
-        return;
-    }
-    switch (place.item().state) {
-    case State::waiting:
-    case State::submitted:
-        complete(task, place, cancelled(task, place), actions);
-        break;
-    case State::granted:
-        if (!place.item().cancelling) {
-            place.item().cancelling = true;
-            const LeaseId lease = place.item().lease;
-            if (const auto& gang = place.item().gang) {
-                for (std::size_t m = 0; m < gang->members.size(); ++m) {
-                    actions.push_back(wire::SendMessage{
-                        gang->members[m], wire::Stop{advance(task, m), advance(lease, m)}});
-                }
-            } else {
-                actions.push_back(wire::SendMessage{place.item().worker, wire::Stop{task, lease}});
-            }
-        }
-        break;
-    case State::done:
-        break;
-    }
 }
 
 void Owner::stop_using(ObjectId object, wire::Actions& actions) {
@@ -483,7 +539,6 @@ void Owner::drop_if_unneeded(ObjectId object, Place place, wire::Actions& /*acti
     if (item.outcome.kept) {
         drops_[item.outcome.holder].push_back(object);
     }
-    item.outcome = {};
     release_contained(object);
     if (const auto copies = copies_.find(object); copies != copies_.end()) {
         for (const Rank rank : copies->second) {
@@ -491,10 +546,7 @@ void Owner::drop_if_unneeded(ObjectId object, Place place, wire::Actions& /*acti
         }
         copies_.erase(copies);
     }
-    if (--place.block->live == 0) {
-        blocks_.erase(ObjectId{static_cast<std::uint64_t>(object) -
-                               place.index * place.block->task_class.stride()});
-    }
+    erase_if_gone(object, place);
 }
 
 void Owner::drop_borrowed_if_unneeded(ObjectId object) {
@@ -533,7 +585,7 @@ void Owner::borrow(ObjectId object, std::shared_ptr<void> futures, wire::Actions
     if (own.block != nullptr && !own.item().dropped) {
         // A future of our own came back inside a value.
         ++own.item().holds;
-        if (own.item().state == State::done) {
+        if (own.item().known()) {
             actions.push_back(
                 wire::ResolveFuture{object, std::move(futures), 0, own.item().outcome});
             return;
@@ -548,7 +600,7 @@ void Owner::borrow(ObjectId object, std::shared_ptr<void> futures, wire::Actions
     }
     place->second.futures.push_back(std::move(futures));
     if (is_new) {
-        actions.push_back(wire::SendMessage{owner_of(object), wire::Subscribe{object}});
+        subscribe(object, actions);
     }
 }
 
@@ -572,6 +624,7 @@ void Owner::flush(wire::Actions& actions) {
 
 void Owner::check_invariants() const {
     std::map<ObjectId, std::uint32_t> uses;
+    std::map<ObjectId, std::uint32_t> lineage;
     std::map<TaskId, std::uint32_t> missing;
     for (const auto& [object, tasks] : dependents_) {
         for (const TaskId task : tasks) {
@@ -579,32 +632,49 @@ void Owner::check_invariants() const {
         }
     }
     std::uint64_t unfinished = 0;
+    std::uint64_t kept = 0;
     for (const auto& [first, block] : blocks_) {
         std::uint64_t live = 0;
         for (std::uint64_t i = 0; i < block.items.size(); ++i) {
             const Item& item = block.items[i];
-            live += item.dropped ? 0 : 1;
-            unfinished += item.state == State::done ? 0 : 1;
+            live += item.dropped && item.lineage == 0 && !item.kept && !item.replaying ? 0 : 1;
+            unfinished += item.known() ? 0U : 1U;
+            kept += item.kept ? 1U : 0U;
+            MUSTER_ASSERT(!item.kept || kept_.at(block.call->actor).contains(first));
+            MUSTER_ASSERT(!item.replaying || item.state != State::done);
             if (item.state == State::waiting) {
                 MUSTER_ASSERT(item.missing > 0);
                 MUSTER_ASSERT(missing[advance(first, i * block.task_class.stride())] >=
-                              item.missing);
+                              item.missing - (item.withheld ? 1U : 0U));
             } else {
                 MUSTER_ASSERT(item.missing == 0 || item.state == State::done);
             }
             for (const ObjectId object : item.task.dependencies) {
-                ++uses[object];
+                const bool ours = owner_of(object) == config_.self;
+                uses[object] += item.state != State::done || item.kept || !ours ? 1 : 0;
+                lineage[object] += item.retained && ours ? 1 : 0;
             }
+            MUSTER_ASSERT(item.state != State::done || item.retained || item.kept ||
+                          item.task.dependencies.empty());
             MUSTER_ASSERT((item.gang != nullptr) ==
                           (item.state == State::granted && block.task_class.ranks > 0));
         }
         MUSTER_ASSERT(live == block.live);
     }
     MUSTER_ASSERT(unfinished == unfinished_);
+    for (const auto& [actor, calls] : kept_) {
+        MUSTER_ASSERT(!calls.empty());
+        kept -= calls.size();
+    }
+    MUSTER_ASSERT(kept == 0);
+    for (const auto& [object, count] : lineage) {
+        MUSTER_ASSERT(count == 0 || find_item(object)->lineage == count);
+    }
     for (const auto& [object, count] : uses) {
         if (owner_of(object) == config_.self) {
             const Item* item = find_item(object);
-            MUSTER_ASSERT(item != nullptr && item->uses == count && !item->dropped);
+            MUSTER_ASSERT(item != nullptr && item->uses == count);
+            MUSTER_ASSERT(!item->dropped || count == 0);
         } else {
             MUSTER_ASSERT(borrowed_.at(object).uses == count);
         }

@@ -21,7 +21,16 @@ struct NewTask {
 /// Makes the tasks of a submission calls of an actor: not leased, but sent to its host.
 struct CallTarget {
     ObjectId actor{};
-    ObjectId context{}; ///< Who calls.
+    ObjectId context{};   ///< Who calls.
+    bool replays = false; ///< Sent again if the actor is restarted with a state from before it.
+};
+
+/// How often an attempt of a task is made up for by another.
+struct RetryPolicy {
+    std::uint32_t retries = 0;
+    bool exceptions = false;                       ///< Also if it threw or timed out by itself.
+    Duration delay = std::chrono::milliseconds{1}; ///< After the first exception; then doubled.
+    std::uint32_t restarts = 0;                    ///< Of an actor whose rank was lost.
 };
 
 /// Tasks submitted together: one call of task(), or a whole map().
@@ -34,6 +43,20 @@ struct Submission {
     std::optional<CallTarget> call{};
     /// Handles of actors inside the arguments, with the task's position: held until it is done.
     std::vector<std::pair<std::uint64_t, ObjectId>> actors{};
+    RetryPolicy retry{};
+    Duration timeout{};         ///< Of each attempt, from its start; 0: none.
+    Duration deadline{};        ///< From the submission; 0: none.
+    wire::ActorMaking making{}; ///< Of an actor.
+    /// Tasks that are done from the start, by position.
+    std::vector<std::pair<std::uint64_t, wire::Outcome>> known{};
+    /// The others wait, whatever their dependencies, until decide() says what becomes of them.
+    bool withheld = false;
+};
+
+/// A rank that the run has lost.
+struct LostRank {
+    Rank rank{};
+    std::string host; ///< For messages; empty if it is not known.
 };
 
 /// What happened to actors, their calls and their handles; the rank tells those it concerns.
@@ -43,13 +66,23 @@ struct ActorNews {
         CallTarget target;
     };
 
+    struct Again {
+        Call call;
+        bool under_way = false; ///< It has no outcome from its last host.
+    };
+
+    std::vector<Again> again;       ///< Are to be sent to another host, once they are ready.
     std::vector<Call> ready;        ///< May be sent.
+    std::vector<Call> unready;      ///< May not any more, until they are ready again.
     std::vector<Call> done;         ///< With an outcome, sent or not.
+    std::vector<Call> returned;     ///< Were done before, and need not be sent again any more.
+    std::vector<ObjectId> covered;  ///< Actors of which a call is not kept any more.
     std::vector<ObjectId> made;     ///< Their constructor has an outcome.
     std::vector<ObjectId> released; ///< One per handle that a task or an object held.
 
     [[nodiscard]] bool empty() const {
-        return ready.empty() && done.empty() && made.empty() && released.empty();
+        return again.empty() && ready.empty() && unready.empty() && done.empty() &&
+               returned.empty() && covered.empty() && made.empty() && released.empty();
     }
 };
 
@@ -57,7 +90,8 @@ struct ActorNews {
 ///
 /// A task of ours is
 ///
-///   waiting    for values of its dependencies;
+///   waiting    for values of its dependencies, or withheld;
+///   delayed    ready, but an attempt has failed, and the next one waits for a while;
 ///   submitted  ready, in the coordinator's queue;
 ///   granted    leased: its specification went to a worker, or to an actor's host;
 ///   done       its outcome is known, and kept as long as a future or a dependent task needs it.
@@ -69,17 +103,24 @@ struct ActorNews {
 /// its result, and each names a member. Its result is the first member's, once all have ended; if
 /// any failed it is the failure of the one that was not released by another's.
 /// Calls of actors are tasks, too, but whoever feeds this object says when one is sent, and where
-/// to.
+/// to. A call that is replayed is *kept* once it is sent, done or not, until the actor's owner says
+/// that the state it would be restarted with has the call in it (owner_replay.cpp).
 ///
 /// Objects of other owners that tasks or futures here refer to are *borrowed*: this rank
-/// subscribes at the owner and learns their outcome once.
+/// subscribes at the owner and learns their outcome, again if it was lost and made anew.
+///
+/// An attempt that was lost, with its rank or its process, is made up for by another, as often as
+/// the task's options allow. A value that another rank keeps can be lost, too: so the specification
+/// of such a task is kept with it (its *lineage*), and those of what it was made from, for as long
+/// as it may be needed to make it anew.
 ///
 /// Pure: no MPI, threads, clock or randomness.
 ///
 /// Invariants, checked by check_invariants():
-///   1. A waiting task has at least one dependency without an outcome, and is listed with it.
+///   1. A waiting task is withheld, or has at least one dependency without an outcome and is
+///      listed with it.
 ///   2. Only done tasks have an outcome; each future was resolved exactly once.
-///   3. `uses` of an object is the number of its undone dependents.
+///   3. `uses` of an object is the number of its dependents that are undone, or kept.
 class Owner {
 public:
     struct Config {
@@ -92,9 +133,28 @@ public:
 
     explicit Owner(const Config& config) : config_(config) {}
 
-    void set_coordinator(Rank coordinator) { coordinator_ = coordinator; }
+    /// Time has come so far: what was delayed until then is ready, and what had to be done by then
+    /// has timed out.
+    void on_time(TimePoint now, wire::Actions& actions);
+
+    /// When on_time() has something to do again.
+    [[nodiscard]] std::optional<TimePoint> next_timer() const;
+
+    /// A coordinator enters its term, and `lost` ranks have been lost since the last one. Attempts
+    /// there, and values kept there, are made up for or fail; what waits for a lease is submitted
+    /// again by the next flush(), and workers are asked to confirm what they have.
+    void on_term(Rank coordinator, const std::vector<LostRank>& lost, wire::Actions& actions);
+
+    /// A worker does not have these, which were granted to it under a coordinator that is no more.
+    void on_not_here(const wire::NotHere& message, wire::Actions& actions);
 
     void submit(Submission submission, wire::Actions& actions);
+
+    /// What becomes of a withheld task: it is done, with this outcome; or it is to be run. No
+    /// effect on one that is done already.
+    void decide(TaskId task, std::optional<wire::Outcome> outcome, wire::Actions& actions);
+
+    [[nodiscard]] bool is_withheld(TaskId task) const;
 
     /// An object made by put(): done from the start. A large value is already in the store here.
     void put(ObjectId object,
@@ -104,11 +164,16 @@ public:
              const std::vector<ObjectId>& actors = {});
 
     void on_grant(const wire::Grant& message, wire::Actions& actions);
-    void on_finished(wire::Finished message, wire::Actions& actions);
+    void on_infeasible(const wire::Infeasible& message, wire::Actions& actions);
+    /// @param from  The worker, if it is known: a call's result counts from its last host only.
+    void on_finished(wire::Finished message,
+                     wire::Actions& actions,
+                     std::optional<Rank> from = std::nullopt);
     void on_subscribe(Rank from, const wire::Subscribe& message, wire::Actions& actions);
     void on_object_ready(const wire::ObjectReady& message, wire::Actions& actions);
 
-    /// Cancels a task of ours: at once if it has not been granted, else its worker is asked.
+    /// Cancels a task of ours: at once if it has not been granted, else its worker is asked. With
+    /// one that waited go the tasks that it waited for, unless a future or another task needs them.
     /// For a borrowed object the request goes to its owner. A done task is left alone.
     void cancel(TaskId task, wire::Actions& actions);
 
@@ -118,6 +183,36 @@ public:
 
     /// Fails a call that was not sent, because its actor was not made. No effect on a done one.
     void fail_call(TaskId call, const wire::Outcome& constructor, wire::Actions& actions);
+
+    /// Fails a call that was under way to a host that was lost; its actor lives on `host` now.
+    void interrupt_call(TaskId call, Rank host, wire::Actions& actions);
+
+    /// Calls that were sent to those ranks and are not kept, with their actors.
+    [[nodiscard]] std::vector<std::pair<ObjectId, TaskId>>
+    calls_to(const std::map<Rank, std::string>& ranks) const;
+    /// The coordinator has given these up, since the run ends.
+    void on_not_started(const wire::NotStarted& message, wire::Actions& actions);
+
+    /// The run is ending: no attempt is made up for any more, and none is waited for.
+    void halt();
+
+    /// Adds this rank's unfinished tasks to `status`. Takes time in their number.
+    void describe(wire::Status& status) const;
+
+    /// An actor of ours was saved on its host; its callers are told which calls that covers.
+    void on_saved(Rank from, wire::ActorSaved message, wire::Actions& actions);
+
+    /// Calls of ours are in the state that their actor would be restarted with.
+    void on_covered(wire::ActorCovered message, wire::Actions& actions);
+
+    /// The actor lives on `host`: what is kept of its calls and was sent elsewhere is sent again.
+    void replay_calls(ObjectId actor, Rank host, wire::Actions& actions);
+
+    /// The actor is gone: none of its calls is kept any more. Those under way to a lost rank fail.
+    void forget_calls(ObjectId actor, const wire::Outcome& why, wire::Actions& actions);
+
+    /// Calls of this actor are kept.
+    [[nodiscard]] bool keeps_calls(ObjectId actor) const { return kept_.contains(actor); }
 
     /// What happened since the last call.
     [[nodiscard]] ActorNews take_news() { return std::exchange(news_, {}); }
@@ -136,6 +231,12 @@ public:
     /// `rank` fetches a copy of the object, of which it must be told when nobody needs it any more.
     void note_copy(ObjectId object, Rank rank);
 
+    /// A thread here waits for the bytes of a value that is made anew. @return false if it is not.
+    [[nodiscard]] bool want(ObjectId object);
+
+    /// Of those the ones that have an outcome again, since the last call.
+    [[nodiscard]] std::vector<ObjectId> take_wanted() { return std::exchange(wanted_ready_, {}); }
+
     /// The outcome, if it is known here.
     [[nodiscard]] const wire::Outcome* outcome(ObjectId object) const;
 
@@ -146,10 +247,13 @@ public:
 
     [[nodiscard]] bool empty() const { return blocks_.empty(); }
 
+    /// The undone tasks, a line each, for the report of a run that got stuck.
+    [[nodiscard]] std::string describe(std::size_t lines_max = 20) const;
+
     void check_invariants() const;
 
 private:
-    enum class State : std::uint8_t { waiting, submitted, granted, done };
+    enum class State : std::uint8_t { waiting, delayed, submitted, granted, done };
 
     /// A gang under way.
     struct GangRun {
@@ -159,20 +263,30 @@ private:
         std::optional<wire::Outcome> value; ///< The first member's.
         /// Of the members that failed by themselves the first, else of those that were released.
         std::optional<std::pair<std::int32_t, wire::Outcome>> failure;
+        bool crossed = false; ///< A member's start crossed a change of coordinator: all start anew.
     };
 
     struct Item {
         State state = State::waiting;
         bool pinned = false;
         bool cancelling = false; ///< Its worker was asked to stop it; it is not granted again.
+        bool withheld = false;   ///< Counts as one that is missing.
         bool dropped = false;    ///< Done, and nobody needs the outcome: it is gone.
+        bool announced = false;  ///< Its future was resolved.
+        bool retained = false;   ///< Done, and `task` is kept: its value can be made anew.
+        bool kept = false;       ///< A call that may have to be sent again; with its `task`.
+        bool replaying = false;  ///< A call that is sent again, though its outcome is known.
+        bool under_way = false;  ///< A call that was sent, and has no outcome from there.
+        bool counted = false;    ///< A call that was done once.
         std::uint32_t attempt = 0;
+        std::uint32_t retried = 0;
         std::uint32_t missing = 0; ///< Dependencies without an outcome.
         std::uint32_t uses = 0;
+        std::uint32_t lineage = 0; ///< Retained tasks that depend on it.
         std::uint32_t holds = 1; ///< Submissions' and borrowed futures here that are not released.
         Rank worker{};
         LeaseId lease{};
-        NewTask task; ///< Emptied when done.
+        NewTask task; ///< Emptied when done, unless it is retained.
         wire::Outcome outcome;
         std::unique_ptr<GangRun> gang; ///< While granted.
 
@@ -181,6 +295,9 @@ private:
             worker = to;
             ++attempt;
         }
+
+        /// The outcome is known.
+        [[nodiscard]] bool known() const { return state == State::done || replaying; }
     };
 
     /// One submission. Ids [first, first + items.size() * task_class.stride()) are its own.
@@ -189,8 +306,12 @@ private:
         std::string name;
         std::shared_ptr<void> futures;
         std::optional<CallTarget> call;
+        RetryPolicy retry;
+        Duration timeout{};
+        Duration deadline{};
+        bool is_put = false; ///< A value, and no task.
         std::vector<Item> items;
-        std::uint64_t live = 0; ///< Items not dropped.
+        std::uint64_t live = 0; ///< Items that are not gone: not dropped, or of use for lineage.
     };
 
     struct Borrowed {
@@ -212,9 +333,51 @@ private:
     [[nodiscard]] Place find(ObjectId object);
     [[nodiscard]] const Item* find_item(ObjectId object) const;
     void make_ready(TaskId task, Place place);
+    /// Asks who runs it to stop it.
+    static void stop_attempt(TaskId task, const Item& item, wire::Actions& actions);
+    /// A future, or another task, needs it.
+    [[nodiscard]] static bool wanted(const Item& item);
+    void expire_late(wire::Actions& actions);
+    void expire(TaskId task, Place place, wire::Actions& actions);
     void on_gang_grant(const wire::Grant& message, wire::Actions& actions);
     void on_member_finished(TaskId id, wire::Outcome outcome, wire::Actions& actions);
     [[nodiscard]] wire::TaskSpec specify(TaskId task, const Item& item, Rank worker);
+    /// An attempt has ended: the task's end, or another attempt.
+    void end_attempt(TaskId task, Place place, wire::Outcome outcome, wire::Actions& actions);
+    [[nodiscard]] bool may_retry(const Place& place, const wire::Outcome& outcome) const;
+    void retry(TaskId task, Place place, bool delayed, wire::Actions& actions);
+    /// Makes an undone task that is not granted wait for what it needs and is not there, or ready.
+    void requeue(TaskId task, Place place, wire::Actions& actions);
+    /// The value is there to be sent, or to be fetched.
+    [[nodiscard]] bool available(ObjectId object) const;
+
+    [[nodiscard]] bool lost(Rank rank) const { return lost_.contains(rank); }
+
+    /// Makes a value anew that a lost rank kept, or fails it.
+    void recompute(ObjectId object, wire::Actions& actions);
+    void lose_values(wire::Actions& actions);
+    void lose_attempts(wire::Actions& actions);
+    /// Something that the undone task depends on is not there any more, or has failed.
+    [[nodiscard]] bool dependencies_changed(TaskId task);
+    void confirm(wire::Actions& actions) const;
+    [[nodiscard]] wire::Outcome lost_outcome(ObjectId object, Rank holder, std::string why) const;
+    [[nodiscard]] std::string name_rank(Rank rank) const;
+    void announce(ObjectId object, const Place& place, wire::Actions& actions);
+    [[nodiscard]] static bool may_be_needed_again(const Place& place);
+    void retain(const Place& place);
+    void keep(TaskId call, Place place);
+    /// It need not be sent again. What it was kept for goes, unless it is not done.
+    void stop_keeping(TaskId call, Place place, wire::Actions& actions);
+    void send_again(TaskId call, Place place, wire::Actions& actions);
+    /// A kept call did not run, because an argument was lost on the way there: it is sent again.
+    [[nodiscard]] bool fetch_again(Place place, const wire::TaskOutcome& report);
+    /// The result of a kept call was lost with its host.
+    void undo_call(Place place);
+    /// Asks the owner of a borrowed object for its outcome; if it is lost, so is the object.
+    void subscribe(ObjectId object, wire::Actions& actions);
+    void forget_lineage(const Place& place);
+    /// Nothing is left of a dropped item once no retained task depends on it.
+    void erase_if_gone(ObjectId object, Place place);
     void complete(TaskId task, Place place, wire::Outcome outcome, wire::Actions& actions);
     void settle_dependents(ObjectId object, wire::Actions& actions);
     void stop_using(ObjectId object, wire::Actions& actions);
@@ -224,6 +387,8 @@ private:
     [[nodiscard]] wire::Dependency describe_dependency(ObjectId object, Rank worker);
     [[nodiscard]] wire::Outcome
     failed_by(TaskId task, const Place& place, ObjectId dependency) const;
+    [[nodiscard]] wire::WaitingStatus
+    describe_waiting(TaskId task, const Block& block, const Item& item) const;
     void append_causes(wire::Outcome& outcome, const wire::Outcome& cause) const;
     [[nodiscard]] wire::Outcome cancelled(TaskId task, const Place& place) const;
     [[nodiscard]] wire::Outcome failure(wire::FailureRecord::Kind kind,
@@ -243,10 +408,21 @@ private:
     /// Actors whose handles are inside an undone task's arguments, or an object's value.
     std::map<ObjectId, std::vector<ObjectId>> contained_;
     ActorNews news_;
+    std::map<ObjectId, wire::ActorMaking> makings_; ///< By actor, of those that are saved.
+    std::map<ObjectId, std::set<TaskId>> kept_;     ///< Calls, by actor.
+    std::map<Rank, std::string> lost_;              ///< And their hosts.
+    TimePoint now_{};
+    std::multimap<TimePoint, TaskId> delayed_;
+    std::multimap<TimePoint, ObjectId> deadlines_; ///< Of blocks, by first id; maybe gone by then.
+    std::set<ObjectId> wanted_;                    ///< By threads here, while they are made anew.
+    std::vector<ObjectId> wanted_ready_;
     std::uint64_t unfinished_ = 0;
     /// Tasks to fail because of a dependency; a queue, since a failure may run down a long chain.
     std::deque<std::pair<TaskId, ObjectId>> failing_;
     bool settling_ = false;
+    bool halted_ = false;
+    std::deque<ObjectId> going_; ///< Whose lineage ends; a queue, for it may be long.
+    bool erasing_ = false;
 };
 
 } // namespace muster::owner

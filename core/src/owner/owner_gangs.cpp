@@ -34,6 +34,7 @@ void Owner::on_gang_grant(const wire::Grant& message, wire::Actions& actions) {
         run.lease = advance(message.lease, m);
         run.task_class = place.block->task_class;
         run.name = place.block->name;
+        run.timeout = place.block->timeout;
         run.tasks.push_back(specify(task, item, message.members[m]));
         run.tasks.front().id = advance(task, m);
         run.gang = gang;
@@ -68,9 +69,13 @@ void Owner::on_member_finished(TaskId id, wire::Outcome outcome, wire::Actions& 
     if (gang.running > 0) {
         return;
     }
+    if (gang.crossed && !place.item().cancelling) {
+        retry(task, place, false, actions);
+        return;
+    }
     wire::Outcome result =
         gang.failure ? std::move(gang.failure->second) : std::move(gang.value).value();
-    complete(task, place, std::move(result), actions);
+    end_attempt(task, place, std::move(result), actions);
 }
 
 } // namespace muster::owner

@@ -14,6 +14,11 @@ void RankMachine::apply(TasksSubmitted event) {
     if (submission.task_class.actor && references_.holds(submission.first) == 0) {
         references_.create(submission.first, {});
     }
+    for (auto& [position, outcome] : submission.known) {
+        outcome =
+            settle(muster::advance(submission.first, position * submission.task_class.stride()),
+                   std::move(outcome));
+    }
     if (!submission.call) {
         owner_.submit(std::move(submission), pending_);
         return;
@@ -36,15 +41,33 @@ void RankMachine::apply(TasksSubmitted event) {
 void RankMachine::settle_actors() {
     while (owner_.has_news() || references_.has_news()) {
         const owner::ActorNews news = owner_.take_news();
+        for (const auto& [call, under_way] : news.again) {
+            calls_.again(call.target.actor, call.target.context, call.task, under_way);
+            const wire::Outcome* made = references_.outcome(call.target.actor);
+            if (made != nullptr && made->kind == wire::Outcome::Kind::value) {
+                calls_.place(call.target.actor, made->holder);
+            }
+        }
+        for (const auto& call : news.unready) {
+            calls_.unready(call.target.actor, call.target.context, call.task);
+        }
         for (const auto& call : news.ready) {
             calls_.ready(call.target.actor, call.target.context, call.task);
         }
         for (const auto& call : news.done) {
             calls_.done(call.target.actor, call.target.context, call.task);
-            references_.release(call.target.actor, pending_);
+            release_actor(call.target.actor);
+        }
+        for (const auto& call : news.returned) {
+            calls_.returned(call.target.actor, call.target.context, call.task);
         }
         for (const ObjectId actor : news.released) {
-            references_.release(actor, pending_);
+            release_actor(actor);
+        }
+        for (const ObjectId actor : news.covered) {
+            if (!owner_.keeps_calls(actor)) {
+                references_.unfollow(actor);
+            }
         }
         for (const ObjectId actor : news.made) {
             references_.on_made(actor, *owner_.outcome(actor), pending_);
@@ -53,9 +76,14 @@ void RankMachine::settle_actors() {
             serve_calls(actor);
         }
         for (const ObjectId actor : references_.take_ended()) {
+            owner_.on_covered({actor, {}, true}, pending_);
             owner_.release(actor, pending_);
         }
     }
+}
+
+void RankMachine::release_actor(ObjectId actor) {
+    references_.release(actor, pending_, owner_.keeps_calls(actor));
 }
 
 void RankMachine::serve_calls(ObjectId actor) {
@@ -63,13 +91,53 @@ void RankMachine::serve_calls(ObjectId actor) {
     if (known == nullptr) {
         return; // it has ended already
     }
+    auto interrupted = interrupted_.extract(actor);
     if (known->kind == wire::Outcome::Kind::value) {
-        calls_.place(actor, known->holder);
+        const Rank holder = known->holder;
+        calls_.place(actor, holder);
+        if (!interrupted.empty()) {
+            for (const TaskId call : interrupted.mapped()) {
+                owner_.interrupt_call(call, holder, pending_);
+            }
+        }
+        owner_.replay_calls(actor, holder, pending_);
         return;
     }
     const wire::Outcome failed = *known; // the calls hold what it is kept in
+    if (!interrupted.empty()) {
+        for (const TaskId call : interrupted.mapped()) {
+            owner_.fail_call(call, failed, pending_);
+        }
+    }
     for (const TaskId call : calls_.unsent(actor)) {
         owner_.fail_call(call, failed, pending_);
+    }
+    owner_.forget_calls(actor, failed, pending_);
+}
+
+void RankMachine::interrupt_calls() {
+    for (const auto& [actor, call] : owner_.calls_to(lost_)) {
+        interrupted_[actor].push_back(call);
+    }
+    calls_.on_lost(lost_);
+    std::vector<ObjectId> spoken;
+    for (const auto& [actor, calls] : interrupted_) {
+        if (references_.outcome(actor) != nullptr) {
+            spoken.push_back(actor);
+        }
+    }
+    for (const ObjectId actor : spoken) {
+        serve_calls(actor);
+    }
+}
+
+void RankMachine::resend_names() {
+    for (const auto& [request, claim] : claims_) {
+        pending_.push_back(wire::SendMessage{election_.coordinator(), claim});
+    }
+    for (const auto& [request, name] : names_wanted_) {
+        pending_.push_back(
+            wire::SendMessage{election_.coordinator(), wire::NameWanted{request, name}});
     }
 }
 
@@ -91,24 +159,25 @@ void RankMachine::apply(ActorEscaped event) {
 }
 
 void RankMachine::apply(ActorReleased event) {
-    references_.release(event.actor, pending_);
+    release_actor(event.actor);
 }
 
 void RankMachine::apply(NameClaimed event) {
     references_.create(event.actor.actor, event.name);
-    claims_.emplace(event.request, event.actor.actor);
-    pending_.push_back(wire::SendMessage{
-        election_.coordinator(),
-        wire::NameClaim{event.request, std::move(event.name), std::move(event.actor)}});
+    const auto claim = claims_.emplace(
+        event.request,
+        wire::NameClaim{event.request, std::move(event.name), std::move(event.actor)});
+    pending_.push_back(wire::SendMessage{election_.coordinator(), claim.first->second});
 }
 
 void RankMachine::apply(ActorWanted event) {
+    names_wanted_.emplace(event.request, event.name);
     pending_.push_back(wire::SendMessage{election_.coordinator(),
                                          wire::NameWanted{event.request, std::move(event.name)}});
 }
 
 void RankMachine::apply(CallFinished event) {
-    actor_host_.on_call_finished(std::move(event.report), store_);
+    actor_host_.on_call_finished(std::move(event.report), store_, std::move(event.saved));
 }
 
 void RankMachine::apply(CallRemoved event) {
@@ -141,14 +210,30 @@ void RankMachine::handle(Rank from, wire::ActorReleased& message) {
 }
 
 void RankMachine::handle(Rank /*from*/, wire::ActorDestroy& message) {
-    actor_host_.on_destroy(message, pending_);
+    actor_host_.on_destroy(message);
+}
+
+void RankMachine::handle(Rank from, wire::ActorSaved& message) {
+    owner_.on_saved(from, std::move(message), pending_);
+}
+
+void RankMachine::handle(Rank /*from*/, wire::ActorCovered& message) {
+    owner_.on_covered(std::move(message), pending_);
 }
 
 void RankMachine::handle(Rank from, wire::NameClaim& message) {
+    if (!scheduler_->formed()) {
+        names_waiting_.push_back({from, {election_.term(), std::move(message)}});
+        return;
+    }
     names_.on_claim(from, std::move(message), pending_);
 }
 
 void RankMachine::handle(Rank from, wire::NameWanted& message) {
+    if (!scheduler_->formed()) {
+        names_waiting_.push_back({from, {election_.term(), std::move(message)}});
+        return;
+    }
     names_.on_wanted(from, message, pending_);
 }
 
@@ -156,10 +241,20 @@ void RankMachine::handle(Rank /*from*/, wire::NameFreed& message) {
     names_.on_freed(message);
 }
 
+void RankMachine::handle(Rank /*from*/, wire::NameHeld& message) {
+    names_.on_held(std::move(message));
+}
+
 void RankMachine::handle(Rank /*from*/, wire::NameAnswer& message) {
+    if (names_wanted_.erase(message.request) == 0 && !claims_.contains(message.request)) {
+        return; // asked again of a new coordinator, and answered by both
+    }
     if (const auto claim = claims_.find(message.request); claim != claims_.end()) {
-        if (message.actor->actor != claim->second) {
-            references_.forget(claim->second);
+        const ObjectId claimed = claim->second.actor.actor;
+        if (message.actor->actor != claimed) {
+            references_.forget(claimed);
+        } else {
+            references_.named(*message.actor);
         }
         claims_.erase(claim);
         pending_.push_back(wire::AnswerName{message.request, std::move(message.actor), {}});

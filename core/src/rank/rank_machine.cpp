@@ -15,8 +15,13 @@ constexpr bool is_one_of = (std::is_same_v<T, Ts> || ...);
 
 // Orders of a coordinator, and reports to one: both count only within their term.
 template <class M>
-constexpr bool from_coordinator =
-    is_one_of<M, wire::ClusterFormed, wire::Grant, wire::Recall, wire::NameAnswer>;
+constexpr bool from_coordinator = is_one_of<M,
+                                            wire::ClusterFormed,
+                                            wire::Infeasible,
+                                            wire::Grant,
+                                            wire::Recall,
+                                            wire::NameAnswer,
+                                            wire::NotStarted>;
 template <class M>
 constexpr bool to_coordinator = is_one_of<M,
                                           wire::Register,
@@ -26,7 +31,13 @@ constexpr bool to_coordinator = is_one_of<M,
                                           wire::Lent,
                                           wire::NameClaim,
                                           wire::NameWanted,
-                                          wire::NameFreed>;
+                                          wire::NameFreed,
+                                          wire::NameHeld>;
+
+// Between an owner and a worker, and only of use within the term.
+template <class M>
+constexpr bool within_term =
+    from_coordinator<M> || to_coordinator<M> || std::is_same_v<M, wire::Confirm>;
 
 // What a silent rank still sends and takes: the farewell, and the end of fetches under way.
 template <class M>
@@ -37,6 +48,9 @@ constexpr bool when_silent = is_one_of<M,
                                        wire::GangAccept,
                                        wire::GangStarted,
                                        wire::GangWithdrawn,
+                                       wire::CoordinatorElected,
+                                       wire::Heartbeat,
+                                       wire::Expelled,
                                        wire::Shutdown,
                                        wire::Goodbye,
                                        wire::Leave>;
@@ -44,8 +58,16 @@ constexpr bool when_silent = is_one_of<M,
 // What this rank's threads report while a handle is not acknowledged waits; a further handle does
 // not, since it ends nothing.
 template <class E>
-constexpr bool may_be_held =
-    !is_one_of<E, Started, MessageReceived, BulkReceived, ActorBorrowed, ExecutorsStopped>;
+constexpr bool may_be_held = !is_one_of<E,
+                                        Started,
+                                        MessageReceived,
+                                        BulkReceived,
+                                        ActorBorrowed,
+                                        ExecutorsStopped,
+                                        EndTold,
+                                        ActivityChanged,
+                                        StatusRequested,
+                                        RunningCounted>;
 
 std::string list_ranks(const std::vector<Rank>& ranks) {
     std::string text;
@@ -59,6 +81,12 @@ std::string list_ranks(const std::vector<Rank>& ranks) {
 
 RankMachine::RankMachine(const Config& config)
     : config_(config), election_({config.self, config.world_size, config.driver}),
+      ending_({.self = config.self,
+               .world_size = config.world_size,
+               .driver = config.driver,
+               .limit = config.time_limit,
+               .lead = config.time_lead}),
+      gather_({.world_size = config.world_size}),
       owner_(
           {.self = config.self, .host = config.host, .inline_bytes_max = config.inline_bytes_max}),
       worker_({.self = config.self,
@@ -67,7 +95,51 @@ RankMachine::RankMachine(const Config& config)
                .inline_bytes_max = config.inline_bytes_max}),
       store_(config.self), exchange_({.self = config.self}), references_(config.self),
       actor_host_(
-          {.self = config.self, .host = config.host, .inline_bytes_max = config.inline_bytes_max}) {
+          {.self = config.self, .host = config.host, .inline_bytes_max = config.inline_bytes_max}),
+      heartbeats_({.self = config.self,
+                   .world_size = config.world_size,
+                   .driver = config.driver,
+                   .enabled = config.watches,
+                   .timeout = config.heartbeat_timeout,
+                   .driver_timeout = config.driver_timeout}) {
+}
+
+void RankMachine::advance(TimePoint now, wire::Actions& actions) {
+    ending_.advance(now, pending_);
+    gather_.advance(now, election_.coordinator(), election_.term(), pending_);
+    const auto due = owner_.next_timer();
+    owner_.on_time(now, pending_);
+    if (!leaving_) {
+        const auto silent = heartbeats_.on_time(now, pending_);
+        if (!silent.empty() && config_.self == config_.driver) {
+            for (const Rank rank : silent) {
+                pending_.push_back(wire::SendMessage{rank, wire::Expelled{}});
+            }
+            election_.on_lost(silent, pending_);
+        } else if (!silent.empty()) {
+            pending_.push_back(wire::EndRank{fmt::format(
+                "{} has not been heard of for {} s: without the driver's rank there is "
+                "no run",
+                to_string(config_.driver),
+                std::chrono::duration_cast<std::chrono::seconds>(config_.driver_timeout).count())});
+        }
+    }
+    drain(actions);
+    take_held(actions);
+    if (due && *due <= now) {
+        flush(actions); // what became ready then is to be sent, though nothing else may happen
+    }
+}
+
+std::optional<TimePoint> RankMachine::next_timer() const {
+    std::optional<TimePoint> next;
+    for (const auto& timer : {owner_.next_timer(),
+                              leaving_ ? std::nullopt : heartbeats_.next_timer(),
+                              ending_.next_timer(),
+                              gather_.next_timer()}) {
+        next = timer && (!next || *timer < *next) ? timer : next;
+    }
+    return next;
 }
 
 void RankMachine::on_event(Event event, wire::Actions& actions) {
@@ -77,6 +149,10 @@ void RankMachine::on_event(Event event, wire::Actions& actions) {
         return;
     }
     take(event, actions);
+    take_held(actions);
+}
+
+void RankMachine::take_held(wire::Actions& actions) {
     while (!held_.empty() && !references_.gated()) {
         Event next = std::move(held_.front());
         held_.pop_front();
@@ -90,7 +166,7 @@ void RankMachine::take(Event& event, wire::Actions& actions) {
     if (!silent_ || std::holds_alternative<MessageReceived>(event) ||
         std::holds_alternative<BulkReceived>(event) || std::holds_alternative<BulkSent>(event) ||
         std::holds_alternative<GangSend>(event) || std::holds_alternative<GangReceive>(event) ||
-        std::holds_alternative<ExecutorsStopped>(event)) {
+        std::holds_alternative<ExecutorsStopped>(event) || std::holds_alternative<EndTold>(event)) {
         std::visit([&](auto& fact) { apply(std::move(fact)); }, event);
     }
     drain(actions);
@@ -120,6 +196,9 @@ void RankMachine::flush(wire::Actions& actions) {
 void RankMachine::drain(wire::Actions& actions) {
     std::size_t done = 0;
     settle_actors();
+    for (const ObjectId object : owner_.take_wanted()) {
+        apply(FutureWanted{object});
+    }
     do {
         // Handling a message to ourselves may append to pending_, so it is walked by index.
         for (; done < pending_.size(); ++done) {
@@ -128,9 +207,15 @@ void RankMachine::drain(wire::Actions& actions) {
                 wire::Message message = std::move(send->message);
                 receive(config_.self, election_.term(), std::move(message));
                 settle_actors();
-            } else if (send == nullptr || !silent_ ||
-                       std::visit([]<class M>(const M&) { return when_silent<M>; },
-                                  send->message)) {
+                for (const ObjectId object : owner_.take_wanted()) {
+                    apply(FutureWanted{object});
+                }
+            } else if (send == nullptr) {
+                actions.push_back(std::move(pending_[done]));
+            } else if (!lost_.contains(send->to) &&
+                       (!silent_ || std::visit([]<class M>(const M&) { return when_silent<M>; },
+                                               send->message))) {
+                heartbeats_.sent(send->to);
                 actions.push_back(std::move(pending_[done]));
             }
         }
@@ -147,13 +232,17 @@ void RankMachine::apply(Started) {
 }
 
 void RankMachine::apply(MessageReceived event) {
+    if (lost_.contains(event.from)) {
+        return;
+    }
+    heartbeats_.heard(event.from);
     receive(event.from, event.envelope.term, std::move(event.envelope.message));
 }
 
 void RankMachine::receive(Rank from, Term term, wire::Message message) {
     std::visit(
         [&]<class M>(M& content) {
-            if constexpr (from_coordinator<M> || to_coordinator<M>) {
+            if constexpr (within_term<M>) {
                 if (term > election_.term()) {
                     early_.push_back({from, {term, std::move(content)}});
                     return;
@@ -190,26 +279,93 @@ void RankMachine::handle(Rank /*from*/, wire::CoordinatorElected& message) {
     if (!election_.on_elected(message)) {
         return;
     }
-    elected_ = message;
-    owner_.set_coordinator(message.coordinator);
-    worker_.set_coordinator(message.coordinator);
-    references_.set_coordinator(message.coordinator);
-    scheduler_.reset();
-    if (message.coordinator == config_.self) {
-        scheduler_ = std::make_unique<sched::Scheduler>(sched::Scheduler::Config{
-            .self = config_.self, .term = message.term, .world_size = config_.world_size});
+    const auto lost = lose(message.lost);
+    if (!silent_) { // else the run is over, and that nothing comes from them is all there is to
+                    // know
+        enter_term(message, lost);
     }
-    pending_.push_back(wire::SendMessage{
-        message.coordinator, wire::Register{config_.node, config_.host, config_.capacity}});
+    for (const auto& [rank, host] : lost) {
+        for (const auto& arrival : store_.on_lost(rank)) {
+            arrived(arrival);
+        }
+    }
+    leave_if_all_said_goodbye();
+    say_goodbye_if_done();
     auto early = std::move(early_);
     early_.clear();
     for (auto& item : early) {
-        receive(item.from, item.envelope.term, std::move(item.envelope.message));
+        if (!lost_.contains(item.from)) {
+            receive(item.from, item.envelope.term, std::move(item.envelope.message));
+        }
     }
+}
+
+std::vector<owner::LostRank> RankMachine::lose(const std::vector<Rank>& ranks) {
+    std::vector<owner::LostRank> lost;
+    for (const Rank rank : ranks) {
+        const auto i = static_cast<std::size_t>(index(rank));
+        std::string host = i < config_.hosts.size() ? config_.hosts[i] : std::string();
+        if (!lost_.try_emplace(rank, host).second) {
+            continue;
+        }
+        lost.push_back({rank, std::move(host)});
+        heartbeats_.forget(rank);
+        ending_.forget(rank);
+        exchange_.on_lost(rank, pending_);
+        pending_.push_back(wire::ForgetRank{rank});
+    }
+    return lost;
+}
+
+void RankMachine::enter_term(const wire::CoordinatorElected& message,
+                             const std::vector<owner::LostRank>& lost) {
+    elected_ = message;
+    scheduler_.reset();
+    names_ = {};
+    names_waiting_.clear();
+    if (message.coordinator == config_.self) {
+        scheduler_ = std::make_unique<sched::Scheduler>(
+            sched::Scheduler::Config{.self = config_.self,
+                                     .term = message.term,
+                                     .world_size = config_.world_size,
+                                     .lost = {message.lost.begin(), message.lost.end()}});
+        follow_ending();
+    }
+    for (const auto& word : worker_.gangs_without(lost_)) {
+        exchange_.on_failed(word, pending_);
+        worker_.on_gang_failed(word, pending_);
+    }
+    worker_.on_term(message.term, message.coordinator, lost_, pending_);
+    pending_.push_back(wire::SendMessage{
+        message.coordinator,
+        wire::Register{config_.node, config_.host, config_.capacity, worker_.held()}});
+    references_.on_term(message.coordinator, lost_, pending_);
+    if (!lost.empty()) {
+        interrupt_calls();
+        actor_host_.on_lost(lost_, pending_);
+    }
+    owner_.on_term(message.coordinator, lost, pending_);
+    resend_names();
+}
+
+void RankMachine::handle(Rank /*from*/, wire::Heartbeat&) {
+}
+
+void RankMachine::handle(Rank /*from*/, wire::Expelled&) {
+    pending_.push_back(wire::EndRank{fmt::format(
+        "the driver's rank took {} for lost: it was silent for longer than {} s "
+        "(MUSTER_HEARTBEAT_TIMEOUT), and others have taken over its work",
+        to_string(config_.self),
+        std::chrono::duration_cast<std::chrono::seconds>(config_.heartbeat_timeout).count())});
 }
 
 void RankMachine::handle(Rank from, wire::Register& message) {
     scheduler_->on_register(from, message, pending_);
+    if (scheduler_->formed()) {
+        for (auto& waiting : std::exchange(names_waiting_, {})) {
+            receive(waiting.from, waiting.envelope.term, std::move(waiting.envelope.message));
+        }
+    }
 }
 
 void RankMachine::handle(Rank /*from*/, wire::ClusterFormed& message) {
@@ -225,11 +381,18 @@ void RankMachine::handle(Rank /*from*/, wire::Submit& message) {
     scheduler_->on_submit(message);
 }
 
+void RankMachine::handle(Rank /*from*/, wire::Infeasible& message) {
+    owner_.on_infeasible(message, pending_);
+}
+
 void RankMachine::handle(Rank /*from*/, wire::Grant& message) {
     owner_.on_grant(message, pending_);
 }
 
 void RankMachine::handle(Rank from, wire::Run& message) {
+    if (term_of(message.lease) < election_.term()) {
+        return; // its owner will ask, and hear that it is not here
+    }
     const LeaseId gang = message.gang.id;
     const bool is_gang = !message.gang.members.empty();
     worker_.on_run(from, std::move(message), store_, pending_);
@@ -238,8 +401,8 @@ void RankMachine::handle(Rank from, wire::Run& message) {
     }
 }
 
-void RankMachine::handle(Rank /*from*/, wire::Finished& message) {
-    owner_.on_finished(std::move(message), pending_);
+void RankMachine::handle(Rank from, wire::Finished& message) {
+    owner_.on_finished(std::move(message), pending_, from);
 }
 
 void RankMachine::handle(Rank /*from*/, wire::Progress& message) {
@@ -256,6 +419,14 @@ void RankMachine::handle(Rank from, wire::Returned& message) {
 
 void RankMachine::handle(Rank /*from*/, wire::Lent& message) {
     scheduler_->on_lent(message);
+}
+
+void RankMachine::handle(Rank from, wire::Confirm& message) {
+    worker_.on_confirm(from, message, pending_);
+}
+
+void RankMachine::handle(Rank /*from*/, wire::NotHere& message) {
+    owner_.on_not_here(message, pending_);
 }
 
 void RankMachine::handle(Rank /*from*/, wire::Cancel& message) {
@@ -338,27 +509,6 @@ void RankMachine::handle(Rank /*from*/, wire::GangFailed& message) {
     worker_.on_gang_failed(message, pending_);
 }
 
-void RankMachine::handle(Rank /*from*/, wire::Shutdown& message) {
-    if (!silent_) {
-        silent_ = true;
-        exchange_.fall_silent(pending_);
-        pending_.push_back(wire::FallSilent{message.exit_code});
-    }
-}
-
-void RankMachine::handle(Rank /*from*/, wire::Goodbye&) {
-    MUSTER_ASSERT(config_.self == config_.driver);
-    if (++goodbyes_ == config_.world_size) {
-        for (std::int32_t i = 0; i < config_.world_size; ++i) {
-            pending_.push_back(wire::SendMessage{Rank{i}, wire::Leave{}});
-        }
-    }
-}
-
-void RankMachine::handle(Rank /*from*/, wire::Leave&) {
-    pending_.push_back(wire::CloseTransport{});
-}
-
 void RankMachine::apply(ValuePut event) {
     for (const ObjectId actor : event.actors) {
         references_.hold(actor, pending_);
@@ -370,10 +520,29 @@ void RankMachine::apply(ValuePut event) {
                event.actors);
 }
 
+wire::Outcome RankMachine::settle(ObjectId object, wire::Outcome outcome) {
+    return outcome.kind == wire::Outcome::Kind::value
+               ? store_.settle(object, std::move(outcome.value), config_.inline_bytes_max)
+               : std::move(outcome);
+}
+
+void RankMachine::apply(TasksDecided event) {
+    for (const TaskId task : event.run) {
+        owner_.decide(task, std::nullopt, pending_);
+    }
+    for (auto& [task, outcome] : event.done) {
+        if (owner_.is_withheld(task)) { // else nobody would drop what is kept
+            owner_.decide(task, settle(task, std::move(outcome)), pending_);
+        }
+    }
+}
+
 void RankMachine::apply(FutureWanted event) {
     const wire::Outcome* outcome = owner_.outcome(event.object);
     if (outcome == nullptr) {
-        deliver_lost(event.object);
+        if (!owner_.want(event.object)) {
+            deliver_lost(event.object);
+        }
         return;
     }
     if (outcome->kind == wire::Outcome::Kind::failed || !outcome->kept) {
@@ -415,6 +584,8 @@ void RankMachine::arrived(const store::Store::Arrival& arrival) {
             if (!actor_host_.on_dependency(waiter.task, arrival.object, arrival.value, pending_)) {
                 worker_.on_dependency(waiter.task, arrival.object, arrival.value, pending_);
             }
+        } else if (arrival.lost_with_holder) {
+            apply(FutureWanted{arrival.object}); // it may be elsewhere now, or be made anew
         } else if (arrival.value) {
             wire::Outcome answer;
             answer.value = *arrival.value;
@@ -488,6 +659,9 @@ void RankMachine::apply(worker::AttemptFinished event) {
     const TaskId task = event.task;
     if (worker_.on_attempt_finished(std::move(event), store_, pending_)) {
         actor_host_.on_made(task);
+        if (lost_.contains(owner_of(task))) {
+            actor_host_.on_lost(lost_, pending_);
+        }
     }
 }
 
@@ -502,32 +676,11 @@ void RankMachine::apply(TasksTakenBack event) {
 void RankMachine::apply(TaskBlocked event) {
     // So that what the task submitted goes out before its CPUs are offered.
     owner_.flush(pending_);
-    worker_.on_blocked(event.task, pending_);
+    worker_.on_blocked(event.task, event.suspended, pending_);
 }
 
 void RankMachine::apply(TaskResuming event) {
     worker_.on_resuming(event.task);
-}
-
-void RankMachine::apply(DriverFinished event) {
-    MUSTER_ASSERT(config_.self == config_.driver);
-    for (std::int32_t i = 0; i < config_.world_size; ++i) {
-        // Ourselves last: falling silent stops everything but the farewell.
-        const Rank to{(index(config_.self) + 1 + i) % config_.world_size};
-        pending_.push_back(wire::SendMessage{to, wire::Shutdown{event.exit_code}});
-    }
-}
-
-void RankMachine::apply(ExecutorsStopped) {
-    stopped_ = true;
-    say_goodbye_if_done();
-}
-
-void RankMachine::say_goodbye_if_done() {
-    if (stopped_ && !said_goodbye_ && !store_.fetching() && !exchange_.receiving()) {
-        said_goodbye_ = true;
-        pending_.push_back(wire::SendMessage{config_.driver, wire::Goodbye{}});
-    }
 }
 
 std::string RankMachine::start_waits_for() const {

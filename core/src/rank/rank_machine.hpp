@@ -5,9 +5,12 @@
 #include "actor/names.hpp"
 #include "actor/references.hpp"
 #include "elect/election.hpp"
+#include "elect/heartbeats.hpp"
+#include "ending/ending.hpp"
 #include "exchange/exchange.hpp"
 #include "owner/owner.hpp"
 #include "sched/scheduler.hpp"
+#include "status/gather.hpp"
 #include "store/store.hpp"
 #include "wire/actions.hpp"
 #include "worker/worker.hpp"
@@ -15,6 +18,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -31,6 +35,12 @@ struct MessageReceived {
 
 struct TasksSubmitted {
     owner::Submission submission;
+};
+
+/// Withheld tasks that wait no more: those to be run, and those that are done without.
+struct TasksDecided {
+    std::vector<TaskId> run;
+    std::vector<std::pair<TaskId, wire::Outcome>> done; ///< Values in full, whatever their size.
 };
 
 struct ValuePut {
@@ -71,8 +81,15 @@ struct TasksTakenBack {
     bool recalled = false; ///< The answer to TakeBackTasks; else to StopTask.
 };
 
+/// It has run for longer than its timeout.
+struct TaskTimedOut {
+    TaskId task{};
+    Duration timeout{};
+};
+
 struct TaskBlocked {
     TaskId task{};
+    bool suspended = false; ///< It holds no thread meanwhile.
 };
 
 struct TaskResuming {
@@ -110,6 +127,7 @@ struct ActorWanted {
 
 struct CallFinished {
     worker::AttemptFinished report;
+    std::optional<Buffer> saved{}; ///< The actor's state behind this call, if it was due.
 };
 
 /// The answer to StopCall, if the call had not started.
@@ -186,9 +204,30 @@ struct DriverFinished {
 /// After FallSilent: no executor runs any more.
 struct ExecutorsStopped {};
 
+/// This rank was told to end before the driver does, and has so much time left.
+struct EndTold {
+    wire::EndCause cause{};
+    Duration left{};
+};
+
+/// After BeginDrain: whether anything gets on here; at first it does.
+struct ActivityChanged {
+    bool busy = false;
+};
+
+/// Somebody asked this rank what waits on whom.
+struct StatusRequested {};
+
+/// The answer to CountRunning.
+struct RunningCounted {
+    std::vector<wire::RunningStatus> oldest; ///< The oldest first; not all of them.
+    std::uint64_t total = 0;
+};
+
 using Event = std::variant<Started,
                            MessageReceived,
                            TasksSubmitted,
+                           TasksDecided,
                            ValuePut,
                            FutureWanted,
                            FutureReleased,
@@ -198,6 +237,7 @@ using Event = std::variant<Started,
                            worker::AttemptFinished,
                            SlotReturned,
                            TasksTakenBack,
+                           TaskTimedOut,
                            TaskBlocked,
                            TaskResuming,
                            ActorBorrowed,
@@ -218,7 +258,11 @@ using Event = std::variant<Started,
                            GangReceive,
                            GangAsked,
                            DriverFinished,
-                           ExecutorsStopped>;
+                           ExecutorsStopped,
+                           EndTold,
+                           ActivityChanged,
+                           StatusRequested,
+                           RunningCounted>;
 
 /// One rank's state machines, joined: election, owner, worker, store, the exchange between members
 /// of gangs, what knows of actors, and the scheduler if this rank is the coordinator. Routes
@@ -241,9 +285,23 @@ public:
         Resources capacity;
         bool preferred_coordinator = false;
         std::size_t inline_bytes_max = 1024;
+        std::optional<TimePoint> time_limit; ///< When the run's time is over, if that is known.
+        Duration time_lead{};                ///< How long before that it begins to end.
+        /// Ranks are watched, and what is lost with one is made up for.
+        bool watches = false;
+        Duration heartbeat_timeout = std::chrono::seconds{4};
+        Duration driver_timeout = std::chrono::seconds{15};
+        std::vector<std::string> hosts{}; ///< By rank, for messages; may be empty.
     };
 
     explicit RankMachine(const Config& config);
+
+    /// Time has come so far. To be called before the events of a round, and not later than
+    /// next_timer() asks.
+    void advance(TimePoint now, wire::Actions& actions);
+
+    /// When advance() has something to do though nothing happens.
+    [[nodiscard]] std::optional<TimePoint> next_timer() const;
 
     /// Takes in one fact; what must be done about it is appended to `actions`, in order.
     void on_event(Event event, wire::Actions& actions);
@@ -256,6 +314,11 @@ public:
     [[nodiscard]] Rank coordinator() const { return election_.coordinator(); }
 
     [[nodiscard]] bool silent() const { return silent_; }
+
+    [[nodiscard]] const ending::Ending& ending() const { return ending_; }
+
+    /// Ranks that the run has lost, as far as this one knows, and their hosts.
+    [[nodiscard]] const std::map<Rank, std::string>& lost() const { return lost_; }
 
     [[nodiscard]] const owner::Owner& owner() const { return owner_; }
 
@@ -285,6 +348,7 @@ private:
     void apply(Started event);
     void apply(MessageReceived event);
     void apply(TasksSubmitted event);
+    void apply(TasksDecided event);
     void apply(ValuePut event);
     void apply(FutureWanted event);
     void apply(FutureReleased event);
@@ -294,6 +358,7 @@ private:
     void apply(worker::AttemptFinished event);
     void apply(SlotReturned event);
     void apply(TasksTakenBack event);
+    void apply(TaskTimedOut event);
     void apply(TaskBlocked event);
     void apply(TaskResuming event);
     void apply(ActorBorrowed event);
@@ -315,13 +380,20 @@ private:
     void apply(GangAsked event);
     void apply(DriverFinished event);
     void apply(ExecutorsStopped event);
+    void apply(EndTold event);
+    void apply(ActivityChanged event);
+    void apply(StatusRequested event);
+    void apply(RunningCounted event);
 
     void receive(Rank from, Term term, wire::Message message);
     void handle(Rank from, wire::Bid& message);
     void handle(Rank from, wire::CoordinatorElected& message);
+    void handle(Rank from, wire::Heartbeat& message);
+    void handle(Rank from, wire::Expelled& message);
     void handle(Rank from, wire::Register& message);
     void handle(Rank from, wire::ClusterFormed& message);
     void handle(Rank from, wire::Submit& message);
+    void handle(Rank from, wire::Infeasible& message);
     void handle(Rank from, wire::Grant& message);
     void handle(Rank from, wire::Run& message);
     void handle(Rank from, wire::Finished& message);
@@ -329,6 +401,8 @@ private:
     void handle(Rank from, wire::Recall& message);
     void handle(Rank from, wire::Returned& message);
     void handle(Rank from, wire::Lent& message);
+    void handle(Rank from, wire::Confirm& message);
+    void handle(Rank from, wire::NotHere& message);
     void handle(Rank from, wire::Cancel& message);
     void handle(Rank from, wire::Stop& message);
     void handle(Rank from, wire::Subscribe& message);
@@ -352,27 +426,55 @@ private:
     void handle(Rank from, wire::ActorPlaced& message);
     void handle(Rank from, wire::ActorReleased& message);
     void handle(Rank from, wire::ActorDestroy& message);
+    void handle(Rank from, wire::ActorSaved& message);
+    void handle(Rank from, wire::ActorCovered& message);
     void handle(Rank from, wire::NameClaim& message);
     void handle(Rank from, wire::NameWanted& message);
     void handle(Rank from, wire::NameAnswer& message);
     void handle(Rank from, wire::NameFreed& message);
+    void handle(Rank from, wire::NameHeld& message);
     void handle(Rank from, wire::Shutdown& message);
     void handle(Rank from, wire::Goodbye& message);
     void handle(Rank from, wire::Leave& message);
+    void handle(Rank from, wire::EndWanted& message);
+    void handle(Rank from, wire::Drain& message);
+    void handle(Rank from, wire::Activity& message);
+    void handle(Rank from, wire::Halt& message);
+    void handle(Rank from, wire::NotStarted& message);
+    void handle(Rank from, wire::StatusAsked& message);
+    void handle(Rank from, wire::StatusWanted& message);
+    void handle(Rank from, wire::Status& message);
 
     void take(Event& event, wire::Actions& actions);
+    void take_held(wire::Actions& actions);
+    /// Takes ranks off everything but owner and worker, who learn of it with the term.
+    std::vector<owner::LostRank> lose(const std::vector<Rank>& ranks);
+    void enter_term(const wire::CoordinatorElected& message,
+                    const std::vector<owner::LostRank>& lost);
+    /// Calls under way to hosts that are lost wait for their actor's owner to speak, unless it has.
+    void interrupt_calls();
+    void resend_names();
+    void leave_if_all_said_goodbye();
+    /// An outcome that came from elsewhere as one of this rank: large values are kept here.
+    [[nodiscard]] wire::Outcome settle(ObjectId object, wire::Outcome outcome);
     /// Tells actors, their callers and their owners apart what concerns each of them.
     void settle_actors();
     void serve_calls(ObjectId actor);
+    /// One hold less.
+    void release_actor(ObjectId actor);
     void send_calls();
     void arrived(const store::Store::Arrival& arrival);
     void say_goodbye_if_done();
+    /// Tells the machines that start tasks how far the run has ended.
+    void follow_ending();
     void deliver_lost(ObjectId object);
     /// Moves pending actions out, delivering messages to this rank itself on the way.
     void drain(wire::Actions& actions);
 
     Config config_;
     elect::Election election_;
+    ending::Ending ending_;
+    status::Gather gather_;
     owner::Owner owner_;
     worker::Worker worker_;
     store::Store store_;
@@ -380,17 +482,25 @@ private:
     actor::References references_;
     actor::CallQueue calls_{{}};
     actor::Host actor_host_;
-    actor::Names names_;                       ///< Only the coordinator's has any.
-    std::map<std::uint64_t, ObjectId> claims_; ///< Names asked for, by request.
-    std::deque<Event> held_;                   ///< Until what gates them is acknowledged.
+    actor::Names names_;                                ///< Only the coordinator's has any.
+    std::map<std::uint64_t, wire::NameClaim> claims_;   ///< Unanswered, by request.
+    std::map<std::uint64_t, std::string> names_wanted_; ///< Unanswered, by request.
+    std::vector<MessageReceived> names_waiting_; ///< Asked before all that are taken were known.
+    /// Calls that were under way to a rank that was lost; until their actor's owner has spoken.
+    std::map<ObjectId, std::vector<TaskId>> interrupted_;
+    std::map<Rank, std::string> lost_;
+    elect::Heartbeats heartbeats_;
+    std::deque<Event> held_; ///< Until what gates them is acknowledged.
     std::unique_ptr<sched::Scheduler> scheduler_;
     wire::CoordinatorElected elected_;
     std::vector<MessageReceived> early_; ///< Of a term this rank has not heard of yet.
     wire::Actions pending_;
+    std::uint64_t status_request_ = 0; ///< The one that CountRunning is out for.
     bool silent_ = false;
     bool stopped_ = false; ///< Silent, and no executor runs.
     bool said_goodbye_ = false;
-    std::int32_t goodbyes_ = 0;
+    std::set<Rank> goodbyes_;
+    bool leaving_ = false;
 };
 
 } // namespace muster::rank

@@ -8,7 +8,8 @@ bool can_open(const PlacementView& view, Rank rank) {
         return false;
     }
     const auto& entry = view.ranks.at(rank);
-    return entry.present && view.usage[i].slots < view.slots_per_rank_max &&
+    return entry.present &&
+           view.usage[i].slots - view.usage[i].suspended < view.slots_per_rank_max &&
            fits(view.demand, entry.free);
 }
 

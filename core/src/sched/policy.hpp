@@ -10,12 +10,13 @@
 /// policies/; each is a pure function of the table.
 namespace muster::sched {
 
-/// Slots (tasks allowed to run at once) and granted tasks of one class on one rank, and how many of
-/// these wait for a future and lend their CPUs.
+/// Slots (tasks allowed to run at once) and granted tasks of one class on one rank, how many of
+/// these wait for a future and lend their CPUs, and how many of those hold no thread meanwhile.
 struct Usage {
     std::int64_t slots = 0;
     std::int64_t granted = 0;
     std::int64_t lent = 0;
+    std::int64_t suspended = 0;
 };
 
 /// What a policy may look at.
@@ -24,8 +25,8 @@ struct PlacementView {
     const std::vector<Usage>& usage; ///< Of the class to be placed, by rank.
     const Resources& demand;
     Placement placement;
-    std::int64_t slots_per_rank_max = 0;
-    const std::vector<bool>& reserved; ///< Ranks kept free for a class that goes first.
+    std::int64_t slots_per_rank_max = 0; ///< Without those of suspended tasks.
+    const std::vector<bool>& reserved;   ///< Ranks kept free for a class that goes first.
 };
 
 /// True if one more slot of the class may be opened on `rank` now.

@@ -25,7 +25,10 @@ void Scheduler::on_register(Rank from, const wire::Register& message, wire::Acti
     }
     ranks_.insert(from, message.node, message.capacity);
     hosts_[static_cast<std::size_t>(index(from))] = message.host;
-    if (++registered_ < config_.world_size) {
+    for (const auto& held : message.held) {
+        take_over(from, held);
+    }
+    if (++registered_ + static_cast<std::int32_t>(config_.lost.size()) < config_.world_size) {
         return;
     }
     formed_ = true;
@@ -33,6 +36,10 @@ void Scheduler::on_register(Rank from, const wire::Register& message, wire::Acti
     std::map<Resources, std::size_t> groups;
     for (std::int32_t i = 0; i < ranks_.size(); ++i) {
         const auto& entry = ranks_.at(Rank{i});
+        if (!entry.present) {
+            formed.group_of.push_back(wire::ClusterFormed::no_group);
+            continue;
+        }
         const auto [place, is_new] = groups.try_emplace(entry.capacity, formed.capacities.size());
         if (is_new) {
             formed.capacities.push_back(
@@ -43,8 +50,36 @@ void Scheduler::on_register(Rank from, const wire::Register& message, wire::Acti
         formed.nodes = std::max(formed.nodes, index(entry.node) + 1);
     }
     for (std::int32_t i = 0; i < ranks_.size(); ++i) {
-        actions.push_back(wire::SendMessage{Rank{i}, formed});
+        if (ranks_.at(Rank{i}).present) {
+            actions.push_back(wire::SendMessage{Rank{i}, formed});
+        }
     }
+}
+
+// As if this coordinator had granted it all. What of it is charged is what the worker has slots
+// for; of tasks that never wait ahead, all.
+void Scheduler::take_over(Rank worker, const wire::HeldClass& held) {
+    const wire::ClassIndex class_index = intern(held.task_class);
+    ClassState& state = classes_[class_index];
+    const auto r = static_cast<std::size_t>(index(worker));
+    Usage& usage = state.usage[r];
+    for (const auto& [lease, tasks, lent, suspended] : held.leases) {
+        const auto count = static_cast<std::int64_t>(tasks);
+        leases_.emplace(lease, Lease{class_index, worker, tasks, static_cast<std::int64_t>(lent)});
+        usage.granted += count;
+        usage.lent += static_cast<std::int64_t>(lent);
+        usage.suspended += static_cast<std::int64_t>(suspended);
+        state.granted_total += count;
+        actors_[r] += state.definition.actor ? count : 0;
+    }
+    raw_busy_[r] = raw_busy_[r] || (state.definition.raw_mpi && usage.granted > 0);
+    const auto slots = may_wait_ahead(state.definition) && state.definition.ranks == 0
+                           ? std::clamp<std::int64_t>(
+                                 static_cast<std::int64_t>(held.slots), usage.lent, usage.granted)
+                           : usage.granted;
+    change_slots(class_index, worker, slots);
+    blocked_[r] += usage.lent;
+    ranks_.charge(worker, lendable(state.definition.demand), -usage.lent);
 }
 
 wire::ClassIndex Scheduler::intern(const wire::TaskClass& definition) {
@@ -237,12 +272,54 @@ void Scheduler::on_lent(const wire::Lent& message) {
     MUSTER_ASSERT(lease.lent >= 0);
     Usage& usage = classes_[lease.task_class].usage[static_cast<std::size_t>(index(lease.worker))];
     usage.lent += change;
+    usage.suspended += message.suspended ? change : 0;
     if (usage.slots < usage.lent) {
         // A task that was ahead has started on a CPU lent to it, and lends it on.
         change_slots(lease.task_class, lease.worker, 1);
     }
     blocked_[static_cast<std::size_t>(index(lease.worker))] += change;
     ranks_.charge(lease.worker, lendable(classes_[lease.task_class].definition.demand), -change);
+}
+
+bool Scheduler::feasible(const ClassState& state) const {
+    const auto& definition = state.definition;
+    const bool share = members_share_ranks(definition);
+    const std::int64_t needed = std::max(definition.ranks, 1);
+    std::int64_t room = 0;
+    for (std::int32_t i = 0; i < ranks_.size() && room < needed; ++i) {
+        if (eligible(ranks_, definition.demand, definition.placement, Rank{i})) {
+            room += share ? times_fitting(definition.demand,
+                                          ranks_.at(Rank{i}).capacity,
+                                          config_.slots_per_class_and_rank_max)
+                          : 1;
+        }
+    }
+    return room >= needed;
+}
+
+// What could be run when it was submitted may need ranks that are lost.
+void Scheduler::turn_away_infeasible(wire::Actions& actions) {
+    for (auto place = waiting_.begin(); place != waiting_.end();) {
+        const Order order = *place;
+        const wire::ClassIndex index = std::get<wire::ClassIndex>(order);
+        ClassState& state = classes_[index];
+        if (!state.feasible) {
+            state.feasible = feasible(state);
+        }
+        if (!*state.feasible) {
+            std::map<Rank, wire::Infeasible> messages;
+            for (const auto& ready : state.ready) {
+                messages[owner_of(ready.range.first)].tasks.push_back(ready.range);
+            }
+            for (auto& [owner, message] : messages) {
+                actions.push_back(wire::SendMessage{owner, std::move(message)});
+            }
+            state.ready.clear();
+            state.ready_count = 0;
+            update_order(index);
+        }
+        place = waiting_.upper_bound(order);
+    }
 }
 
 PlacementView Scheduler::view(const ClassState& state) const {
@@ -393,6 +470,15 @@ void Scheduler::dispatch(wire::Actions& actions) {
     if (!formed_) {
         return;
     }
+    if (draining_) {
+        if (halted_) {
+            give_up_ready(actions);
+        }
+        return;
+    }
+    if (!config_.lost.empty()) {
+        turn_away_infeasible(actions);
+    }
     bool marked = false;
     for (auto place = waiting_.begin(); place != waiting_.end();) {
         const wire::ClassIndex index = std::get<wire::ClassIndex>(*place);
@@ -465,7 +551,7 @@ void Scheduler::recall(wire::Actions& actions) {
 std::vector<Rank> Scheduler::missing_registrations(std::size_t limit) const {
     std::vector<Rank> missing;
     for (std::int32_t i = 0; i < ranks_.size() && missing.size() < limit; ++i) {
-        if (!ranks_.at(Rank{i}).present) {
+        if (!ranks_.at(Rank{i}).present && !config_.lost.contains(Rank{i})) {
             missing.push_back(Rank{i});
         }
     }

@@ -68,15 +68,18 @@ public:
         Rank self{};
         Term term{};
         std::int32_t world_size = 1;
+        std::set<Rank> lost{}; ///< They will not register.
         /// Work leased ahead is bounded to about this much time per slot, a few round trips.
         Duration ahead_time = std::chrono::milliseconds{4};
-        std::int64_t ahead_tasks_max = 4096;             ///< per slot
-        std::int64_t slots_per_class_and_rank_max = 256; ///< bounds tasks that demand nothing
+        std::int64_t ahead_tasks_max = 4096; ///< per slot
+        std::int64_t slots_per_class_and_rank_max =
+            256; ///< bounds tasks that demand nothing; without the suspended
     };
 
     explicit Scheduler(const Config& config);
 
-    /// A rank enters. With the last one in, every rank is told that the cluster stands.
+    /// A rank enters, with what it has of other coordinators' leases. With the last one in, every
+    /// rank is told that the cluster stands; before, nothing is granted.
     void on_register(Rank from, const wire::Register& message, wire::Actions& actions);
 
     void on_submit(const wire::Submit& message);
@@ -90,6 +93,15 @@ public:
 
     /// Grants what can be granted, and recalls for idle ranks. Called once after a batch of events.
     void dispatch(wire::Actions& actions);
+
+    /// The run is ending: nothing is granted any more.
+    void drain() { draining_ = true; }
+
+    /// From now on dispatch() gives what is ready back to its owners (NotStarted).
+    void halt();
+
+    /// What waits for room, in the order in which it will get it.
+    [[nodiscard]] wire::CoordinatorStatus describe() const;
 
     [[nodiscard]] bool formed() const { return formed_; }
 
@@ -124,6 +136,7 @@ private:
         std::int64_t slots_total = 0;
         std::int64_t granted_total = 0;
         std::optional<Duration> task_time; ///< Moving average.
+        std::optional<bool> feasible;      ///< Once it was asked, after a loss.
         std::optional<Rank> recalling;     ///< The rank that a Recall is out to.
         std::set<Rank> futile; ///< Ranks that had nothing to return; not asked before progress.
         std::vector<Rank> reserved; ///< One rank; of a gang, one for each member.
@@ -137,6 +150,10 @@ private:
     };
 
     wire::ClassIndex intern(const wire::TaskClass& definition);
+    /// Of the class's ready tasks, all or none can be run by the ranks that are left.
+    [[nodiscard]] bool feasible(const ClassState& state) const;
+    void turn_away_infeasible(wire::Actions& actions);
+    void take_over(Rank worker, const wire::HeldClass& held);
     void push_ready(wire::ClassIndex index, const wire::Range& range, bool front);
     void update_order(wire::ClassIndex index);
     /// Leases up to `count` ready tasks (fewer if the oldest range is shorter). @return how many.
@@ -153,6 +170,7 @@ private:
     grant_gang(wire::ClassIndex index, const std::vector<Rank>& members, wire::Actions& actions);
     void reserve_gang(wire::ClassIndex index);
     void recall(wire::Actions& actions);
+    void give_up_ready(wire::Actions& actions);
     void change_slots(wire::ClassIndex index, Rank worker, std::int64_t by);
     static void note_surplus(ClassState& state, Rank rank);
     void contest(ClassState& state);
@@ -180,6 +198,8 @@ private:
     bool contested_everywhere_ = false;
     std::uint64_t last_lease_ = 0;
     std::uint64_t last_age_ = 0;
+    bool draining_ = false;
+    bool halted_ = false;
 };
 
 } // namespace muster::sched

@@ -38,6 +38,7 @@ void Scheduler::check_invariants() const {
                           (usage.granted > usage.slots));
             MUSTER_ASSERT(0 <= usage.lent && usage.lent <= usage.slots &&
                           usage.slots <= usage.granted);
+            MUSTER_ASSERT(0 <= usage.suspended && usage.suspended <= usage.lent);
             add(charged[r], state.definition.demand, usage.slots);
         }
     }

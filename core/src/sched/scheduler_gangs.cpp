@@ -10,7 +10,7 @@ namespace muster::sched {
 
 bool Scheduler::members_share_ranks(const wire::TaskClass& definition) const {
     // With a single rank its threads are all there is; raw MPI tells processes apart only.
-    return config_.world_size == 1 && !definition.raw_mpi;
+    return registered_ == 1 && !definition.raw_mpi;
 }
 
 void Scheduler::open_gangs(wire::ClassIndex index, wire::Actions& actions) {

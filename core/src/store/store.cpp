@@ -106,7 +106,7 @@ Store::Arrival Store::on_bulk_received(std::uint64_t transfer, Buffer value) {
     if (!pending.dropped) {
         keep(object, value);
     }
-    return {object, std::move(value), std::move(pending.waiters)};
+    return {object, std::move(value), std::move(pending.waiters), false};
 }
 
 Store::Arrival Store::on_fetch_failed(const wire::FetchFailed& message) {
@@ -118,7 +118,23 @@ Store::Arrival Store::on_fetch_failed(const wire::FetchFailed& message) {
     transfers_.erase(place);
     auto pending = std::move(fetches_.at(object));
     fetches_.erase(object);
-    return {object, std::nullopt, std::move(pending.waiters)};
+    return {object, std::nullopt, std::move(pending.waiters), false};
+}
+
+std::vector<Store::Arrival> Store::on_lost(Rank rank) {
+    std::vector<Arrival> arrivals;
+    for (auto place = transfers_.begin(); place != transfers_.end();) {
+        const auto fetch = fetches_.find(place->second);
+        if (fetch->second.holder == rank) {
+            arrivals.push_back(
+                {fetch->first, std::nullopt, std::move(fetch->second.waiters), true});
+            fetches_.erase(fetch);
+            place = transfers_.erase(place);
+        } else {
+            ++place;
+        }
+    }
+    return arrivals;
 }
 
 } // namespace muster::store

@@ -28,6 +28,7 @@ public:
         ObjectId object{};
         std::optional<Buffer> value; ///< Nothing: the holder does not have it.
         std::vector<Waiter> waiters;
+        bool lost_with_holder = false; ///< The holder's rank is lost.
     };
 
     explicit Store(Rank self) : self_(self) {}
@@ -56,6 +57,8 @@ public:
     void on_fetch_started(const wire::FetchStarted& message, wire::Actions& actions) const;
     [[nodiscard]] Arrival on_bulk_received(std::uint64_t transfer, Buffer value);
     [[nodiscard]] Arrival on_fetch_failed(const wire::FetchFailed& message);
+    /// A rank is lost: what is fetched from it will not come.
+    [[nodiscard]] std::vector<Arrival> on_lost(Rank rank);
 
     [[nodiscard]] std::size_t object_count() const { return objects_.size(); }
 

@@ -28,6 +28,8 @@ struct ReadyTask {
     std::vector<Buffer> dependencies;
     std::shared_ptr<const Gang> gang{}; ///< Of a member of a gang.
     std::int32_t member = 0;
+    Duration timeout{}; ///< From its start: then event TaskTimedOut. 0: none.
+    std::shared_ptr<const ActorMaking> making{}; ///< Of an actor's constructor.
 };
 
 /// Append to the executors' queue of this class; runs when there is a slot.
@@ -151,6 +153,12 @@ struct AnnounceCluster {
     std::vector<CapacityGroup> capacities;
     std::vector<std::uint32_t> group_of;
     std::int32_t nodes = 0;
+
+    /// What a rank has; none if it is lost.
+    [[nodiscard]] const CapacityGroup* group(Rank rank) const {
+        const auto which = group_of.at(static_cast<std::size_t>(index(rank)));
+        return which == ClusterFormed::no_group ? nullptr : &capacities.at(which);
+    }
 };
 
 /// No message will be sent any more, except Goodbye: stop the executors.
@@ -158,8 +166,51 @@ struct FallSilent {
     std::int32_t exit_code = 0;
 };
 
-/// All ranks are silent: close the transport and return.
-struct CloseTransport {};
+/// All ranks are silent: close the transport and return. Unless it is `orderly`, a rank was lost:
+/// nothing may wait for a peer any more.
+struct CloseTransport {
+    bool orderly = true;
+};
+
+/// The rank is lost: what is queued for it and under way from it is given up, and nothing of it is
+/// taken in any more. What was ordered before still leaves, if it can.
+struct ForgetRank {
+    Rank rank{};
+};
+
+/// This rank was taken for lost, or is cut off from the driver's: the process must end at once.
+struct EndRank {
+    std::string why;
+};
+
+/// The run has begun to end before its driver has (ending/ending.hpp): code may look, and hooks
+/// run. Again if `end` comes closer.
+struct BeginDrain {
+    EndCause cause{};
+    TimePoint end{};
+};
+
+/// No executor takes another task; members of gangs and calls of actors go on.
+struct HoldTasks {};
+
+/// Ask everything that runs to stop.
+struct HaltTasks {};
+
+/// The time is over: end the process as it is.
+struct EndProcess {
+    std::int32_t exit_code = 0;
+    std::vector<Rank> busy; ///< Known on the driver's rank: where something still gets on.
+};
+
+/// Say what runs here, for the answer (event RunningCounted).
+struct CountRunning {};
+
+/// All answers to "what waits on whom" that came; the silent ranks have none.
+struct PrintStatus {
+    std::vector<std::optional<Status>> ranks;
+    Rank coordinator{};
+    Term term{};
+};
 
 using Action = std::variant<SendMessage,
                             EnqueueTask,
@@ -182,7 +233,15 @@ using Action = std::variant<SendMessage,
                             AbortMember,
                             AnnounceCluster,
                             FallSilent,
-                            CloseTransport>;
+                            ForgetRank,
+                            EndRank,
+                            CloseTransport,
+                            BeginDrain,
+                            HoldTasks,
+                            HaltTasks,
+                            EndProcess,
+                            CountRunning,
+                            PrintStatus>;
 
 using Actions = std::vector<Action>;
 

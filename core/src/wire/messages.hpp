@@ -1,5 +1,7 @@
 #pragma once
 
+#include "wire/status.hpp"
+
 #include <muster/base/clock.hpp>
 #include <muster/base/error.hpp>
 #include <muster/base/ids.hpp>
@@ -53,6 +55,7 @@ struct TaskClass {
     /// It makes an actor: what it demands stays taken until the actor is destroyed, and none is
     /// leased ahead.
     bool actor = false;
+    bool isolate = false; ///< Runs in a process of its own, whose memory is limited.
 
     /// Ids that one task of the class takes.
     [[nodiscard]] std::uint64_t stride() const {
@@ -91,7 +94,10 @@ struct FailureRecord {
         dependency,
         object_lost,
         system,
-        released, ///< Ended because another member of its gang did.
+        released,  ///< Ended because another member of its gang did.
+        timed_out, ///< Took longer than it may.
+        restarted, ///< Of a call: its actor was lost while it was under way, and lives elsewhere.
+        ended,     ///< Not started: the run was ending.
     };
 
     Kind kind = Kind::exception;
@@ -132,13 +138,36 @@ struct CoordinatorElected {
     Term term{};
     Rank coordinator{};
     std::string reason;
+    std::vector<Rank> lost{}; ///< All that the run has lost so far, in order.
 };
 
-/// A rank enters the cluster of the term's coordinator.
+/// To and from the driver's rank, by who has said nothing else for a while.
+struct Heartbeat {};
+
+/// The driver's rank takes the receiver for lost: it must end.
+struct Expelled {};
+
+/// What a worker has of one lease.
+struct HeldLease {
+    LeaseId lease{};
+    std::uint64_t tasks = 0;
+    std::uint64_t lent = 0;      ///< Those of them that wait for a future and lend their CPUs.
+    std::uint64_t suspended = 0; ///< Of these, those that hold no thread meanwhile.
+};
+
+/// What a worker has of one class, when it enters another coordinator's cluster.
+struct HeldClass {
+    TaskClass task_class;
+    std::uint64_t slots = 0;
+    std::vector<HeldLease> leases;
+};
+
+/// A rank enters the cluster of the term's coordinator, with what it has from before.
 struct Register {
     NodeId node{};
     std::string host;
     Resources capacity;
+    std::vector<HeldClass> held{};
 };
 
 /// Ranks of equal capacity, so that a list for ten thousand ranks has a handful of entries.
@@ -150,8 +179,11 @@ struct CapacityGroup {
 };
 
 struct ClusterFormed {
+    /// Of a lost rank: no entry.
+    static constexpr std::uint32_t no_group = UINT32_MAX;
+
     std::vector<CapacityGroup> capacities;
-    std::vector<std::uint32_t> group_of; ///< By rank: its entry in `capacities`.
+    std::vector<std::uint32_t> group_of; ///< By rank: its entry in `capacities`, or `no_group`.
     std::int32_t nodes = 0;
 };
 
@@ -160,6 +192,11 @@ struct ClusterFormed {
 struct Submit {
     TaskClass task_class;
     std::vector<Range> ranges;
+};
+
+/// Coordinator to owner, after a loss: no rank that is left can ever run these.
+struct Infeasible {
+    std::vector<Range> tasks;
 };
 
 struct Grant {
@@ -196,6 +233,12 @@ struct Gang {
     friend bool operator==(const Gang&, const Gang&) = default;
 };
 
+/// How an actor is saved; and, if it is made again because its rank was lost, with what it begins.
+struct ActorMaking {
+    std::uint32_t save_every = 0; ///< Calls from one save to the next; 0: it is never saved.
+    std::optional<Buffer> saved{};
+};
+
 struct Run {
     LeaseId lease{};
     TaskClass task_class;
@@ -203,12 +246,15 @@ struct Run {
     std::vector<TaskSpec> tasks;
     Gang gang; ///< Of a member of a gang: then `tasks` is this member alone.
     std::int32_t member = 0;
+    Duration timeout{};   ///< Of an attempt, from its start; 0: none.
+    ActorMaking making{}; ///< Of the constructor of an actor.
 };
 
 struct TaskOutcome {
     TaskId id{};
     LeaseId lease{};
     Outcome outcome;
+    bool not_run = false; ///< Of a call: it did not start, so its actor's state has nothing of it.
 };
 
 struct Finished {
@@ -248,6 +294,24 @@ struct Returned {
 struct Lent {
     LeaseId lease{};
     bool resumed = false;
+    bool suspended = false; ///< It holds no thread meanwhile, or held none.
+};
+
+/// Consecutive tasks under one lease.
+struct LeasedRange {
+    LeaseId lease{};
+    Range range;
+};
+
+/// Owner to worker, in a new term: you should have these. What the worker does not have it never
+/// had (its Run came after the term did) or has returned to a coordinator that is no more.
+struct Confirm {
+    std::vector<LeasedRange> tasks;
+};
+
+/// The answer, if any of them is not there.
+struct NotHere {
+    std::vector<ReturnedTask> tasks;
 };
 
 /// To a task's owner: somebody wants it cancelled.
@@ -373,6 +437,7 @@ struct ActorCall {
     FunctionId function{};
     ObjectId context{}; ///< Who calls; calls of one context run in the order sent.
     std::uint32_t depth = 0;
+    bool replays = false; ///< Its caller keeps it until it hears that it is covered.
 };
 
 /// Caller to host, directly. Answered by Finished, under no lease.
@@ -401,6 +466,8 @@ struct ActorPlaced {
 /// To the owner: the last handle on this rank is gone.
 struct ActorReleased {
     ObjectId actor{};
+    bool follows =
+        false; ///< The rank keeps calls of it, and wants to know when it lives elsewhere.
 };
 
 /// Owner to host: no rank has a handle any more, and no call is under way.
@@ -408,11 +475,33 @@ struct ActorDestroy {
     ObjectId actor{};
 };
 
+/// A call that has run, and how it ended.
+struct CoveredCall {
+    TaskId id{};
+    Outcome outcome;
+};
+
+/// Host to owner: what the actor's save() gave.
+struct ActorSaved {
+    ObjectId actor{};
+    Buffer state;
+    std::vector<CoveredCall> calls; ///< Of those that are replayed: run since the save before.
+};
+
+/// Owner to caller: the state that the actor would be restarted with has these calls in it. Comes
+/// before the word of any restart with that state (ActorPlaced), since it is sent before.
+struct ActorCovered {
+    ObjectId actor{};
+    std::vector<CoveredCall> calls;
+    bool ended = false; ///< The actor is gone: none of its calls will be sent again.
+};
+
 /// What the coordinator knows of a named actor.
 struct NamedActor {
     ObjectId actor{};
     std::string class_name;
     std::uint32_t pending_calls_max = 0;
+    bool replays = false; ///< Its calls are replayed when it is restarted.
 };
 
 /// Spawning rank to coordinator, before the actor is made. Answered by NameAnswer.
@@ -439,6 +528,12 @@ struct NameFreed {
     ObjectId actor{};
 };
 
+/// To a new coordinator: an actor of ours has this name.
+struct NameHeld {
+    std::string name;
+    NamedActor actor;
+};
+
 // Ending: the driver's rank says Shutdown; every rank falls silent (it only answers fetches), and
 // says Goodbye once its executors have stopped and its own fetches have ended; when all have, Leave
 // lets them close their transports together. No bulk transfer is under way then.
@@ -449,13 +544,64 @@ struct Shutdown {
 
 struct Goodbye {};
 
-struct Leave {};
+/// `orderly`: no rank was lost, so MPI can be finalized.
+struct Leave {
+    bool orderly = true;
+};
+
+// An end before the driver's own: see ending/ending.hpp.
+
+/// Why a run ends early.
+enum class EndCause : std::uint8_t {
+    interrupted, ///< Ctrl-C (SIGINT): promptly.
+    terminated,  ///< SIGTERM.
+    notified,    ///< SIGUSR2, as a batch system sends it some time ahead of the end.
+    time_limit,
+};
+
+/// To the driver's rank: this rank was told to end, and has so much time left.
+struct EndWanted {
+    EndCause cause{};
+    Duration left{};
+};
+
+/// From the driver's rank to all: nothing starts any more. Said again if less time is left.
+struct Drain {
+    EndCause cause{};
+    Duration left{};
+};
+
+/// To the driver's rank, while the run drains: whether anything gets on here.
+struct Activity {
+    bool busy = false;
+};
+
+/// From the driver's rank to all: what has not started fails, and what runs is asked to stop.
+struct Halt {};
+
+/// Coordinator to owner: these ready tasks are given up, since the run ends.
+struct NotStarted {
+    std::vector<Range> ranges;
+};
+
+// What waits on whom, for people: see status/gather.hpp.
+
+/// To the driver's rank: somebody asked this one (SIGUSR1).
+struct StatusAsked {};
+
+/// From the driver's rank to all. Answered by Status.
+struct StatusWanted {
+    std::uint64_t request = 0;
+};
 
 using Message = std::variant<Bid,
                              CoordinatorElected,
+                             Heartbeat,
+                             Expelled,
                              Register,
                              ClusterFormed,
                              Submit,
+                             Infeasible,
                              Grant,
                              Run,
                              Finished,
@@ -463,6 +609,8 @@ using Message = std::variant<Bid,
                              Recall,
                              Returned,
                              Lent,
+                             Confirm,
+                             NotHere,
                              Cancel,
                              Stop,
                              Subscribe,
@@ -486,13 +634,24 @@ using Message = std::variant<Bid,
                              ActorPlaced,
                              ActorReleased,
                              ActorDestroy,
+                             ActorSaved,
+                             ActorCovered,
                              NameClaim,
                              NameWanted,
                              NameAnswer,
                              NameFreed,
+                             NameHeld,
                              Shutdown,
                              Goodbye,
-                             Leave>;
+                             Leave,
+                             EndWanted,
+                             Drain,
+                             Activity,
+                             Halt,
+                             NotStarted,
+                             StatusAsked,
+                             StatusWanted,
+                             Status>;
 
 /// Every message carries its sender's term: what an older coordinator ordered is ignored.
 struct Envelope {

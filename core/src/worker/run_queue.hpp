@@ -22,10 +22,14 @@ public:
 
     void revoke_slot(wire::ClassIndex index) { ++at(index).revoking; }
 
+    /// The run is ending: from now on only members of gangs are taken, whose others may wait.
+    void hold() { held_ = true; }
+
     /// The next task for the holder of a slot; nothing if the slot is to be returned.
     [[nodiscard]] std::optional<wire::ReadyTask> take(wire::ClassIndex index) {
         ClassQueue& queue = at(index);
-        if (queue.revoking > 0 || queue.tasks.empty()) {
+        if (queue.revoking > 0 || queue.tasks.empty() ||
+            (held_ && queue.tasks.front().gang == nullptr)) {
             queue.revoking -= queue.revoking > 0 ? 1 : 0;
             return std::nullopt;
         }
@@ -71,6 +75,7 @@ private:
     }
 
     std::vector<ClassQueue> classes_;
+    bool held_ = false;
 };
 
 } // namespace muster::worker

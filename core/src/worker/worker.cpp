@@ -43,14 +43,25 @@ void Worker::on_run(Rank owner, wire::Run message, store::Store& store, wire::Ac
     std::shared_ptr<const wire::Gang> gang;
     if (!message.gang.members.empty()) {
         gang = std::make_shared<const wire::Gang>(std::move(message.gang));
-        gangs_[gang->id].push_back(message.tasks.front().id);
+        if (!tasks_.contains(message.tasks.front().id)) {
+            gangs_[gang->id].push_back(message.tasks.front().id);
+        }
+    }
+    std::shared_ptr<const wire::ActorMaking> making;
+    if (message.task_class.actor) {
+        making = std::make_shared<const wire::ActorMaking>(std::move(message.making));
     }
     for (auto& spec : message.tasks) {
+        if (tasks_.contains(spec.id)) {
+            refuse(owner, spec, message.lease, gang.get(), message.member, actions);
+            continue;
+        }
         Task task;
         task.task_class = index;
         task.lease = message.lease;
         task.owner = owner;
         task.name = message.name;
+        task.attempt = spec.attempt;
         task.gang = gang;
         task.member = message.member;
         task.ready = {spec.id,
@@ -59,9 +70,16 @@ void Worker::on_run(Rank owner, wire::Run message, store::Store& store, wire::Ac
                       std::move(spec.arguments),
                       std::vector<Buffer>(spec.dependencies.size()),
                       gang,
-                      message.member};
+                      message.member,
+                      message.timeout,
+                      making};
         for (const auto& dependency : spec.dependencies) {
             task.dependencies.push_back(dependency.object);
+        }
+        if (halted_) {
+            tasks_.emplace(spec.id, std::move(task));
+            cancel(spec.id, actions);
+            continue;
         }
         task.missing = store.collect(spec.id, spec.dependencies, task.ready.dependencies, actions);
         const auto [place, is_new] = tasks_.emplace(spec.id, std::move(task));
@@ -115,7 +133,9 @@ void Worker::on_dependency(TaskId id,
 }
 
 void Worker::report(const Task& task, TaskId id, wire::Outcome outcome, Duration busy) {
-    finished_[task.owner].push_back({id, task.lease, std::move(outcome)});
+    if (!task.orphaned) {
+        finished_[task.owner].push_back({id, task.lease, std::move(outcome)});
+    }
     auto& progress = progress_[task.lease];
     progress.lease = task.lease;
     ++progress.finished;
@@ -157,6 +177,9 @@ bool Worker::on_attempt_finished(AttemptFinished finished,
     --state.queued;
     state.served = true;
     wire::Outcome outcome;
+    if (finished.ok && task.orphaned) {
+        finished.value = {};
+    }
     if (finished.ok && state.definition.actor) {
         keep_actor(finished.task, task);
         tasks_.erase(place);
@@ -221,14 +244,16 @@ void Worker::on_slot_returned(wire::ClassIndex index) {
     }
 }
 
-void Worker::on_blocked(TaskId id, wire::Actions& actions) {
+void Worker::on_blocked(TaskId id, bool suspended, wire::Actions& actions) {
     Task& task = tasks_.at(id);
     MUSTER_ASSERT(!task.blocked);
     task.blocked = true;
+    task.suspended = suspended;
     ClassState& state = classes_[task.task_class];
     ++state.blocked;
+    state.suspended += suspended ? 1U : 0U;
     add(free_, lendable(state.definition.demand));
-    actions.push_back(wire::SendMessage{coordinator_, wire::Lent{task.lease, false}});
+    actions.push_back(wire::SendMessage{coordinator_, wire::Lent{task.lease, false, suspended}});
 }
 
 void Worker::on_resuming(TaskId id) {
@@ -282,6 +307,10 @@ void Worker::on_taken_back(const std::vector<TaskId>& tasks,
         MUSTER_ASSERT(place != tasks_.end());
         --classes_[place->second.task_class].queued;
         if (recalled) {
+            if (place->second.orphaned) {
+                cancel(id, actions);
+                continue;
+            }
             recalling_.front().returned.push_back({place->second.lease, id});
             tasks_.erase(place);
         } else {
@@ -300,6 +329,11 @@ void Worker::on_taken_back(const std::vector<TaskId>& tasks,
         }
         state.owed = recalling.count;
         owing_.insert(recalling.task_class);
+    }
+    for (const auto& task : recalling.returned) {
+        if (term_of(task.lease) < term_) {
+            returned_.emplace(task.lease, task.task);
+        }
     }
     // Progress first: it must find the leases that this may empty.
     flush(actions);
@@ -335,10 +369,13 @@ void Worker::resume_tasks(wire::Actions& actions) {
         }
         subtract(free_, cpus);
         --state.blocked;
+        state.suspended -= task.suspended ? 1U : 0U;
         task.blocked = false;
         task.resuming = false;
         actions.push_back(wire::ResumeTask{resuming_.front()});
-        actions.push_back(wire::SendMessage{coordinator_, wire::Lent{task.lease, true}});
+        actions.push_back(
+            wire::SendMessage{coordinator_, wire::Lent{task.lease, true, task.suspended}});
+        task.suspended = false;
         resuming_.pop_front();
     }
 }
@@ -399,6 +436,9 @@ void Worker::assign_slots(wire::Actions& actions) {
         return;
     }
     resume_tasks(actions);
+    if (draining_) {
+        return;
+    }
     if (!resuming_.empty()) {
         const Task& task = tasks_.at(resuming_.front());
         make_room(lendable(classes_[task.task_class].definition.demand), nullptr, actions);
@@ -444,6 +484,7 @@ void Worker::check_invariants() const {
     std::vector<std::uint32_t> queued(classes_.size());
     std::vector<std::uint32_t> fetching(classes_.size());
     std::vector<std::uint32_t> blocked(classes_.size());
+    std::vector<std::uint32_t> suspended(classes_.size());
     Resources actor_cpus;
     std::size_t actors = 0;
     for (const auto& [id, task] : tasks_) {
@@ -455,6 +496,8 @@ void Worker::check_invariants() const {
             ++queued[task.task_class];
         }
         MUSTER_ASSERT(!task.resuming || task.blocked);
+        MUSTER_ASSERT(!task.suspended || task.blocked);
+        suspended[task.task_class] += task.suspended ? 1U : 0U;
         if (task.blocked) {
             ++blocked[task.task_class];
             subtract(charged, lendable(state.definition.demand));
@@ -464,7 +507,7 @@ void Worker::check_invariants() const {
         const ClassState& state = classes_[c];
         MUSTER_ASSERT(state.queued == queued[c]);
         MUSTER_ASSERT(state.fetching.size() == fetching[c]);
-        MUSTER_ASSERT(state.blocked == blocked[c]);
+        MUSTER_ASSERT(state.blocked == blocked[c] && state.suspended == suspended[c]);
         MUSTER_ASSERT(state.revoking <= state.slots && state.blocked <= state.slots);
         add(charged, state.definition.demand, state.slots + state.actors);
         add(actor_cpus, lendable(state.definition.demand), state.actors);

@@ -38,7 +38,9 @@ struct EndedMember {
 /// a class that goes first.
 ///
 /// A running task that waits for a future is *blocked*: its CPUs (not its GPUs or memory) are lent
-/// to others, and when the future is there it resumes once CPUs are free, before anything new.
+/// to others, and when the future is there it resumes once CPUs are free, before anything new. One
+/// that is *suspended* meanwhile holds no thread, and does not count among the slots that a class
+/// may have at most.
 ///
 /// Whoever goes first and finds no room gets it: slots of classes behind it are revoked, and until
 /// they are back no class behind it gets a new one. But only if that makes enough room: what it
@@ -71,13 +73,29 @@ public:
         Rank self{};
         std::string host;
         Resources capacity;
-        std::size_t inline_bytes_max = 1024; ///< Larger results are kept here, to be fetched.
-        std::uint32_t slots_per_class_max = 256;
+        std::size_t inline_bytes_max = 1024;     ///< Larger results are kept here, to be fetched.
+        std::uint32_t slots_per_class_max = 256; ///< Without those of suspended tasks.
     };
 
     explicit Worker(const Config& config) : config_(config), free_(config.capacity) {}
 
-    void set_coordinator(Rank coordinator) { coordinator_ = coordinator; }
+    /// A coordinator enters its term: what is to be told to it is what is here now. Tasks and
+    /// actors of owners that are lost are stopped.
+    void on_term(Term term,
+                 Rank coordinator,
+                 const std::map<Rank, std::string>& lost,
+                 wire::Actions& actions);
+
+    /// What this rank has, for a coordinator that does not know.
+    [[nodiscard]] std::vector<wire::HeldClass> held() const;
+
+    /// Its owner believes that these are here: it is told which are not.
+    void on_confirm(Rank from, const wire::Confirm& message, wire::Actions& actions);
+
+    /// Members of gangs here that have lost another member with its rank: the words to be said to
+    /// them.
+    [[nodiscard]] std::vector<wire::GangFailed>
+    gangs_without(const std::map<Rank, std::string>& lost) const;
 
     void on_run(Rank owner, wire::Run message, store::Store& store, wire::Actions& actions);
     void on_recall(Rank from, const wire::Recall& message, wire::Actions& actions);
@@ -100,8 +118,20 @@ public:
     /// The executors' answer to TakeBackTasks and StopTask: these tasks have not started and won't.
     /// Answers to TakeBackTasks come in the order of the orders.
     void on_taken_back(const std::vector<TaskId>& tasks, bool recalled, wire::Actions& actions);
-    void on_blocked(TaskId task, wire::Actions& actions);
+    /// A task has run for longer than it may. It is asked to stop, and its owner hears so now; what
+    /// it takes here stays taken until it returns.
+    void on_timed_out(TaskId task, Duration timeout, wire::Actions& actions);
+    void on_blocked(TaskId task, bool suspended, wire::Actions& actions);
     void on_resuming(TaskId task);
+
+    /// The run is ending: only members of gangs that were granted still start, and tasks resume.
+    void drain() { draining_ = true; }
+
+    /// What has not started fails, and what runs is asked to stop.
+    void halt(wire::Actions& actions);
+
+    /// Adds what this rank runs and has to `status`.
+    void describe(wire::Status& status) const;
 
     /// Gives out slots, and sends the results and the progress gathered since the last call.
     void flush(wire::Actions& actions);
@@ -129,16 +159,17 @@ private:
         wire::TaskClass definition;
         std::uint32_t queued = 0; ///< With the executors: waiting, running or blocked.
         std::uint32_t slots = 0;
-        std::uint32_t revoking = 0; ///< Slots asked back and not yet returned.
-        std::uint32_t blocked = 0;  ///< Slots whose task waits for a future.
-        std::uint32_t actors = 0;   ///< That live here: each has what was its slot's.
-        bool served = false;        ///< A task has ended since the last slot was granted.
-        std::uint64_t turn = 0;     ///< Larger is later among equal classes.
-        std::uint32_t owed = 0;     ///< Tasks that a Recall asked for before they were here.
+        std::uint32_t revoking = 0;  ///< Slots asked back and not yet returned.
+        std::uint32_t blocked = 0;   ///< Slots whose task waits for a future.
+        std::uint32_t suspended = 0; ///< Of these: without a thread.
+        std::uint32_t actors = 0;    ///< That live here: each has what was its slot's.
+        bool served = false;         ///< A task has ended since the last slot was granted.
+        std::uint64_t turn = 0;      ///< Larger is later among equal classes.
+        std::uint32_t owed = 0;      ///< Tasks that a Recall asked for before they were here.
         std::set<TaskId> fetching;
 
         [[nodiscard]] bool wants_slot(std::uint32_t slots_max) const {
-            return queued > slots && slots < slots_max;
+            return queued > slots && slots - suspended < slots_max;
         }
 
         /// Slots that come back once they are revoked and their present task ends. One in which an
@@ -155,9 +186,12 @@ private:
         std::string name;
         std::uint32_t missing = 0;
         bool blocked = false;
+        bool suspended = false; ///< Blocked, without a thread.
         bool resuming = false;
         bool released = false; ///< By the failure of another member of its gang.
         bool stopped = false;  ///< Asked to stop, by its owner.
+        bool orphaned = false; ///< Its owner is lost, or has given it up: nobody wants its result.
+        std::uint32_t attempt = 1;
         std::shared_ptr<const wire::Gang> gang;
         std::int32_t member = 0;
         wire::ReadyTask ready;              ///< Until it is queued.
@@ -187,6 +221,17 @@ private:
     void
     fail(TaskId id, wire::FailureRecord::Kind kind, std::string message, wire::Actions& actions);
     void cancel(TaskId id, wire::Actions& actions);
+    /// Another attempt has come of a task that was given up, and has not stopped here.
+    void refuse(Rank owner,
+                const wire::TaskSpec& spec,
+                LeaseId lease,
+                const wire::Gang* gang,
+                std::int32_t member,
+                wire::Actions& actions);
+    static void tell_members(const wire::Gang& gang,
+                             std::int32_t member,
+                             const wire::FailureRecord& failure,
+                             wire::Actions& actions);
     [[nodiscard]] wire::GangFailed cancelled_member(const Task& task, TaskId id) const;
     void
     leave_gang(const Task& task, TaskId id, const wire::Outcome& outcome, wire::Actions& actions);
@@ -202,6 +247,7 @@ private:
     bool make_room(const Resources& demand, const Order* first, wire::Actions& actions);
 
     Config config_;
+    Term term_{};
     Rank coordinator_{};
     Resources free_;
     std::vector<ClassState> classes_;
@@ -216,8 +262,12 @@ private:
     Resources actor_cpus_; ///< Of all actors here.
     std::uint64_t last_turn_ = 0;
     std::deque<TaskId> resuming_;
-    std::deque<Recalling> recalling_;  ///< In the order in which the executors answer.
+    std::deque<Recalling> recalling_; ///< In the order in which the executors answer.
+    /// Of older terms' leases, given back in this one: not here, but their owner need not know.
+    std::set<std::pair<LeaseId, TaskId>> returned_;
     std::set<wire::ClassIndex> owing_; ///< Classes that owe tasks to a Recall.
+    bool draining_ = false;
+    bool halted_ = false;
     std::map<Rank, std::vector<wire::TaskOutcome>> finished_; ///< By owner, until flush().
     std::map<LeaseId, wire::LeaseProgress> progress_;         ///< Until flush().
 };

@@ -12,6 +12,8 @@ using Kind = wire::FailureRecord::Kind;
 void Worker::cancel(TaskId id, wire::Actions& actions) {
     if (tasks_.at(id).released) {
         fail(id, Kind::released, "not run: another member of its gang has failed", actions);
+    } else if (halted_ && !tasks_.at(id).stopped) {
+        fail(id, Kind::ended, "not started: the run is ending", actions);
     } else {
         fail(id, Kind::cancelled, "cancelled before it ran", actions);
     }
@@ -58,9 +60,16 @@ void Worker::leave_gang(const Task& task,
         outcome.failure.front().kind == Kind::released) {
         return;
     }
-    wire::GangFailed message{task.gang->id, task.member, outcome.failure.front()};
-    message.failure.member = task.member;
-    std::vector<Rank> told = task.gang->members;
+    tell_members(*task.gang, task.member, outcome.failure.front(), actions);
+}
+
+void Worker::tell_members(const wire::Gang& gang,
+                          std::int32_t member,
+                          const wire::FailureRecord& failure,
+                          wire::Actions& actions) {
+    wire::GangFailed message{gang.id, member, failure};
+    message.failure.member = member;
+    std::vector<Rank> told = gang.members;
     std::sort(told.begin(), told.end());
     told.erase(std::unique(told.begin(), told.end()), told.end());
     for (const Rank rank : told) {

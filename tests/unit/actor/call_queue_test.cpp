@@ -99,5 +99,37 @@ TEST(CallQueue, ACallThatIsDoneBeforeItIsSentMakesWay) {
     EXPECT_TRUE(queue.take_done().empty());
 }
 
+TEST(CallQueue, CallsThatAreSentAgainGoBeforeLaterOnes) {
+    CallQueue queue({.under_way_max = 3});
+    queue.place(actor, Rank{1});
+    for (std::uint64_t i = 1; i <= 3; ++i) {
+        add_ready(queue, driver, i);
+    }
+    queue.place(actor, Rank{1});
+    EXPECT_EQ(drain(queue), (Calls{call(1), call(2), call(3)}));
+    queue.done(actor, driver, call(1));
+    EXPECT_EQ(queue.take_done().at(0).count, 1U);
+    queue.on_lost({{Rank{1}, ""}});
+    add_ready(queue, driver, 4);
+    queue.place(actor, Rank{2});
+    queue.again(actor, driver, call(1), false);
+    queue.again(actor, driver, call(2), true);
+    queue.again(actor, driver, call(3), true);
+    queue.check_invariants();
+    EXPECT_TRUE(drain(queue).empty());
+    for (std::uint64_t i = 3; i >= 1; --i) {
+        queue.ready(actor, driver, call(i));
+        queue.check_invariants();
+    }
+    EXPECT_EQ(drain(queue), (Calls{call(1), call(2), call(3)}));
+    queue.returned(actor, driver, call(1));
+    EXPECT_TRUE(queue.take_done().empty()); // it was done before
+    EXPECT_EQ(drain(queue), Calls{call(4)});
+    for (std::uint64_t i = 2; i <= 4; ++i) {
+        queue.done(actor, driver, call(i));
+    }
+    EXPECT_TRUE(queue.empty());
+}
+
 } // namespace
 } // namespace muster::actor

@@ -22,8 +22,11 @@ protected:
 
     static ObjectId stored() { return make_object_id(Rank{3}, 1); }
 
-    void send(std::uint64_t number, ObjectId context = driver, bool fetches = false) {
-        wire::ActorCall sent{{call(number), 1, {}, {}}, FunctionId{7}, context, 1};
+    void send(std::uint64_t number,
+              ObjectId context = driver,
+              bool fetches = false,
+              bool replays = false) {
+        wire::ActorCall sent{{call(number), 1, {}, {}}, FunctionId{7}, context, 1, replays};
         if (fetches) {
             sent.spec.dependencies.push_back({stored(), {}, 5000, true, Rank{3}});
         }
@@ -31,8 +34,11 @@ protected:
         host.check_invariants();
     }
 
-    void finish(std::uint64_t number, std::size_t bytes = 0) {
-        host.on_call_finished({call(number), true, testing::bytes(bytes), {}, Duration{1}}, store);
+    void finish(std::uint64_t number,
+                std::size_t bytes = 0,
+                std::optional<Buffer> saved = std::nullopt) {
+        host.on_call_finished(
+            {call(number), true, testing::bytes(bytes), {}, Duration{1}}, store, std::move(saved));
         host.check_invariants();
     }
 
@@ -114,10 +120,56 @@ TEST_F(HostOfOneActor, StopsACallWhereverItIs) {
     EXPECT_FALSE(host.on_stop({call(3), LeaseId{}}, actions));
 }
 
+TEST_F(HostOfOneActor, ASaveNamesTheCallsSinceTheOneBefore) {
+    for (std::uint64_t i = 1; i <= 4; ++i) {
+        send(i, driver, false, i != 2);
+    }
+    host.on_call_removed(call(4)); // did not run, so the state has nothing of it
+    finish(1);
+    host.flush(actions);
+    EXPECT_TRUE(sent<wire::ActorSaved>(std::exchange(actions, {})).empty());
+    finish(2);
+    finish(3, 10, testing::bytes(6));
+    host.flush(actions);
+    const auto saved = sent<wire::ActorSaved>(std::exchange(actions, {}));
+    ASSERT_EQ(saved.size(), 1U);
+    EXPECT_EQ(saved[0].first, owner_of(actor));
+    EXPECT_EQ(saved[0].second.actor, actor);
+    EXPECT_EQ(saved[0].second.state.size(), 6U);
+    ASSERT_EQ(saved[0].second.calls.size(), 2U);
+    EXPECT_EQ(saved[0].second.calls[0].id, call(1));
+    EXPECT_EQ(saved[0].second.calls[1].id, call(3));
+    EXPECT_EQ(saved[0].second.calls[1].outcome.size, 10U);
+}
+
+TEST_F(HostOfOneActor, OfTwoSavesTheSecondStandsForBoth) {
+    send(1, driver, false, true);
+    send(2, driver, false, true);
+    finish(1, 0, testing::bytes(1));
+    finish(2, 0, testing::bytes(2));
+    host.flush(actions);
+    const auto saved = sent<wire::ActorSaved>(actions);
+    ASSERT_EQ(saved.size(), 1U);
+    EXPECT_EQ(saved[0].second.state.size(), 2U);
+    EXPECT_EQ(saved[0].second.calls.size(), 2U);
+}
+
+TEST_F(HostOfOneActor, SaysWhichCallsDidNotRun) {
+    send(1, driver, true);
+    send(2);
+    EXPECT_TRUE(host.on_stop({call(1), LeaseId{}}, actions));
+    finish(2);
+    const auto outcomes = results();
+    ASSERT_EQ(outcomes.size(), 2U);
+    EXPECT_TRUE(outcomes[0].not_run);
+    EXPECT_FALSE(outcomes[1].not_run);
+}
+
 TEST_F(HostOfOneActor, IsEmptyOnceTheDestructorHasRun) {
     send(1);
     finish(1);
-    host.on_destroy({actor}, actions);
+    host.on_destroy({actor});
+    host.flush(actions);
     EXPECT_EQ(orders<wire::DestroyActor>(actions).size(), 1U);
     host.on_destroyed(actor);
     EXPECT_TRUE(host.empty());

@@ -74,5 +74,17 @@ TEST(Mailboxes, NameTheLastActorMadeFirstAtTheEnd) {
     EXPECT_EQ(boxes.all(), (std::vector{first, second}));
 }
 
+TEST(Mailboxes, AnActorIsSavedAfterSoManyCallsAndUntilItCanBe) {
+    Mailboxes boxes;
+    boxes.open(first, {}, nullptr, 2);
+    EXPECT_FALSE(boxes.save_due(first));
+    EXPECT_TRUE(boxes.save_due(first));
+    EXPECT_TRUE(boxes.save_due(first)); // it was not
+    boxes.saved(first);
+    EXPECT_FALSE(boxes.save_due(first));
+    boxes.open(second, {}, nullptr);
+    EXPECT_FALSE(boxes.save_due(second));
+}
+
 } // namespace
 } // namespace muster::actor

@@ -28,7 +28,7 @@ wire::Outcome failed() {
 /// The part of rank 0, with coordinator 9.
 class ReferencesOfRank0 : public ::testing::Test {
 protected:
-    ReferencesOfRank0() { references.set_coordinator(Rank{9}); }
+    ReferencesOfRank0() { references.on_term(Rank{9}, {}, actions); }
 
     wire::Actions take() {
         references.check_invariants();
@@ -132,6 +132,95 @@ TEST_F(ReferencesOfRank0, AnActorFoundByNameIsHeld) {
 TEST_F(ReferencesOfRank0, ABorrowOfAnEndedActorIsRefused) {
     references.on_borrow(Rank{1}, {ours}, actions);
     EXPECT_TRUE(sent<wire::ActorKnown>(take()).at(0).second.gone);
+}
+
+const std::map<Rank, std::string> rank_3_lost{{Rank{3}, "there"}};
+
+TEST_F(ReferencesOfRank0, HandlesOfALostRankHoldNothingAnyMore) {
+    references.create(ours, {});
+    references.on_made(ours, made_on(Rank{2}), actions);
+    references.on_borrow(Rank{3}, {ours}, actions);
+    references.release(ours, actions);
+    EXPECT_TRUE(sent<wire::ActorDestroy>(take()).empty());
+    references.on_term(Rank{9}, rank_3_lost, actions);
+    EXPECT_EQ(sent<wire::ActorDestroy>(take()).size(), 1U);
+}
+
+TEST_F(ReferencesOfRank0, AnActorWhoseHostIsLostIsPlacedAgain) {
+    references.create(ours, "hits");
+    references.named({ours, "Counter", 1});
+    references.on_made(ours, made_on(Rank{3}), actions);
+    references.on_borrow(Rank{1}, {ours}, actions);
+    take();
+    static_cast<void>(references.take_placed());
+    references.on_term(Rank{8}, rank_3_lost, actions);
+    EXPECT_EQ(references.outcome(ours), nullptr);
+    const auto names = sent<wire::NameHeld>(take());
+    ASSERT_EQ(names.size(), 1U);
+    EXPECT_EQ(names[0].first, Rank{8});
+    references.on_made(ours, made_on(Rank{4}), actions);
+    EXPECT_EQ(sent<wire::ActorPlaced>(take()).size(), 1U);
+    EXPECT_EQ(references.take_placed(), std::vector{ours});
+}
+
+TEST_F(ReferencesOfRank0, AnActorWhoseOwnerIsLostIsGoneAndGatesNothing) {
+    const ObjectId orphan = make_object_id(Rank{3}, 1);
+    references.hold(orphan, actions);
+    EXPECT_TRUE(references.gated());
+    references.on_term(Rank{9}, rank_3_lost, actions);
+    EXPECT_FALSE(references.gated());
+    EXPECT_EQ(references.outcome(orphan)->kind, wire::Outcome::Kind::failed);
+    references.hold(make_object_id(Rank{3}, 2), actions); // a handle that comes later
+    EXPECT_FALSE(references.gated());
+    references.check_invariants();
+}
+
+TEST_F(ReferencesOfRank0, WhatTheOwnerSaysBeforeOrAfterTheLossIsKnownHereCounts) {
+    references.hold(theirs, actions);
+    references.on_known({theirs, false, made_on(Rank{3})}, actions);
+    references.on_placed({theirs, made_on(Rank{4})}); // it knew of the loss before
+    references.on_term(Rank{9}, rank_3_lost, actions);
+    EXPECT_EQ(references.outcome(theirs)->holder, Rank{4});
+    references.on_placed({theirs, made_on(Rank{3})}); // said before it knew
+    EXPECT_EQ(references.outcome(theirs)->holder, Rank{4});
+}
+
+TEST_F(ReferencesOfRank0, WhoKeepsCallsHearsWhereTheActorLivesThoughItHoldsNone) {
+    references.hold(theirs, actions);
+    references.on_known({theirs, false, made_on(Rank{3})}, actions);
+    take();
+    references.release(theirs, actions, true);
+    EXPECT_TRUE(sent<wire::ActorReleased>(take()).at(0).second.follows);
+    EXPECT_TRUE(references.empty());
+    EXPECT_EQ(references.outcome(theirs)->holder, Rank{3});
+    references.on_term(Rank{9}, rank_3_lost, actions);
+    EXPECT_EQ(references.outcome(theirs), nullptr);
+    static_cast<void>(references.take_placed());
+    references.on_placed({theirs, made_on(Rank{4})});
+    EXPECT_EQ(references.take_placed(), std::vector{theirs});
+    EXPECT_EQ(references.outcome(theirs)->holder, Rank{4});
+    references.unfollow(theirs);
+    EXPECT_EQ(references.outcome(theirs), nullptr);
+}
+
+TEST_F(ReferencesOfRank0, AFollowerKeepsNoActorAliveAndHearsOfItsEnd) {
+    references.create(ours, {});
+    references.on_made(ours, made_on(Rank{2}), actions);
+    references.on_borrow(Rank{3}, {ours}, actions);
+    references.on_borrow(Rank{4}, {ours}, actions);
+    references.on_released(Rank{4}, {ours, true}, actions);
+    take();
+    references.on_term(Rank{9}, {{Rank{2}, ""}}, actions);
+    references.on_made(ours, made_on(Rank{5}), actions);
+    EXPECT_EQ(sent<wire::ActorPlaced>(take()).size(), 2U); // the borrower, and the follower
+    references.release(ours, actions);
+    references.on_released(Rank{3}, {ours}, actions);
+    const auto last = take();
+    EXPECT_EQ(sent<wire::ActorDestroy>(last).size(), 1U);
+    const auto ended = sent<wire::ActorCovered>(last);
+    ASSERT_EQ(ended.size(), 1U);
+    EXPECT_EQ(ended[0].first, Rank{4});
+    EXPECT_TRUE(ended[0].second.ended);
 }
 
 } // namespace

@@ -80,5 +80,50 @@ TEST(Election, NamesTheRanksWhoseBidsAreMissing) {
     EXPECT_EQ(election.missing_bids(1), std::vector{Rank{0}});
 }
 
+TEST(Election, AfterALossThoseThatAreLeftHearOfANewTerm) {
+    Election election({Rank{0}, 3, Rank{0}});
+    wire::Actions actions;
+    for (std::int32_t rank = 0; rank < 3; ++rank) {
+        election.on_bid({Rank{rank}, rank + 1, false}, actions);
+    }
+    EXPECT_EQ(sent<wire::CoordinatorElected>(actions).front().second.coordinator, Rank{2});
+    actions.clear();
+    election.on_lost({Rank{2}}, actions);
+    const auto elected = sent<wire::CoordinatorElected>(actions);
+    ASSERT_EQ(elected.size(), 2U);
+    EXPECT_EQ(elected[0].first, Rank{0});
+    EXPECT_EQ(elected[1].first, Rank{1});
+    EXPECT_EQ(elected[0].second.term, Term{2});
+    EXPECT_EQ(elected[0].second.coordinator, Rank{1});
+    EXPECT_EQ(elected[0].second.lost, std::vector{Rank{2}});
+}
+
+TEST(Election, ARankLostBeforeItsBidIsNotWaitedFor) {
+    Election election({Rank{0}, 3, Rank{0}});
+    wire::Actions actions;
+    election.on_bid({Rank{0}, 1, false}, actions);
+    election.on_lost({Rank{2}}, actions);
+    EXPECT_TRUE(actions.empty());
+    election.on_bid({Rank{1}, 1, false}, actions);
+    EXPECT_EQ(sent<wire::CoordinatorElected>(actions).size(), 2U);
+    election.on_bid({Rank{2}, 1, false}, actions);
+    EXPECT_EQ(sent<wire::CoordinatorElected>(actions).size(), 2U);
+}
+
+TEST(Election, UntilOnlyTheDriversRankIsLeft) {
+    Election election({Rank{0}, 3, Rank{0}});
+    wire::Actions actions;
+    for (std::int32_t rank = 0; rank < 3; ++rank) {
+        election.on_bid({Rank{rank}, 1, rank == 2}, actions);
+    }
+    election.on_lost({Rank{2}}, actions);
+    election.on_lost({Rank{1}}, actions);
+    const auto elected = sent<wire::CoordinatorElected>(actions);
+    EXPECT_EQ(elected.back().first, Rank{0});
+    EXPECT_EQ(elected.back().second.coordinator, Rank{0});
+    EXPECT_EQ(elected.back().second.term, Term{3});
+    EXPECT_EQ(elected.back().second.lost, (std::vector{Rank{1}, Rank{2}}));
+}
+
 } // namespace
 } // namespace muster::elect

@@ -13,7 +13,9 @@ namespace muster::owner {
 /// The owner part of rank 0, with coordinator 1, and what a test tells it.
 class LoneOwner {
 public:
-    LoneOwner() : owner_({.self = Rank{0}, .host = "host"}) { owner_.set_coordinator(Rank{1}); }
+    LoneOwner() : owner_({.self = Rank{0}, .host = "host"}) {
+        owner_.on_term(Rank{1}, {}, actions);
+    }
 
     /// `count` tasks, each with the same dependencies. @return the first one's id.
     TaskId submit(std::uint64_t count, const std::vector<ObjectId>& dependencies = {}) {

@@ -61,8 +61,8 @@ public:
         finish(grant, static_cast<std::uint32_t>(grant.range.count), std::chrono::milliseconds{1});
     }
 
-    void lend(const wire::Grant& grant, bool resumed = false) {
-        scheduler_.on_lent({grant.lease, resumed});
+    void lend(const wire::Grant& grant, bool resumed = false, bool suspended = false) {
+        scheduler_.on_lent({grant.lease, resumed, suspended});
         scheduler_.check_invariants();
     }
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+
 namespace muster::sched {
 namespace {
 
@@ -142,6 +144,28 @@ TEST(Scheduler, ChargesATaskAheadThatStartedOnALentCpuAndLendsIt) {
     const auto children = cluster.dispatch();
     EXPECT_EQ(by_rank(children).at(Rank{0}), 2U); // one and one ahead
     cluster.finish(children[0]);
+}
+
+TEST(Scheduler, SuspendedTasksDoNotCountAmongTheSlotsOfAClass) {
+    const std::int64_t slots_max = Scheduler::Config{}.slots_per_class_and_rank_max;
+    for (const bool suspended : {false, true}) {
+        Cluster cluster({{1, {}, 1'000'000, {}}});
+        auto holds_memory = cpu_class(1);
+        holds_memory.demand.memory = 1;
+        cluster.submit(holds_memory, static_cast<std::uint64_t>(slots_max) + 2);
+        std::int64_t waiting = 0;
+        std::optional<wire::Grant> last;
+        for (auto grants = cluster.dispatch(); !grants.empty(); grants = cluster.dispatch()) {
+            ASSERT_EQ(grants.size(), 1U); // the rank has one CPU, which each of them lends
+            last = grants[0];
+            cluster.lend(*last, false, suspended);
+            ++waiting;
+        }
+        EXPECT_EQ(waiting, suspended ? slots_max + 2 : slots_max);
+        cluster.lend(*last, true, suspended);
+        cluster.finish(*last);
+        EXPECT_EQ(cluster.dispatch().size(), suspended ? 0U : 1U);
+    }
 }
 
 TEST(Scheduler, LeasesNothingAheadThatHoldsMoreThanCpus) {

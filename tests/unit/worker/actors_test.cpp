@@ -71,7 +71,7 @@ TEST(WorkerWithActors, ATaskThatResumesSharesTheCpusOfAnActorThatCameMeanwhile) 
     LoneWorker worker({1, {}, {}, {}});
     worker.run(cpu_class(1), 1, 1);
     worker.flush();
-    worker->on_blocked(LoneWorker::task(1), worker.actions);
+    worker->on_blocked(LoneWorker::task(1), false, worker.actions);
     worker.run(actor_class(2, 1), 2, 1);
     EXPECT_EQ(granted(worker.flush()), Classes{1});
     worker->on_resuming(LoneWorker::task(1));

@@ -221,7 +221,7 @@ TEST(WorkerGangs, AMemberGoesBeforeATaskThatResumes) {
     GangWorker worker(1);
     worker.run(cpu_class(1), 1, 1);
     worker.flush();
-    worker->on_blocked(LoneWorker::task(1), worker.actions);
+    worker->on_blocked(LoneWorker::task(1), false, worker.actions);
     worker.flush();
     worker->on_resuming(LoneWorker::task(1));
     worker.start(0);

@@ -13,7 +13,7 @@ class LoneWorker {
 public:
     explicit LoneWorker(const Resources& capacity)
         : worker_({.self = Rank{1}, .host = "host", .capacity = capacity}), store(Rank{1}) {
-        worker_.set_coordinator(Rank{0});
+        worker_.on_term(Term{1}, Rank{0}, {}, actions);
     }
 
     /// Tasks `first` to `first + count - 1` of one lease, which has the first one's number.

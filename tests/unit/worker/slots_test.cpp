@@ -80,7 +80,7 @@ TEST(Slots, BlockedTaskLendsItsCpusAndNothingElse) {
     wants_gpu.demand.gpus = 1;
     worker.run(wants_gpu, 1, 2);
     EXPECT_EQ(granted(worker.flush()), Classes{0});
-    worker->on_blocked(LoneWorker::task(1), worker.actions);
+    worker->on_blocked(LoneWorker::task(1), false, worker.actions);
     const auto actions = worker.flush();
     ASSERT_EQ(sent<wire::Lent>(actions).size(), 1U);
     EXPECT_FALSE(sent<wire::Lent>(actions)[0].second.resumed);
@@ -93,7 +93,7 @@ TEST(Slots, ResumingTaskGoesBeforeEverythingNew) {
     LoneWorker worker(cpus(1));
     worker.run(cpu_class(1), 1, 1);
     worker.flush();
-    worker->on_blocked(LoneWorker::task(1), worker.actions);
+    worker->on_blocked(LoneWorker::task(1), false, worker.actions);
     worker.run(cpu_class(2, 1, 5), 2, 10);
     EXPECT_EQ(granted(worker.flush()), Classes{1});
     worker->on_resuming(LoneWorker::task(1));
@@ -107,13 +107,34 @@ TEST(Slots, ResumingTaskGoesBeforeEverythingNew) {
     EXPECT_TRUE(granted(actions).empty());
 }
 
+TEST(Slots, OfSuspendedTasksAreAsManyAsThereAreTasks) {
+    const auto slots_max = worker::Worker::Config{}.slots_per_class_max;
+    for (const bool suspended : {false, true}) {
+        LoneWorker worker(cpus(1));
+        worker.run(cpu_class(1, 0), 1, slots_max + 50);
+        EXPECT_EQ(granted(worker.flush()).size(), slots_max);
+        for (std::uint64_t i = 1; i <= slots_max; ++i) {
+            worker->on_blocked(LoneWorker::task(i), suspended, worker.actions);
+        }
+        // Those that wait in a thread of their own are counted: that is what the limit is for.
+        EXPECT_EQ(granted(worker.flush()).size(), suspended ? 50U : 0U);
+        worker->on_resuming(LoneWorker::task(1));
+        const auto actions = worker.flush();
+        EXPECT_EQ(orders<wire::ResumeTask>(actions).size(), 1U);
+        EXPECT_EQ(sent<wire::Lent>(actions).at(0).second.suspended, suspended);
+        worker.finish(1);
+        worker.return_slot(0);
+        EXPECT_EQ(granted(worker.flush()).size(), suspended ? 0U : 1U);
+    }
+}
+
 TEST(Slots, OfABlockedTaskAreNotCountedOn) {
     LoneWorker worker({2, 1, {}, {}});
     auto holder = cpu_class(1);
     holder.demand.gpus = 1;
     worker.run(holder, 1, 1);
     worker.flush();
-    worker->on_blocked(LoneWorker::task(1), worker.actions);
+    worker->on_blocked(LoneWorker::task(1), false, worker.actions);
     auto urgent = cpu_class(2, 1, 3);
     urgent.demand.gpus = 1;
     worker.run(urgent, 2, 1);

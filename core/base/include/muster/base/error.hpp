@@ -16,6 +16,8 @@ enum class ErrorCode : int {
     object_lost = 7, ///< The value is gone, or belongs to another run.
     task_failed = 8, ///< A task threw; see TaskError.
     aborted = 9,     ///< The communicator is of no use any more: a member of the gang ended.
+    restarted = 10,  ///< The actor was lost while it was called, and lives elsewhere now.
+    ending = 11,     ///< Not started: the run is ending. Save what there is, and return.
 };
 
 /// Base of everything the library throws. The text says who, what, where, and what to try.

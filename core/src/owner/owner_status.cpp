@@ -1,0 +1,78 @@
+// What the owner says of its tasks when somebody asks what waits on whom.
+
+#include "owner/owner.hpp"
+
+#include <map>
+
+namespace muster::owner {
+namespace {
+
+constexpr std::size_t waiting_named_max = 16;
+constexpr std::size_t missing_named_max = 3;
+
+} // namespace
+
+void Owner::describe(wire::Status& status) const {
+    std::map<FunctionId, wire::FunctionStatus> functions;
+    for (const auto& [first, block] : blocks_) {
+        auto& function = functions[block.task_class.function];
+        function.function = block.task_class.function;
+        for (std::uint64_t i = 0; i < block.items.size(); ++i) {
+            const Item& item = block.items[i];
+            switch (item.state) {
+            case State::waiting:
+                ++function.waiting;
+                ++status.waiting_total;
+                if (status.waiting.size() < waiting_named_max) {
+                    status.waiting.push_back(describe_waiting(
+                        advance(first, i * block.task_class.stride()), block, item));
+                }
+                break;
+            case State::delayed:
+            case State::submitted:
+                ++function.ready;
+                break;
+            case State::granted:
+                ++function.granted;
+                break;
+            case State::done:
+                break;
+            }
+        }
+    }
+    for (const auto& [id, function] : functions) {
+        if (function.waiting + function.ready + function.granted > 0) {
+            status.functions.push_back(function);
+        }
+    }
+}
+
+wire::WaitingStatus
+Owner::describe_waiting(TaskId task, const Block& block, const Item& item) const {
+    wire::WaitingStatus waiting{task, block.task_class.function, block.name, 0, {}};
+    for (const ObjectId object : item.task.dependencies) {
+        if (outcome(object) != nullptr) {
+            continue;
+        }
+        ++waiting.missing;
+        if (waiting.first_missing.size() == missing_named_max) {
+            continue;
+        }
+        wire::MissingStatus missing{
+            object, wire::MissingStatus::State::elsewhere, {}, {}, owner_of(object)};
+        if (const Place place = const_cast<Owner*>(this)->find(object); place.block != nullptr) {
+            using Of = wire::MissingStatus::State;
+            const Item& other = place.item();
+            missing.state = other.state == State::granted   ? Of::granted
+                            : other.state == State::waiting ? Of::waiting
+                                                            : Of::ready;
+            missing.function = place.block->task_class.function;
+            missing.name = place.block->name;
+            missing.at = other.worker;
+        }
+        waiting.first_missing.push_back(std::move(missing));
+    }
+    return waiting;
+}
+
+} // namespace muster::owner

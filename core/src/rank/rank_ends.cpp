@@ -1,0 +1,149 @@
+// The part of the rank that ends: tasks in time, the run in order or early; and says what waits on
+// whom.
+
+#include "rank/rank_machine.hpp"
+
+#include <muster/base/assert.hpp>
+
+#include <utility>
+
+namespace muster::rank {
+
+void RankMachine::apply(EndTold event) {
+    ending_.want(event.cause, event.left, pending_);
+}
+
+void RankMachine::apply(ActivityChanged event) {
+    ending_.set_busy(event.busy, pending_);
+}
+
+void RankMachine::apply(StatusRequested) {
+    pending_.push_back(wire::SendMessage{config_.driver, wire::StatusAsked{}});
+}
+
+void RankMachine::apply(RunningCounted event) {
+    wire::Status status;
+    status.request = status_request_;
+    status.running = std::move(event.oldest);
+    status.running_total = event.total;
+    owner_.describe(status);
+    worker_.describe(status);
+    if (scheduler_) {
+        status.coordinator = scheduler_->describe();
+    }
+    pending_.push_back(wire::SendMessage{config_.driver, std::move(status)});
+}
+
+void RankMachine::handle(Rank /*from*/, wire::EndWanted& message) {
+    ending_.on_wanted(message, pending_);
+}
+
+void RankMachine::handle(Rank /*from*/, wire::Drain& message) {
+    ending_.on_drain(message, pending_);
+    follow_ending();
+}
+
+void RankMachine::handle(Rank from, wire::Activity& message) {
+    ending_.on_activity(from, message);
+}
+
+void RankMachine::handle(Rank /*from*/, wire::Halt&) {
+    const bool first = ending_.phase() == ending::Ending::Phase::draining;
+    ending_.on_halt(pending_);
+    if (first) {
+        owner_.halt();
+        worker_.halt(pending_);
+        follow_ending();
+    }
+}
+
+void RankMachine::follow_ending() {
+    using Phase = ending::Ending::Phase;
+    if (ending_.phase() == Phase::running) {
+        return;
+    }
+    worker_.drain();
+    if (scheduler_) {
+        ending_.phase() == Phase::draining ? scheduler_->drain() : scheduler_->halt();
+    }
+}
+
+void RankMachine::handle(Rank /*from*/, wire::NotStarted& message) {
+    owner_.on_not_started(message, pending_);
+}
+
+void RankMachine::handle(Rank /*from*/, wire::StatusAsked&) {
+    gather_.ask(pending_);
+}
+
+void RankMachine::handle(Rank /*from*/, wire::StatusWanted& message) {
+    status_request_ = message.request;
+    pending_.push_back(wire::CountRunning{});
+}
+
+void RankMachine::handle(Rank from, wire::Status& message) {
+    gather_.on_status(
+        from, std::move(message), election_.coordinator(), election_.term(), pending_);
+}
+
+void RankMachine::apply(TaskTimedOut event) {
+    worker_.on_timed_out(event.task, event.timeout, pending_);
+}
+
+void RankMachine::handle(Rank /*from*/, wire::Shutdown& message) {
+    if (!silent_) {
+        silent_ = true;
+        exchange_.fall_silent(pending_);
+        pending_.push_back(wire::FallSilent{message.exit_code});
+    }
+}
+
+void RankMachine::handle(Rank /*from*/, wire::Leave& message) {
+    leaving_ = true;
+    pending_.push_back(wire::CloseTransport{message.orderly});
+}
+
+void RankMachine::leave_if_all_said_goodbye() {
+    if (config_.self != config_.driver || leaving_ || !silent_) {
+        return;
+    }
+    for (std::int32_t i = 0; i < config_.world_size; ++i) {
+        if (!goodbyes_.contains(Rank{i}) && !lost_.contains(Rank{i})) {
+            return;
+        }
+    }
+    leaving_ = true;
+    for (std::int32_t i = 0; i < config_.world_size; ++i) {
+        pending_.push_back(wire::SendMessage{Rank{i}, wire::Leave{lost_.empty()}});
+    }
+}
+
+void RankMachine::apply(DriverFinished event) {
+    MUSTER_ASSERT(config_.self == config_.driver);
+    const std::int32_t exit_code = ending_.exit_code(event.exit_code);
+    for (std::int32_t i = 0; i < config_.world_size; ++i) {
+        // Ourselves last: falling silent stops everything but the farewell.
+        const Rank to{(index(config_.self) + 1 + i) % config_.world_size};
+        pending_.push_back(wire::SendMessage{to, wire::Shutdown{exit_code}});
+    }
+}
+
+void RankMachine::apply(ExecutorsStopped) {
+    stopped_ = true;
+    say_goodbye_if_done();
+}
+
+void RankMachine::say_goodbye_if_done() {
+    if (stopped_ && !said_goodbye_ && !store_.fetching() && !exchange_.receiving()) {
+        said_goodbye_ = true;
+        pending_.push_back(wire::SendMessage{config_.driver, wire::Goodbye{}});
+    }
+}
+
+void RankMachine::handle(Rank from, wire::Goodbye&) {
+    MUSTER_ASSERT(config_.self == config_.driver);
+    goodbyes_.insert(from);
+    leave_if_all_said_goodbye();
+}
+
+} // namespace muster::rank

@@ -1,0 +1,356 @@
+#include "status/page.hpp"
+
+#include <muster/base/duration.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+
+namespace muster::status {
+namespace {
+
+// One page: all of these, five lines of headings and as many of "and more".
+constexpr std::size_t functions_max = 6;
+constexpr std::size_t running_max = 8;
+constexpr std::size_t queued_max = 6;
+constexpr std::size_t waiting_max = 7;
+constexpr std::size_t ranks_named_max = 16;
+
+using NameOf = std::function<std::string(FunctionId)>;
+
+/// "1,234,567"
+std::string grouped(std::uint64_t number) {
+    std::string text = std::to_string(number);
+    for (std::ptrdiff_t at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3) {
+        text.insert(static_cast<std::size_t>(at), ",");
+    }
+    return text;
+}
+
+std::string counted(std::uint64_t number, const char* one, const char* many) {
+    return grouped(number) + ' ' + (number == 1 ? one : many);
+}
+
+std::string
+called(const std::string& name, FunctionId function, TaskId task, const NameOf& name_of) {
+    // to_string says "task 0:17"
+    return fmt::format(
+        "{} ({})", name.empty() ? name_of(function) : name, to_string(task).substr(5));
+}
+
+std::string list(const std::vector<Rank>& ranks) {
+    std::string text;
+    for (std::size_t i = 0; i < ranks.size() && i < ranks_named_max; ++i) {
+        text += (i == 0 ? "" : ", ") + std::to_string(index(ranks[i]));
+    }
+    if (ranks.size() > ranks_named_max) {
+        text += fmt::format(" and {} more", grouped(ranks.size() - ranks_named_max));
+    }
+    return text;
+}
+
+/// "2 cpus, 0 gpus": what is free of the kinds that are demanded.
+std::string free_of(const Resources& demand, const Resources& free) {
+    std::string text;
+    const auto say = [&](Amount wanted, Amount there, const std::string& kind) {
+        if (wanted > Amount{}) {
+            text += (text.empty() ? "" : ", ") +
+                    (kind == "memory"
+                         ? to_string(Bytes{static_cast<std::uint64_t>(there.value())}) + " memory"
+                         : fmt::format("{} {}", to_string(there), kind));
+        }
+    };
+    say(demand.cpus, free.cpus, "cpus");
+    say(demand.gpus, free.gpus, "gpus");
+    say(demand.memory, free.memory, "memory");
+    for (const auto& [name, wanted] : demand.custom) {
+        const auto place = std::find_if(free.custom.begin(),
+                                        free.custom.end(),
+                                        [&](const auto& item) { return item.first == name; });
+        say(wanted, place == free.custom.end() ? Amount{} : place->second, name);
+    }
+    return text;
+}
+
+/// A task that runs, and where.
+struct Running {
+    Rank rank{};
+    wire::RunningStatus status;
+};
+
+class Page {
+public:
+    Page(const wire::PrintStatus& status, const Heading& heading, const NameOf& name_of)
+        : status_(status), heading_(heading), name_of_(name_of) {
+        for (std::size_t r = 0; r < status.ranks.size(); ++r) {
+            if (const auto& rank = status.ranks[r]) {
+                for (const auto& item : rank->running) {
+                    running_.push_back({Rank{static_cast<std::int32_t>(r)}, item});
+                }
+            } else {
+                silent_.push_back(Rank{static_cast<std::int32_t>(r)});
+            }
+        }
+        std::stable_sort(running_.begin(), running_.end(), [](const Running& a, const Running& b) {
+            return a.status.age > b.status.age;
+        });
+    }
+
+    std::string text() {
+        say_heading();
+        say_functions();
+        say_running();
+        say_queued();
+        say_waiting();
+        return std::move(text_);
+    }
+
+private:
+    template <class... T>
+    void line(fmt::format_string<T...> format, T&&... values) {
+        text_ += fmt::format(format, std::forward<T>(values)...) + '\n';
+    }
+
+    void more(std::uint64_t left) {
+        if (left > 0) {
+            line("  … and {} more", grouped(left));
+        }
+    }
+
+    template <class Get>
+    std::uint64_t sum(const Get& get) const {
+        std::uint64_t total = 0;
+        for (const auto& rank : status_.ranks) {
+            total += rank ? get(*rank) : 0;
+        }
+        return total;
+    }
+
+    void say_heading() {
+        std::uint64_t waiting = 0;
+        std::uint64_t ready = 0;
+        std::uint64_t granted = 0;
+        for (const auto& rank : status_.ranks) {
+            if (rank) {
+                for (const auto& function : rank->functions) {
+                    waiting += function.waiting;
+                    ready += function.ready;
+                    granted += function.granted;
+                }
+            }
+        }
+        const std::uint64_t running = sum([](const wire::Status& s) { return s.running_total; });
+        const std::uint64_t blocked = sum([](const wire::Status& s) { return s.blocked; });
+        line("muster at {}: {}, running for {}, coordinated by rank {} (term {})",
+             heading_.time,
+             counted(status_.ranks.size(), "rank", "ranks"),
+             format_duration(heading_.running),
+             index(status_.coordinator),
+             number(status_.term));
+        if (!silent_.empty()) {
+            line("no answer within a second from {} {}",
+                 silent_.size() == 1 ? "rank" : "ranks",
+                 list(silent_));
+        }
+        line("tasks: {} waiting for others, {} ready, {} placed on a rank",
+             grouped(waiting),
+             grouped(ready),
+             grouped(granted));
+        line("ranks: {} running, {} of them in get(); {} held, {} fetching; {} living",
+             counted(running, "task or call", "tasks and calls"),
+             grouped(blocked),
+             counted(sum([](const wire::Status& s) { return s.held; }), "task", "tasks"),
+             grouped(sum([](const wire::Status& s) { return s.fetching; })),
+             counted(sum([](const wire::Status& s) { return s.actors; }), "actor", "actors"));
+    }
+
+    void say_functions() {
+        std::map<FunctionId, wire::FunctionStatus> functions;
+        for (const auto& rank : status_.ranks) {
+            if (rank) {
+                for (const auto& item : rank->functions) {
+                    auto& total = functions[item.function];
+                    total.function = item.function;
+                    total.waiting += item.waiting;
+                    total.ready += item.ready;
+                    total.granted += item.granted;
+                }
+            }
+        }
+        if (functions.empty()) {
+            return;
+        }
+        std::vector<wire::FunctionStatus> sorted;
+        for (const auto& [id, item] : functions) {
+            sorted.push_back(item);
+        }
+        const auto all = [](const wire::FunctionStatus& item) {
+            return item.waiting + item.ready + item.granted;
+        };
+        std::stable_sort(sorted.begin(), sorted.end(), [&](const auto& a, const auto& b) {
+            return all(a) > all(b);
+        });
+        line("{:>12}{:>12}{:>12}   function", "waiting", "ready", "placed");
+        for (std::size_t i = 0; i < sorted.size() && i < functions_max; ++i) {
+            line("{:>12}{:>12}{:>12}   {}",
+                 grouped(sorted[i].waiting),
+                 grouped(sorted[i].ready),
+                 grouped(sorted[i].granted),
+                 name_of_(sorted[i].function));
+        }
+        more(sorted.size() - std::min(sorted.size(), functions_max));
+    }
+
+    void say_running() {
+        const std::uint64_t total = sum([](const wire::Status& s) { return s.running_total; });
+        if (running_.empty()) {
+            line("nothing runs");
+            return;
+        }
+        line("running for longest:");
+        for (std::size_t i = 0; i < running_.size() && i < running_max; ++i) {
+            const auto& [rank, item] = running_[i];
+            line("  {:>10}  rank {}  {}{}",
+                 format_duration(item.age),
+                 index(rank),
+                 called({}, item.function, item.task, name_of_),
+                 item.is_call ? ", a call of an actor" : "");
+        }
+        more(total - std::min<std::uint64_t>({total, running_.size(), running_max}));
+    }
+
+    [[nodiscard]] std::string why_queued(const wire::QueuedStatus& item) const {
+        const std::string demand =
+            item.demand == Resources{} ? "no resources" : to_string(item.demand);
+        if (item.members > 0) {
+            return fmt::format("{} ranks at once with {} each; {} now",
+                               item.members,
+                               demand,
+                               item.ranks_with_room == 1
+                                   ? std::string("1 has that")
+                                   : fmt::format("{} have that", item.ranks_with_room));
+        }
+        std::string where;
+        if (item.placement.kind == Placement::Kind::on_rank) {
+            where = fmt::format(" on rank {}", item.placement.target);
+        } else if (item.placement.kind == Placement::Kind::on_node) {
+            where = fmt::format(" on node {}", item.placement.target);
+        }
+        if (item.ranks_eligible == 0) {
+            return fmt::format("{}{}, which no rank has any more", demand, where);
+        }
+        if (item.ranks_with_room > 0) {
+            return fmt::format("{}{}; there is room, but others go first", demand, where);
+        }
+        if (item.placement.kind == Placement::Kind::on_rank) {
+            return fmt::format(
+                "{}{}, where {} is free", demand, where, free_of(item.demand, item.free));
+        }
+        return fmt::format("{}{}; the most that is free is {} on rank {}",
+                           demand,
+                           where,
+                           free_of(item.demand, item.free),
+                           index(item.most_free));
+    }
+
+    void say_queued() {
+        for (const auto& rank : status_.ranks) {
+            if (!rank || !rank->coordinator) {
+                continue;
+            }
+            const auto& coordinator = *rank->coordinator;
+            if (coordinator.draining) {
+                line("the run is ending: nothing starts any more");
+            }
+            if (coordinator.queued.empty()) {
+                continue;
+            }
+            line("ready, and waiting for room:");
+            for (std::size_t i = 0; i < coordinator.queued.size() && i < queued_max; ++i) {
+                const auto& item = coordinator.queued[i];
+                const char* const one = item.members > 0 ? "gang" : item.actor ? "actor" : "task";
+                const char* const many = item.members > 0 ? "gangs"
+                                         : item.actor     ? "actors"
+                                                          : "tasks";
+                line("  {} ({}{}): {}",
+                     name_of_(item.function),
+                     counted(item.tasks, one, many),
+                     item.priority == 0 ? std::string()
+                                        : fmt::format(", priority {}", item.priority),
+                     why_queued(item));
+            }
+            more(coordinator.classes -
+                 std::min<std::uint64_t>(coordinator.queued.size(), queued_max));
+        }
+    }
+
+    [[nodiscard]] std::string describe(const wire::MissingStatus& item) const {
+        using State = wire::MissingStatus::State;
+        if (item.state == State::elsewhere) {
+            return fmt::format("{}, of rank {}", to_string(item.object), index(item.at));
+        }
+        const std::string name = called(item.name, item.function, item.object, name_of_);
+        switch (item.state) {
+        case State::waiting:
+            return name + ", which waits itself";
+        case State::ready:
+            return name + ", which is ready";
+        default:
+            break;
+        }
+        for (const auto& [rank, running] : running_) {
+            if (running.task == item.object) {
+                return fmt::format("{}, which has run on rank {} for {}",
+                                   name,
+                                   index(rank),
+                                   format_duration(running.age));
+            }
+        }
+        return fmt::format("{}, which is on rank {}", name, index(item.at));
+    }
+
+    void say_waiting() {
+        const std::uint64_t total = sum([](const wire::Status& s) { return s.waiting_total; });
+        if (total == 0) {
+            return;
+        }
+        line("waiting for others:");
+        std::uint64_t said = 0;
+        for (const auto& rank : status_.ranks) {
+            for (std::size_t i = 0; rank && i < rank->waiting.size() && said < waiting_max; ++i) {
+                const auto& item = rank->waiting[i];
+                std::string missing;
+                for (const auto& object : item.first_missing) {
+                    missing += (missing.empty() ? "" : "; ") + describe(object);
+                }
+                if (item.missing > item.first_missing.size()) {
+                    missing += fmt::format("; and {} more",
+                                           grouped(item.missing - item.first_missing.size()));
+                }
+                line("  {}: {}", called(item.name, item.function, item.task, name_of_), missing);
+                ++said;
+            }
+        }
+        more(total - said);
+    }
+
+    const wire::PrintStatus& status_;
+    const Heading& heading_;
+    const NameOf& name_of_;
+    std::vector<Running> running_; ///< The oldest first.
+    std::vector<Rank> silent_;
+    std::string text_;
+};
+
+} // namespace
+
+std::string render(const wire::PrintStatus& status,
+                   const Heading& heading,
+                   const std::function<std::string(FunctionId)>& name_of) {
+    return Page(status, heading, name_of).text();
+}
+
+} // namespace muster::status

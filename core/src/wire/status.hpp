@@ -1,0 +1,92 @@
+#pragma once
+
+#include <muster/base/clock.hpp>
+#include <muster/base/ids.hpp>
+#include <muster/core/resources.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+/// What a rank says of itself when somebody asks what waits on whom. Bounded: of long lists it says
+/// the first entries, and how many there are.
+namespace muster::wire {
+
+/// Unfinished tasks of one function, as their owner sees them.
+struct FunctionStatus {
+    FunctionId function{};
+    std::uint64_t waiting = 0; ///< For a dependency.
+    std::uint64_t ready = 0;   ///< In the coordinator's queue; a call: for its actor.
+    std::uint64_t granted = 0; ///< With the rank that runs them.
+};
+
+/// A dependency without an outcome.
+struct MissingStatus {
+    /// As its owner would say; elsewhere: another rank owns it.
+    enum class State : std::uint8_t { waiting, ready, granted, elsewhere };
+
+    ObjectId object{};
+    State state = State::elsewhere;
+    FunctionId function{}; ///< Not if it is elsewhere.
+    std::string name;      ///< The task's own, if it has one.
+    Rank at{};             ///< Where it was granted to; if elsewhere, its owner.
+};
+
+/// A task that waits for its dependencies.
+struct WaitingStatus {
+    TaskId task{};
+    FunctionId function{};
+    std::string name;
+    std::uint64_t missing = 0;
+    std::vector<MissingStatus> first_missing;
+};
+
+struct RunningStatus {
+    TaskId task{};
+    FunctionId function{};
+    Duration age{};
+    bool is_call = false; ///< Of an actor.
+};
+
+/// Ready tasks of one class, in the coordinator's queue.
+struct QueuedStatus {
+    FunctionId function{};
+    Resources demand;
+    Placement placement;
+    std::int32_t priority = 0;
+    std::int32_t members = 0; ///< Of each gang; 0: no gangs.
+    bool actor = false;
+    std::uint64_t tasks = 0; ///< Gangs count once.
+    TaskId oldest{};
+    std::int32_t ranks_with_room = 0; ///< On which one of them, or a member, could start now.
+    std::int32_t ranks_eligible = 0;  ///< On which one could if the rank were idle.
+    /// Of the eligible ranks the one with most free CPUs, and what is free there.
+    Rank most_free{};
+    Resources free;
+};
+
+struct CoordinatorStatus {
+    std::vector<QueuedStatus> queued;
+    std::uint64_t classes = 0; ///< All that wait.
+    bool draining = false;
+};
+
+/// The answer to StatusWanted.
+struct Status {
+    std::uint64_t request = 0;
+    std::vector<FunctionStatus> functions;
+    std::vector<WaitingStatus> waiting;
+    std::uint64_t waiting_total = 0;
+    std::vector<RunningStatus> running; ///< The oldest first.
+    std::uint64_t running_total = 0;
+    std::uint64_t blocked = 0;  ///< Of those that run, in get().
+    std::uint64_t fetching = 0; ///< Leased to this rank, whose dependencies are on their way.
+    std::uint64_t held = 0;     ///< Leased to this rank, and not started.
+    std::uint64_t actors = 0;   ///< That live here.
+    Resources capacity;
+    Resources free;
+    std::optional<CoordinatorStatus> coordinator;
+};
+
+} // namespace muster::wire
