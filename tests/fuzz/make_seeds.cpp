@@ -1,0 +1,150 @@
+// make_seeds <corpus folder>: writes what the fuzzers start from. Inputs that they found later lie
+// beside it, under the names that libFuzzer gave them.
+
+#include "journal/segment.hpp"
+#include "wire/codec.hpp"
+#include "wire/link.hpp"
+
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace {
+
+using namespace muster;
+using Path = std::filesystem::path;
+
+void write(const Path& path, std::span<const std::byte> bytes) {
+    std::filesystem::create_directories(path.parent_path());
+    std::ofstream file(path, std::ios::binary);
+    file.write(reinterpret_cast<const char*>(bytes.data()),
+               static_cast<std::streamsize>(bytes.size()));
+    if (!file.flush()) {
+        throw std::runtime_error("cannot write " + path.native());
+    }
+}
+
+template <std::size_t... I>
+std::vector<wire::Message> one_of_each(std::index_sequence<I...>) {
+    return {wire::Message(std::in_place_index<I>)...};
+}
+
+std::vector<wire::Message> messages() {
+    auto all = one_of_each(std::make_index_sequence<std::variant_size_v<wire::Message>>{});
+    wire::Outcome failed;
+    failed.kind = wire::Outcome::Kind::failed;
+    failed.failure.push_back({.type = "std::out_of_range", .message = "row 9", .name = "reader"});
+    wire::Outcome value;
+    value.value = to_buffer(std::string("twelve bytes"));
+    all.push_back(
+        wire::Finished{{{TaskId{1}, LeaseId{2}, failed}, {TaskId{3}, LeaseId{2}, value}}});
+    wire::Run run;
+    run.name = "train";
+    run.task_class.demand.custom.emplace_back("license", Amount{1});
+    run.tasks.push_back(
+        {TaskId{7}, 1, value.value, {{ObjectId{8}, value.value, 13, false, Rank{2}}}});
+    run.gang.members = {Rank{0}, Rank{1}};
+    all.push_back(run);
+    all.push_back(wire::Submit{run.task_class, {{ObjectId{1}, 1'000'000}, {ObjectId{9}, 2}}});
+    return all;
+}
+
+void make_wire(const Path& folder) {
+    wire::Link link({.world_size = 2});
+    std::vector<std::byte> packets;
+    int number = 0;
+    for (const auto& message : messages()) {
+        Writer writer;
+        wire::encode_envelope(writer, Term{3}, message);
+        write(folder / ("message-" + std::to_string(number++)), writer.bytes());
+        link.post(Rank{1}, writer.bytes());
+        link.flush([&](Rank, std::span<const std::byte> packet) {
+            // As the target cuts its input; the header is made anew there.
+            const auto content = packet.subspan(8);
+            std::vector<std::byte> padded(content.begin(), content.end());
+            padded.resize((padded.size() + 15) / 16 * 16);
+            packets.push_back(static_cast<std::byte>(padded.size() / 16 * 2 + 1));
+            packets.insert(packets.end(), padded.begin(), padded.end());
+        });
+    }
+    write(folder / "packets", packets);
+}
+
+void make_journal(const Path& folder) {
+    journal::SegmentStart start;
+    start.format = journal::segment_format;
+    start.job = 1;
+    start.host = "n17";
+    std::vector<std::byte> segment;
+    journal::encode_record(segment, journal::RecordKind::start, {}, 0, to_buffer(start).bytes());
+    write(folder / "start", segment);
+    write(folder / "start-value", to_buffer(start).bytes());
+    for (std::uint64_t i = 0; i < 3; ++i) {
+        const Buffer value = to_buffer(std::string(i * 20, 'x'));
+        journal::encode_record(segment, journal::RecordKind::result, {i, i}, 7, value.bytes());
+    }
+    journal::encode_record(segment, journal::RecordKind::released, {4, 4}, 1, {});
+    journal::encode_record(segment, journal::RecordKind::end, {}, 0, {});
+    write(folder / "segment", segment);
+    write(folder / "torn", std::span(segment).first(segment.size() - 60));
+    segment[100] ^= std::byte{1};
+    write(folder / "damaged", segment);
+    write(folder / "claims",
+          journal::encode_claims(2, std::vector<journal::KeyDigest>{{1, 2}, {3, 4}}));
+}
+
+template <class T>
+void make_value(const Path& folder, int which, const T& value) {
+    const Buffer bytes = to_buffer(value);
+    std::vector<std::byte> input{static_cast<std::byte>(which)};
+    input.insert(input.end(), bytes.bytes().begin(), bytes.bytes().end());
+    write(folder / ("type-" + std::to_string(which)), input);
+}
+
+/// By the number that serialize.cpp gives each type, in an encoding of that type.
+void make_serialize(const Path& folder) {
+    using std::string;
+    using std::vector;
+    make_value(folder, 0, string("text"));
+    make_value(folder, 1, vector<std::pair<double, std::pair<float, std::int16_t>>>{{1, {2, 3}}});
+    make_value(folder, 2, vector<vector<string>>{{"a", "bc"}, {}, {"d"}});
+    make_value(folder,
+               3,
+               std::pair<string, vector<std::pair<string, vector<int>>>>{"root", {{"leaf", {}}}});
+    make_value(folder,
+               4,
+               std::tuple<std::map<string, std::pair<double, std::pair<float, std::int16_t>>>,
+                          vector<bool>,
+                          std::optional<std::variant<std::monostate, string>>>{
+                   {{"p", {1, {2, 3}}}}, {true, false, true}, string("next")});
+    make_value(
+        folder, 5, std::map<string, vector<std::optional<std::int32_t>>>{{"a", {1, std::nullopt}}});
+    make_value(folder, 6, vector<std::uint8_t>{1, 2, 3});
+    make_value(folder, 7, vector<std::pair<bool, string>>{{true, "x"}, {false, ""}});
+    make_value(
+        folder,
+        8,
+        vector<std::variant<bool, double, string, Buffer>>{true, 2.5, string("s"), Buffer()});
+    make_value(folder, 10, std::multimap<std::int8_t, vector<bool>>{{1, {true}}, {1, {}}});
+    make_value(folder, 11, vector<std::monostate>(3));
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 2) {
+        std::cerr << "usage: make_seeds <corpus folder>\n";
+        return 2;
+    }
+    const Path corpus = argv[1];
+    make_wire(corpus / "wire");
+    make_journal(corpus / "journal");
+    make_serialize(corpus / "serialize");
+}
