@@ -163,7 +163,41 @@ become(const LaunchPlan& plan, std::vector<std::string> environment, pid_t zygot
     ::_exit(127);
 }
 
+/// In the child of launch_hosted().
+[[noreturn]] void host(HostPlan& plan,
+                       const std::vector<std::string>& inherited,
+                       const std::function<void(UniqueFd)>& serve,
+                       pid_t zygote) {
+    ::setpgid(0, 0);
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::prctl(PR_SET_NAME, "muster-task");
+    if (::getppid() != zygote || ::dup2(plan.error.get(), STDERR_FILENO) < 0) {
+        ::_exit(127);
+    }
+    close_above_2(plan.channel.get());
+    std::vector<std::string> variables = inherited;
+    std::vector<char*> environment = pointers(variables);
+    ::environ = environment.data(); // both live as long as the process
+    reset_signals();
+    serve(std::move(plan.channel));
+    ::_exit(0);
+}
+
 } // namespace
+
+pid_t launch_hosted(HostPlan& plan,
+                    const std::vector<std::string>& inherited,
+                    const std::function<void(UniqueFd)>& serve) {
+    const pid_t zygote = ::getpid();
+    const pid_t child = ::fork();
+    if (child == 0) {
+        host(plan, inherited, serve, zygote);
+    }
+    if (child > 0) {
+        ::setpgid(child, child); // here too: a signal may be sent before the child gets to it
+    }
+    return child;
+}
 
 void close_on_exec_above_2() {
     for (const int fd : open_descriptors_above_2()) {

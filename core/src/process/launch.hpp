@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,18 @@ struct LaunchPlan {
     UniqueFd out;    ///< Empty: the zygote's own.
     UniqueFd err;
 };
+
+/// What a hosted process starts with.
+struct HostPlan {
+    UniqueFd channel;
+    UniqueFd error;
+};
+
+/// Forks, and runs `serve` in the new process, which is as launch() has it: the leader of a group,
+/// with default signals and no descriptors besides 0 to 2 and the channel.
+pid_t launch_hosted(HostPlan& plan,
+                    const std::vector<std::string>& inherited,
+                    const std::function<void(UniqueFd)>& serve);
 
 /// Forks and executes. The new process leads a group of its own and has default signal handling, no
 /// descriptors besides 0 to 2, and dies if the zygote does.

@@ -13,13 +13,15 @@ namespace muster::process {
 enum class CommandId : std::uint64_t {};
 
 /// One packet from the rank. With `start` travel descriptors, in this order: the encoded
-/// specification, the report pipe, then the output and error pipes if the output is captured.
+/// specification, the report pipe, then the output and error pipes if the output is captured. With
+/// `host`: the report pipe, the process's end of its channel, and its error pipe.
 struct Request {
-    enum class Kind : std::uint32_t { start, signal };
+    enum class Kind : std::uint32_t { start, host, signal };
 
     Kind kind = Kind::start;
     std::int32_t signal = 0;
     CommandId id{};
+    std::uint64_t memory_limit_bytes = 0; ///< Of what is started; 0: none.
 };
 
 /// One write on a command's report pipe; shorter than PIPE_BUF, so never torn.
@@ -39,6 +41,7 @@ struct Report {
     std::int64_t wall_ns = 0;
     std::int64_t cpu_ns = 0;
     std::uint64_t memory_peak_bytes = 0;
+    std::uint64_t memory_exceeded_bytes = 0; ///< What it used when that was too much, else 0.
 };
 
 /// Descriptors of a start request.

@@ -1,8 +1,8 @@
 #include "process/zygote.hpp"
 
 #include "process/command.hpp"
+#include "process/pipes.hpp"
 #include "process/tail.hpp"
-#include "process/zygote_loop.hpp"
 
 #include <muster/base/log.hpp>
 
@@ -26,26 +26,6 @@
 
 namespace muster::process {
 namespace {
-
-Failure system_failure(std::string_view what, int error) {
-    return {ErrorCode::failed, fmt::format("{}: {}", what, std::generic_category().message(error))};
-}
-
-struct Pipe {
-    UniqueFd read;
-    UniqueFd write;
-};
-
-std::optional<Pipe> make_pipe() {
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-        return std::nullopt;
-    }
-    Pipe pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
-    // The reader's end only: the writer is a program that expects to be able to block.
-    ::fcntl(pipe.read.get(), F_SETFL, O_NONBLOCK);
-    return pipe;
-}
 
 UniqueFd memory_file(std::string_view bytes) {
     UniqueFd file(::memfd_create("muster-command", MFD_CLOEXEC));
@@ -102,22 +82,6 @@ bool drain(int fd, Tail& tail) {
     return true;
 }
 
-/// The next report, waiting for it; nothing at the pipe's end.
-std::optional<Report> next_report(int fd) {
-    while (true) {
-        Report report;
-        const ssize_t n = ::read(fd, &report, sizeof report);
-        if (n == static_cast<ssize_t>(sizeof report)) {
-            return report;
-        }
-        if (n >= 0 || (errno != EAGAIN && errno != EINTR)) {
-            return std::nullopt;
-        }
-        pollfd event{fd, POLLIN, 0};
-        ::poll(&event, 1, -1);
-    }
-}
-
 bool readable(const pollfd& event) {
     return (event.revents & (POLLIN | POLLHUP | POLLERR)) != 0;
 }
@@ -156,8 +120,8 @@ Process::Process(Process&& other) noexcept
     : zygote_(std::exchange(other.zygote_, nullptr)), id_(other.id_), pid_(other.pid_),
       name_(std::move(other.name_)), program_(std::move(other.program_)),
       directory_(std::move(other.directory_)), input_file_(std::move(other.input_file_)),
-      capture_max_(other.capture_max_), report_(std::move(other.report_)),
-      out_(std::move(other.out_)), err_(std::move(other.err_)) {
+      capture_max_(other.capture_max_), memory_limit_(other.memory_limit_),
+      report_(std::move(other.report_)), out_(std::move(other.out_)), err_(std::move(other.err_)) {
 }
 
 Process::~Process() {
@@ -166,7 +130,8 @@ Process::~Process() {
     }
 }
 
-Result<std::unique_ptr<Zygote>> Zygote::fork_off() {
+Result<std::unique_ptr<Zygote>> Zygote::fork_off(std::function<void(UniqueFd)> serve,
+                                                 MemoryControl memory_control) {
     if (const std::size_t threads = count_threads(); threads > 1) {
         log::warn(
             "process",
@@ -198,7 +163,7 @@ Result<std::unique_ptr<Zygote>> Zygote::fork_off() {
     }
     if (pid == 0) {
         ours.reset();
-        run_zygote(std::move(theirs), rank);
+        run_zygote(std::move(theirs), rank, {std::move(serve), memory_control});
     }
     return std::unique_ptr<Zygote>(new Zygote(std::move(ours), pid));
 }
@@ -209,7 +174,7 @@ Zygote::~Zygote() {
     }
 }
 
-Result<Process> Zygote::start(const CommandSpec& spec) {
+Result<Process> Zygote::start(const CommandSpec& spec, Bytes memory_limit) {
     if (auto wrong = check(spec)) {
         return *wrong;
     }
@@ -229,7 +194,7 @@ Result<Process> Zygote::start(const CommandSpec& spec) {
     Process process;
     process.id_ = CommandId{next_id_.fetch_add(1, std::memory_order_relaxed)};
     const std::array fds{encoded.get(), report->write.get(), out->write.get(), err->write.get()};
-    const Request request{Request::Kind::start, 0, process.id_};
+    const Request request{Request::Kind::start, 0, process.id_, memory_limit.count};
     if (!send_request(socket_.get(), request, std::span(fds).first(spec.capture ? 4 : 2))) {
         return zygote_is_gone(describe(spec));
     }
@@ -242,6 +207,7 @@ Result<Process> Zygote::start(const CommandSpec& spec) {
     process.directory_ = spec.directory;
     process.input_file_ = spec.input_file;
     process.capture_max_ = spec.capture_max;
+    process.memory_limit_ = memory_limit;
     process.report_ = std::move(report->read);
     process.out_ = std::move(out->read);
     process.err_ = std::move(err->read);
@@ -253,6 +219,45 @@ Result<Process> Zygote::start(const CommandSpec& spec) {
     if (first->kind == Report::Kind::failed) {
         return process.explain(*first);
     }
+    process.pid_ = first->pid;
+    process.zygote_ = this;
+    return process;
+}
+
+Result<HostedProcess> Zygote::host(Bytes memory_limit) {
+    const auto cannot = [](std::string_view what) {
+        return system_failure(fmt::format("no process can be made: {}", what), errno);
+    };
+    auto report = make_pipe();
+    auto error = report ? make_pipe() : std::nullopt;
+    std::array<int, 2> ends{};
+    if (!error || ::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+        return cannot("no file descriptor is left for it (see ulimit -n)");
+    }
+    HostedProcess process;
+    process.channel_ = UniqueFd(ends[0]);
+    UniqueFd theirs(ends[1]);
+    process.id_ = CommandId{next_id_.fetch_add(1, std::memory_order_relaxed)};
+    process.memory_limit_ = memory_limit;
+    const Request request{Request::Kind::host, 0, process.id_, memory_limit.count};
+    const std::array fds{report->write.get(), theirs.get(), error->write.get()};
+    const bool sent = send_request(socket_.get(), request, fds);
+    // Only the zygote's ends count from here on, so that their end is seen.
+    report->write.reset();
+    error->write.reset();
+    theirs.reset();
+    const auto first = sent ? next_report(report->read.get()) : std::nullopt;
+    if (!first) {
+        return Failure{ErrorCode::failed,
+                       "no process can be made: the one that makes them for this rank was killed, "
+                       "or has no file descriptor left (see ulimit -n)"};
+    }
+    if (first->kind == Report::Kind::failed) {
+        errno = first->value;
+        return cannot("fork() failed");
+    }
+    process.report_ = std::move(report->read);
+    process.error_ = std::move(error->read);
     process.pid_ = first->pid;
     process.zygote_ = this;
     return process;
@@ -288,6 +293,13 @@ Result<CommandResult> Zygote::wait(Process& process) {
     if (failed) {
         return process.explain(*failed);
     }
+    if (ended->memory_exceeded_bytes > 0) {
+        ProcessEnd end;
+        end.memory_exceeded = Bytes{ended->memory_exceeded_bytes};
+        return Failure{
+            ErrorCode::failed,
+            fmt::format("command '{}' {}", process.name_, describe(end, process.memory_limit_))};
+    }
     CommandResult result = to_result(*ended);
     for (const auto& [event, tail] : {std::pair(events[1], &out), std::pair(events[2], &err)}) {
         if (event.fd >= 0) {
@@ -303,7 +315,7 @@ Result<CommandResult> Zygote::wait(Process& process) {
 
 void Zygote::signal(CommandId id, int number) {
     // If the zygote is gone, so is the command.
-    send_request(socket_.get(), {Request::Kind::signal, number, id}, {});
+    send_request(socket_.get(), {Request::Kind::signal, number, id, 0}, {});
 }
 
 Failure Process::explain(const Report& report) const {

@@ -1,7 +1,9 @@
 #pragma once
 
+#include "process/hosted.hpp"
 #include "process/protocol.hpp"
 #include "process/unique_fd.hpp"
+#include "process/zygote_loop.hpp"
 
 #include <muster/base/result.hpp>
 #include <muster/core/command.hpp>
@@ -9,6 +11,7 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -46,21 +49,27 @@ private:
     std::string directory_;
     std::string input_file_;
     Bytes capture_max_;
+    Bytes memory_limit_;
     UniqueFd report_;
     UniqueFd out_;
     UniqueFd err_;
 };
 
-/// The rank's side of its zygote: the process that starts commands.
+/// The rank's side of its zygote: the process that starts commands and forks hosted processes.
 ///
-/// Threading: start(), wait() and signal() may be called from any thread, wait() by one thread per
-/// Process.
+/// Threading: start(), host(), wait() and signal() may be called from any thread, wait() by one
+/// thread per Process.
 class Zygote {
 public:
     /// Forks the zygote. To be called first thing in main, before MPI and before any thread; a
     /// process that has several already is warned about, because a lock that another thread holds
     /// stays held in the zygote for ever.
-    static Result<std::unique_ptr<Zygote>> fork_off();
+    ///
+    /// @param serve  What hosted processes run: given their end of the channel, in a process of one
+    ///               thread with default signal handling. They end when it returns.
+    static Result<std::unique_ptr<Zygote>>
+    fork_off(std::function<void(UniqueFd)> serve = {},
+             MemoryControl memory_control = MemoryControl::kernel_or_watch);
 
     Zygote(const Zygote&) = delete;
     Zygote& operator=(const Zygote&) = delete;
@@ -69,7 +78,12 @@ public:
     ~Zygote();
 
     /// Starts a command. A program that does not exist may be found out only by wait().
-    Result<Process> start(const CommandSpec& spec);
+    /// @param memory_limit  Of it and what it starts; none if zero. Exceeding it ends it.
+    Result<Process> start(const CommandSpec& spec, Bytes memory_limit = {});
+
+    /// Forks a process that runs `serve`.
+    /// @param memory_limit  As of start().
+    Result<HostedProcess> host(Bytes memory_limit = {});
 
     /// Blocks until the command has ended, and reads its output meanwhile: without wait() a command
     /// that writes much stands still. Output that processes write after the command itself has

@@ -1,6 +1,8 @@
 #include "process/zygote_loop.hpp"
 
 #include "process/launch.hpp"
+#include "process/memory_group.hpp"
+#include "process/memory_watch.hpp"
 #include "process/protocol.hpp"
 
 #include <muster/slurm/launch.hpp>
@@ -14,6 +16,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -31,10 +34,14 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr std::chrono::milliseconds group_look_interval{100};
+
 struct Running {
     CommandId id{};
     UniqueFd report;
     Clock::time_point started;
+    std::optional<MemoryGroup> memory_group;
+    std::uint64_t memory_exceeded_bytes = 0; ///< Seen by the watch, which then ended it.
 };
 
 /// The rank's environment but for what makes it a process of its MPI launcher.
@@ -84,8 +91,9 @@ UniqueFd above_2(UniqueFd fd) {
 
 class Loop {
 public:
-    Loop(UniqueFd socket, pid_t rank_pid)
-        : socket_(std::move(socket)), rank_pid_(rank_pid), inherited_(inheritable_environment()) {}
+    Loop(UniqueFd socket, pid_t rank_pid, ZygoteOptions options)
+        : socket_(std::move(socket)), rank_pid_(rank_pid), options_(std::move(options)),
+          inherited_(inheritable_environment()) {}
 
     [[noreturn]] void run() {
         prepare();
@@ -130,9 +138,10 @@ private:
             return false;
         }
         std::array<pollfd, 2> events{{{socket_.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}}};
-        if (::poll(events.data(), events.size(), -1) < 0) {
+        if (::poll(events.data(), events.size(), milliseconds_to_look()) < 0) {
             return errno == EINTR;
         }
+        watch_memory();
         if (events[1].revents != 0) {
             signalfd_siginfo info{};
             while (::read(signals_.get(), &info, sizeof info) > 0) {
@@ -171,19 +180,94 @@ private:
         }
         if (request.kind == Request::Kind::signal) {
             signal_group(request.id, request.signal);
-        } else if (fds.size() >= 2) { // fewer: out of descriptors; the closed pipe tells the rank
-            start(request.id, std::move(fds));
-        }
+        } else if (request.kind == Request::Kind::host && fds.size() == 3) {
+            host(request, std::move(fds));
+        } else if (request.kind == Request::Kind::start && fds.size() >= 2) {
+            start(request, std::move(fds));
+        } // fewer: out of descriptors; the closed pipe tells the rank
         return true;
     }
 
-    void start(CommandId id, std::vector<UniqueFd> fds) {
+    void host(const Request& request, std::vector<UniqueFd> fds) {
+        HostPlan plan{std::move(fds[1]), std::move(fds[2])};
+        UniqueFd report = std::move(fds[0]);
+        const auto now = Clock::now();
+        register_child(
+            launch_hosted(plan, inherited_, options_.serve), request, std::move(report), now);
+    }
+
+    /// What was forked, or not (-1, errno), is told to the rank.
+    void
+    register_child(pid_t pid, const Request& request, UniqueFd report_pipe, Clock::time_point now) {
+        Report report;
+        if (pid < 0) {
+            report.kind = Report::Kind::failed;
+            report.stage = Report::Stage::fork;
+            report.value = errno;
+            send_report(report_pipe.get(), report);
+            return;
+        }
+        Running running{request.id, std::move(report_pipe), now, {}, 0};
+        if (request.memory_limit_bytes > 0) {
+            limit_memory(pid, request.memory_limit_bytes, running);
+        }
+        report.pid = pid;
+        send_report(running.report.get(), report);
+        running_.emplace(pid, std::move(running));
+        pids_.emplace(request.id, pid);
+    }
+
+    void limit_memory(pid_t pid, std::uint64_t limit_bytes, Running& running) {
+        if (options_.memory_control == MemoryControl::kernel_or_watch) {
+            auto group = MemoryGroup::make(
+                limit_bytes, "muster-" + std::to_string(::getpid()) + "-" + std::to_string(pid));
+            if (group && group->take_in(pid)) {
+                running.memory_group.emplace(std::move(*group));
+                return;
+            }
+        }
+        memory_watch_.add(pid, limit_bytes, Clock::now());
+    }
+
+    /// For poll(2).
+    [[nodiscard]] int milliseconds_to_look() const {
+        auto next = memory_watch_.next_look();
+        if (std::ranges::any_of(running_, [](const auto& entry) {
+                return entry.second.memory_group.has_value();
+            })) {
+            next = next ? std::min(*next, next_group_look_) : next_group_look_;
+        }
+        if (!next) {
+            return -1;
+        }
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(*next - Clock::now());
+        return static_cast<int>(std::max<std::int64_t>(left.count(), 0));
+    }
+
+    void watch_memory() {
+        for (const auto& [pid, used_bytes] : memory_watch_.look(Clock::now())) {
+            running_.at(pid).memory_exceeded_bytes = used_bytes;
+            ::kill(-pid, SIGKILL);
+        }
+        if (Clock::now() < next_group_look_) {
+            return;
+        }
+        // The kernel may have ended a process that the leader started, and not the leader.
+        for (const auto& [pid, running] : running_) {
+            if (running.memory_group && running.memory_group->exceeded_bytes() > 0) {
+                ::kill(-pid, SIGKILL);
+            }
+        }
+        next_group_look_ = Clock::now() + group_look_interval;
+    }
+
+    void start(const Request& request, std::vector<UniqueFd> fds) {
         LaunchPlan plan;
         plan.report = std::move(fds[1]);
-        Report report;
         auto bytes = read_all(fds[0].get());
         auto spec = bytes ? decode(*bytes) : std::nullopt;
         if (!spec || fds.size() < (spec->capture ? 4U : 2U)) {
+            Report report;
             report.kind = Report::Kind::failed;
             report.stage = Report::Stage::request;
             report.value = EMFILE;
@@ -198,19 +282,7 @@ private:
         fds.clear();
         const auto now = Clock::now();
         const pid_t pid = launch(plan, inherited_);
-        if (pid < 0) {
-            report.kind = Report::Kind::failed;
-            report.stage = Report::Stage::fork;
-            report.value = errno;
-            send_report(plan.report.get(), report);
-            return;
-        }
-        plan.out.reset();
-        plan.err.reset();
-        report.pid = pid;
-        send_report(plan.report.get(), report);
-        running_.emplace(pid, Running{id, std::move(plan.report), now});
-        pids_.emplace(id, pid);
+        register_child(pid, request, std::move(plan.report), now);
     }
 
     void signal_group(CommandId id, int number) {
@@ -226,7 +298,7 @@ private:
             // so that the rest of the group can be killed without hitting a stranger.
             siginfo_t info{};
             if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) {
-                return;
+                break;
             }
             const auto place = running_.find(info.si_pid);
             if (place != running_.end()) {
@@ -237,10 +309,16 @@ private:
             if (::wait4(info.si_pid, &status, 0, &usage) == info.si_pid &&
                 place != running_.end()) {
                 report_end(place->second, status, usage);
+                memory_watch_.remove(place->first);
+                if (place->second.memory_group) {
+                    leaving_.push_back(std::move(*place->second.memory_group));
+                }
                 pids_.erase(place->second.id);
                 running_.erase(place);
             }
         }
+        // Their last processes may have been among those just reaped.
+        std::erase_if(leaving_, [](MemoryGroup& group) { return group.remove(); });
     }
 
     static void report_end(const Running& running, int status, const rusage& usage) {
@@ -253,6 +331,8 @@ private:
         report.wall_ns = std::chrono::nanoseconds(Clock::now() - running.started).count();
         report.cpu_ns = nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime);
         report.memory_peak_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) << 10;
+        report.memory_exceeded_bytes = running.memory_group ? running.memory_group->exceeded_bytes()
+                                                            : running.memory_exceeded_bytes;
         send_report(running.report.get(), report);
     }
 
@@ -270,6 +350,8 @@ private:
             }
             const pid_t pid = ::waitpid(-1, nullptr, WNOHANG);
             if (pid < 0 && errno == ECHILD) {
+                running_.clear(); // with the cgroups, which are empty now, as the others
+                leaving_.clear();
                 return;
             }
             if (pid <= 0) {
@@ -294,16 +376,20 @@ private:
 
     UniqueFd socket_;
     pid_t rank_pid_;
+    ZygoteOptions options_;
     UniqueFd signals_;
     std::vector<std::string> inherited_;
+    MemoryWatch memory_watch_;
+    Clock::time_point next_group_look_{};
+    std::vector<MemoryGroup> leaving_; ///< Of what has ended, but for some that it started.
     std::map<pid_t, Running> running_; ///< Leaders that have not been reaped.
     std::map<CommandId, pid_t> pids_;  ///< The same, by name.
 };
 
 } // namespace
 
-void run_zygote(UniqueFd socket, pid_t rank_pid) {
-    Loop(std::move(socket), rank_pid).run();
+void run_zygote(UniqueFd socket, pid_t rank_pid, ZygoteOptions options) {
+    Loop(std::move(socket), rank_pid, std::move(options)).run();
 }
 
 } // namespace muster::process

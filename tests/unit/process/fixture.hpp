@@ -16,6 +16,11 @@
 
 namespace muster::process {
 
+inline std::size_t open_descriptors() {
+    const std::filesystem::directory_iterator fds("/proc/self/fd");
+    return static_cast<std::size_t>(std::distance(begin(fds), end(fds)));
+}
+
 /// A zygote per test. Tests fork, so none of them may leave a thread behind.
 class ZygoteTest : public testing::Test {
 protected:
@@ -36,11 +41,6 @@ protected:
         CommandSpec spec;
         spec.argv = {"sh", "-c", std::move(script)};
         return spec;
-    }
-
-    static std::size_t open_descriptors() {
-        const std::filesystem::directory_iterator fds("/proc/self/fd");
-        return static_cast<std::size_t>(std::distance(begin(fds), end(fds)));
     }
 
     std::unique_ptr<Zygote> zygote_ = Zygote::fork_off().value_or_throw();
