@@ -9,6 +9,7 @@
 #include <fstream>
 #include <limits>
 #include <map>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -323,6 +324,212 @@ private:
     std::map<Key, Bytes> receiving_;
 };
 
+// See lost_rank(). As many packets and transfers are under way to the lost rank as the runtime
+// allows or starts at a time; of the transfers with it, every third lacks its other side.
+class LostRank final : public Scenario {
+public:
+    explicit LostRank(bool dies) : dies_(dies) {}
+
+    void start(Transport& transport) override {
+        const World& world = transport.world();
+        size_ = world.size;
+        self_ = index(world.rank);
+        const auto count = static_cast<std::size_t>(size_);
+        sent_.assign(count, 0);
+        received_.assign(count, 0);
+        rounds_.assign(count, 0);
+        random_ = Random(23, static_cast<std::uint64_t>(self_));
+        if (size_ == 1) {
+            return;
+        }
+        for (std::int32_t other = 0; other < size_; ++other) {
+            if (other == self_) {
+                continue;
+            }
+            if (!is_lost(other) && !is_lost(self_)) {
+                begin_round(transport, other);
+                continue;
+            }
+            for (std::uint64_t i = 0; i < transfers_with_lost; ++i) {
+                if (!is_lost(self_) || i % 3 != 0) {
+                    send_bulk(transport, other, i);
+                }
+                if (!is_lost(self_) || i % 3 != 1) {
+                    receive_bulk(transport, other, i);
+                }
+            }
+        }
+    }
+
+    bool tick(Transport& transport) override {
+        ++ticks_;
+        bool sending = false;
+        for (std::int32_t to = 0; to < size_; ++to) {
+            for (std::uint64_t burst = random_.below(8); burst > 0; --burst) {
+                sending = send_next(transport, to) || sending;
+            }
+        }
+        if (!is_lost(self_) && !forgot_ && time_to_forget()) {
+            forget(transport);
+        }
+        clean_ = !transport.sends_pending();
+        return size_ > 1 && (sending || ticks_ < ticks_alone);
+    }
+
+    void on_packet(Transport& transport, Rank from, std::span<const std::byte> packet) override {
+        check(!forgot_ || !is_lost(index(from)), "a packet from a forgotten rank");
+        std::uint32_t& received = received_[static_cast<std::size_t>(index(from))];
+        check(number_of(packet) == received,
+              "packet {} from {} came as number {}",
+              number_of(packet),
+              to_string(from),
+              received);
+        check(Pattern(index(from), self_, received).matches(packet.subspan(sizeof received)),
+              "packet {} from {} is damaged",
+              received,
+              to_string(from));
+        ++received;
+        static_cast<void>(transport);
+    }
+
+    void on_bulk_sent(Transport& /*transport*/, Rank to, std::uint64_t /*transfer*/) override {
+        check(!forgot_ || !is_lost(index(to)), "bulk to a forgotten rank left");
+    }
+
+    void on_bulk_received(Transport& transport, Rank from, std::uint64_t transfer) override {
+        check(!forgot_ || !is_lost(index(from)), "bulk from a forgotten rank");
+        const auto found = receiving_.find({from, transfer});
+        if (found == receiving_.end()) {
+            fail("bulk {} of {} came, which was not asked for", transfer, to_string(from));
+            return;
+        }
+        check(Pattern(index(from), self_, transfer).matches(found->second),
+              "bulk {} from {} is damaged",
+              transfer,
+              to_string(from));
+        receiving_.erase(found);
+        if (!is_lost(index(from)) && !is_lost(self_)) {
+            ++rounds_[static_cast<std::size_t>(index(from))];
+            begin_round(transport, index(from));
+        }
+    }
+
+    [[nodiscard]] bool finished() const override {
+        if (size_ == 1) {
+            return true;
+        }
+        if (is_lost(self_)) {
+            return dies_ && std::ranges::count(received_, 0U) == 1; // it has heard of all others
+        }
+        return forgot_ && clean_ && progress() == 1;
+    }
+
+    [[nodiscard]] std::optional<Rank> lost() const override {
+        return size_ > 1 ? std::optional(Rank{size_ - 1}) : std::nullopt;
+    }
+
+private:
+    using Key = std::pair<Rank, std::uint64_t>;
+    static constexpr std::uint32_t packets_per_pair = 3000;
+    static constexpr std::uint32_t packets_to_lost = 64; // not given back: the window of a Link
+    static constexpr std::uint64_t rounds_per_pair = 20;
+    static constexpr std::uint64_t transfers_with_lost = 24;
+    static constexpr std::size_t bulk_bytes = 1'300'000;
+    static constexpr std::uint64_t ticks_alone = 3000;
+
+    [[nodiscard]] bool is_lost(std::int32_t rank) const { return rank == size_ - 1; }
+
+    // How far the exchange among survivors is, from 0 to 1: the least of all.
+    [[nodiscard]] double progress() const {
+        double least = std::min(1.0, static_cast<double>(ticks_) / ticks_alone);
+        for (std::int32_t other = 0; other < size_ - 1; ++other) {
+            if (other == self_) {
+                continue;
+            }
+            const auto at = static_cast<std::size_t>(other);
+            const double received = static_cast<double>(received_[at]) / packets_per_pair;
+            const double sent = static_cast<double>(sent_[at]) / packets_per_pair;
+            const double rounds =
+                static_cast<double>(rounds_[at]) / static_cast<double>(rounds_per_pair);
+            least = std::min({least, received, sent, rounds});
+        }
+        return least;
+    }
+
+    [[nodiscard]] bool time_to_forget() const {
+        return progress() >= (self_ % 2 == 0 ? 0.25 : 0.75);
+    }
+
+    void forget(Transport& transport) {
+        const Rank lost{size_ - 1};
+        transport.forget(lost);
+        forgot_ = true;
+        // MPI may write to it for as long as the process lives.
+        static std::mutex mutex; // ranks may be threads
+        static std::vector<Bytes> kept;
+        const std::lock_guard lock(mutex);
+        for (auto& [key, bytes] : receiving_) {
+            if (key.first == lost) {
+                kept.push_back(std::move(bytes));
+            }
+        }
+        std::erase_if(receiving_, [&](const auto& entry) { return entry.first.first == lost; });
+        for (std::uint64_t i = 0; i < transfers_with_lost; ++i) {
+            transport.send(lost, {});
+            send_bulk(transport, index(lost), transfers_with_lost + i);
+            transport.receive_bulk(lost, transfers_with_lost + i, {});
+        }
+        transport.forget(lost); // once more changes nothing
+    }
+
+    bool send_next(Transport& transport, std::int32_t to) {
+        std::uint32_t& sent = sent_[static_cast<std::size_t>(to)];
+        const bool with_lost = is_lost(to) || is_lost(self_);
+        if (to == self_ || sent == (with_lost ? packets_to_lost : packets_per_pair)) {
+            return false;
+        }
+        const std::uint64_t bound = random_.below(4) == 0 ? Transport::packet_bytes_max + 1 : 200;
+        Bytes packet(std::max(sizeof sent, static_cast<std::size_t>(random_.below(bound))));
+        std::memcpy(packet.data(), &sent, sizeof sent);
+        Pattern(self_, to, sent).fill(std::span(packet).subspan(sizeof sent));
+        transport.send(Rank{to}, packet);
+        ++sent;
+        return true;
+    }
+
+    void begin_round(Transport& transport, std::int32_t other) {
+        const std::uint64_t round = rounds_[static_cast<std::size_t>(other)];
+        if (round < rounds_per_pair) {
+            receive_bulk(transport, other, round);
+            send_bulk(transport, other, round);
+        }
+    }
+
+    void send_bulk(Transport& transport, std::int32_t to, std::uint64_t number) {
+        auto bytes = std::make_shared_for_overwrite<std::byte[]>(bulk_bytes);
+        Pattern(self_, to, number).fill({bytes.get(), bulk_bytes});
+        transport.send_bulk(Rank{to}, number, Buffer(std::move(bytes), bulk_bytes));
+    }
+
+    void receive_bulk(Transport& transport, std::int32_t from, std::uint64_t number) {
+        Bytes& bytes = receiving_[Key{Rank{from}, number}];
+        bytes.resize(bulk_bytes);
+        transport.receive_bulk(Rank{from}, number, bytes);
+    }
+
+    bool dies_;
+    std::int32_t size_ = 1;
+    std::int32_t self_ = 0;
+    std::uint64_t ticks_ = 0;
+    std::vector<std::uint32_t> sent_;     // packets, by rank
+    std::vector<std::uint32_t> received_; // packets, by rank
+    std::vector<std::uint64_t> rounds_;   // bulk that came, by rank
+    std::map<Key, Bytes> receiving_;
+    Random random_{0};
+    bool forgot_ = false;
+    bool clean_ = false;
+};
+
 // More than 2 GiB in one transfer: no count may be an int.
 class HugeBulk final : public Scenario {
 public:
@@ -395,6 +602,10 @@ std::vector<Body> bodies() {
         {"ManyTransfersAtOnceArrive",
          [] { return std::make_unique<BulkBothWays>(many_sizes(), 2); }},
     };
+}
+
+Body lost_rank(bool dies) {
+    return {"SurvivorsOfALostRankGoOn", [dies] { return std::make_unique<LostRank>(dies); }};
 }
 
 Body huge_bulk() {

@@ -20,6 +20,13 @@ struct Body {
 /// directions, transfers at once. Up to 2 x 33 MB of memory per rank and neighbour.
 std::vector<Body> bodies();
 
+/// The last rank dies while everybody sends packets and bulk data to everybody. The others notice
+/// at times of their own and lose nothing among themselves. After it, its world is good for nothing
+/// else.
+///
+/// @param dies  False: something else ends that rank; it goes on until then.
+Body lost_rank(bool dies = true);
+
 /// Bulk of more than 2 GiB from every even rank to the next one.
 Body huge_bulk();
 

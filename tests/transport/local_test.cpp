@@ -29,6 +29,27 @@ INSTANTIATE_TEST_SUITE_P(Threads,
                                                 std::get<1>(test.param));
                          });
 
+TEST(LocalTransport, SurvivorsOfALostRankGoOn) {
+    for (const std::int32_t ranks : {1, 2, 3, 7}) {
+        EXPECT_EQ(run_on_threads(lost_rank(), ranks), "") << ranks << " ranks";
+    }
+}
+
+TEST(LocalWorld, ForgetsWhatIsUnderWayInBothDirections) {
+    auto endpoints = make_local_world(2);
+    Transport& self = *endpoints[0];
+    std::array<std::byte, 3> memory{};
+    self.send_bulk(Rank{1}, 1, {});
+    self.receive_bulk(Rank{1}, 2, memory);
+    endpoints[1]->send(Rank{0}, memory);
+    endpoints[1]->send_bulk(Rank{0}, 3, {});
+    self.forget(Rank{1});
+    EXPECT_FALSE(self.sends_pending());
+    self.send_bulk(Rank{1}, 4, {});
+    EXPECT_FALSE(self.sends_pending());
+    EXPECT_FALSE(wake_from_another_thread(self).size() > 0); // polls, and nothing is reported
+}
+
 TEST(LocalWorld, WakeEndsASleep) {
     const auto endpoints = make_local_world(1);
     EXPECT_EQ(wake_from_another_thread(*endpoints[0]), std::vector<std::string>{});

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -44,6 +45,9 @@ public:
     /// Everything that this rank sends or waits for is done.
     [[nodiscard]] virtual bool finished() const = 0;
 
+    /// The rank that dies in this scenario, as soon as it is finished(). The others forget() it.
+    [[nodiscard]] virtual std::optional<Rank> lost() const { return std::nullopt; }
+
     [[nodiscard]] const std::vector<std::string>& failures() const { return failures_; }
 
 protected:
@@ -71,20 +75,21 @@ private:
 ///
 /// The good-bye is two rounds of empty bulk transfers with everybody. After the first round all
 /// ranks are finished, so a packet that arrives later belongs to the next scenario of a rank that
-/// is ahead: it is kept in `early` for the next Party.
+/// is ahead: it is kept in `early` for the next Party. A rank that dies says no good-bye, and none
+/// is said to it.
 class Party final : public Sink {
 public:
     using EarlyPackets = std::vector<std::pair<Rank, std::vector<std::byte>>>;
 
     Party(Transport& transport, Scenario& scenario, EarlyPackets& early)
-        : transport_(transport), scenario_(scenario), early_(early),
-          others_(static_cast<std::size_t>(transport.world().size - 1)) {}
+        : transport_(transport), scenario_(scenario), early_(early) {}
 
     void start() {
+        scenario_.start(transport_);
+        for_others([&](Rank /*other*/) { ++others_; });
         for (const auto round : {first_round, second_round}) {
             for_others([&](Rank other) { transport_.receive_bulk(other, round, {}); });
         }
-        scenario_.start(transport_);
         EarlyPackets packets;
         std::swap(packets, early_);
         for (const auto& [from, packet] : packets) {
@@ -96,7 +101,7 @@ public:
     bool step() {
         const bool more = !saying_goodbye_ && scenario_.tick(transport_);
         const bool happened = transport_.poll(*this);
-        if (!saying_goodbye_ && scenario_.finished()) {
+        if (!saying_goodbye_ && scenario_.finished() && !dead()) {
             saying_goodbye_ = true;
             for_others([&](Rank other) { transport_.send_bulk(other, first_round, {}); });
             begin_second_round();
@@ -104,8 +109,13 @@ public:
         return more || happened;
     }
 
+    /// This rank is the one that dies, and it is time.
+    [[nodiscard]] bool dead() const {
+        return scenario_.lost() == transport_.world().rank && scenario_.finished();
+    }
+
     [[nodiscard]] bool done() const {
-        return saying_goodbye_ && goodbyes_ == 2 * others_ && sent_ == 2 * others_;
+        return dead() || (saying_goodbye_ && goodbyes_ == 2 * others_ && sent_ == 2 * others_);
     }
 
     void on_packet(Rank from, std::span<const std::byte> packet) override {
@@ -153,7 +163,7 @@ private:
     void for_others(Call&& call) {
         const World& world = transport_.world();
         for (std::int32_t other = 0; other < world.size; ++other) {
-            if (Rank{other} != world.rank) {
+            if (Rank{other} != world.rank && Rank{other} != scenario_.lost()) {
                 call(Rank{other});
             }
         }
@@ -162,7 +172,7 @@ private:
     Transport& transport_;
     Scenario& scenario_;
     EarlyPackets& early_;
-    std::size_t others_;
+    std::size_t others_ = 0; // that say good-bye
     std::size_t goodbyes_ = 0;
     std::size_t finished_others_ = 0;
     std::size_t sent_ = 0;

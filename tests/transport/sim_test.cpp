@@ -25,5 +25,11 @@ INSTANTIATE_TEST_SUITE_P(Simulation,
                                                 std::get<1>(test.param));
                          });
 
+TEST(SimulatedTransportLoss, SurvivorsOfALostRankGoOn) {
+    for (const std::int32_t ranks : {1, 2, 3, 7}) {
+        EXPECT_EQ(run_in_simulation(lost_rank(), ranks, 1), "") << ranks << " ranks";
+    }
+}
+
 } // namespace
 } // namespace muster::transport::contract

@@ -10,6 +10,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -34,6 +35,14 @@ struct BulkArrived {
 };
 
 using Arrival = std::variant<PacketArrived, BulkSent, BulkArrived>;
+
+Rank peer_of(const Arrival& arrival) {
+    if (const auto* sent = std::get_if<BulkSent>(&arrival)) {
+        return sent->to;
+    }
+    const auto* packet = std::get_if<PacketArrived>(&arrival);
+    return packet != nullptr ? packet->from : std::get<BulkArrived>(arrival).from;
+}
 
 class SimEndpoint;
 
@@ -60,6 +69,9 @@ public:
     [[nodiscard]] const World& world() const override { return world_; }
 
     void send(Rank to, std::span<const std::byte> packet) override {
+        if (forgotten_.contains(to)) {
+            return;
+        }
         auto& queue = shared_.queue;
         const TimePoint when =
             shared_.network.packet_arrival(queue.now(), world_.rank, to, packet.size());
@@ -69,6 +81,9 @@ public:
     }
 
     void send_bulk(Rank to, std::uint64_t transfer, Buffer data) override {
+        if (forgotten_.contains(to)) {
+            return;
+        }
         deliver(world_.rank,
                 to,
                 transfer,
@@ -77,6 +92,9 @@ public:
     }
 
     void receive_bulk(Rank from, std::uint64_t transfer, std::span<std::byte> into) override {
+        if (forgotten_.contains(from)) {
+            return;
+        }
         receiving_[{from, transfer}] = into;
         deliver(from,
                 world_.rank,
@@ -85,9 +103,14 @@ public:
                     shared_.queue.now(), from, world_.rank, transfer, into.size()));
     }
 
+    void forget(Rank peer) override { forgotten_.insert(peer); }
+
     bool poll(Sink& sink) override {
         auto arrivals = std::exchange(arrivals_, {});
         for (auto& arrival : arrivals) {
+            if (forgotten_.contains(peer_of(arrival))) {
+                continue;
+            }
             if (const auto* packet = std::get_if<PacketArrived>(&arrival)) {
                 sink.on_packet(packet->from, packet->packet);
             } else if (const auto* sent = std::get_if<BulkSent>(&arrival)) {
@@ -104,7 +127,16 @@ public:
         return !arrivals.empty();
     }
 
-    void sleep_until(TimePoint /*deadline*/) override {} // tidy: allow sleep: it does not
+    [[nodiscard]] std::optional<TimePoint> prepare_sleep(Sleeper /*who*/,
+                                                         TimePoint /*deadline*/) override {
+        return std::nullopt;
+    }
+
+    void sleep(Sleeper, TimePoint) noexcept override {} // tidy: allow sleep: it does not
+
+    void rise() override {}
+
+    void call(Sleeper /*who*/) noexcept override {}
 
     void wake() noexcept override {}
 
@@ -137,6 +169,7 @@ private:
     World world_;
     std::deque<Arrival> arrivals_;
     std::map<std::pair<Rank, std::uint64_t>, std::span<std::byte>> receiving_;
+    std::set<Rank> forgotten_;
 };
 
 } // namespace
@@ -164,6 +197,9 @@ std::string run_in_simulation(const Body& body, std::int32_t size, std::uint64_t
     while (!all_done()) {
         bool happened = false;
         for (const auto& party : parties) {
+            if (party->dead()) {
+                continue;
+            }
             happened = party->step() || happened;
         }
         if (!happened && !all_done()) {

@@ -18,22 +18,31 @@ static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t));
 long futex(std::atomic<std::uint32_t>& word,
            int operation,
            std::uint32_t value,
-           const timespec* deadline) noexcept {
-    return syscall(SYS_futex, &word, operation, value, deadline, nullptr, FUTEX_BITSET_MATCH_ANY);
+           const timespec* deadline,
+           std::uint32_t sleepers) noexcept {
+    return syscall(SYS_futex, &word, operation, value, deadline, nullptr, sleepers);
+}
+
+std::uint32_t bit(std::uint32_t sleeper) {
+    return std::uint32_t{1} << sleeper;
 }
 
 } // namespace
 
-bool Doorbell::announce() noexcept {
+void Doorbell::wake(std::uint32_t sleeper) noexcept {
+    futex(state_, FUTEX_WAKE_BITSET, 1, nullptr, bit(sleeper));
+}
+
+bool Doorbell::announce(Sleeper who) noexcept {
     std::uint32_t expected = awake;
-    if (state_.compare_exchange_strong(expected, asleep, std::memory_order_seq_cst)) {
+    if (state_.compare_exchange_strong(expected, asleep(who), std::memory_order_seq_cst)) {
         return true;
     }
     state_.exchange(awake, std::memory_order_seq_cst); // not a store: it must see the ringer's work
     return false;
 }
 
-void Doorbell::wait(TimePoint deadline) noexcept {
+void Doorbell::wait(TimePoint deadline, Sleeper who) noexcept {
     // FUTEX_WAIT_BITSET takes an absolute time of CLOCK_MONOTONIC, which is steady_clock on Linux.
     const auto since_start = deadline.time_since_epoch();
     if (since_start <= Duration::zero()) {
@@ -41,7 +50,7 @@ void Doorbell::wait(TimePoint deadline) noexcept {
     }
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since_start);
     const timespec until{.tv_sec = seconds.count(), .tv_nsec = (since_start - seconds).count()};
-    futex(state_, FUTEX_WAIT_BITSET, asleep, &until);
+    futex(state_, FUTEX_WAIT_BITSET, asleep(who), &until, bit(static_cast<std::uint32_t>(who)));
 }
 
 bool Doorbell::rise() noexcept {
@@ -50,18 +59,24 @@ bool Doorbell::rise() noexcept {
 
 void Doorbell::ring() noexcept {
     const int saved = errno; // signal handlers call this
-    if (state_.exchange(rung, std::memory_order_seq_cst) == asleep) {
-        futex(state_, FUTEX_WAKE, 1, nullptr);
+    const std::uint32_t before = state_.exchange(rung, std::memory_order_seq_cst);
+    if (before >= first_asleep) {
+        wake(before - first_asleep);
     }
     errno = saved;
 }
 
 void Doorbell::ring_if_asleep() noexcept {
-    std::uint32_t expected = asleep;
-    if (state_.load(std::memory_order_seq_cst) == asleep &&
-        state_.compare_exchange_strong(expected, rung, std::memory_order_seq_cst)) {
-        futex(state_, FUTEX_WAKE, 1, nullptr);
+    std::uint32_t state = state_.load(std::memory_order_seq_cst);
+    if (state >= first_asleep &&
+        state_.compare_exchange_strong(state, rung, std::memory_order_seq_cst)) {
+        wake(state - first_asleep);
     }
+}
+
+void Doorbell::call(Sleeper who) noexcept {
+    state_.exchange(rung, std::memory_order_seq_cst);
+    wake(static_cast<std::uint32_t>(who));
 }
 
 } // namespace muster::transport

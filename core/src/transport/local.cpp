@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstring>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 namespace muster::transport {
@@ -68,7 +69,8 @@ struct SharedWorld {
 class LocalTransport final : public Transport {
 public:
     LocalTransport(std::shared_ptr<SharedWorld> shared, World world)
-        : shared_(std::move(shared)), world_(std::move(world)), own_(box(world_.rank)) {}
+        : shared_(std::move(shared)), world_(std::move(world)), own_(box(world_.rank)),
+          peers_(shared_->boxes.size()) {}
 
     ~LocalTransport() override { shut(); }
 
@@ -89,6 +91,10 @@ public:
     }
 
     void send_bulk(Rank to, std::uint64_t transfer, Buffer data) override {
+        if (peer(to).forgotten) {
+            return;
+        }
+        ++peer(to).bulk_pending;
         ++bulk_pending_;
         deliver(to, [&](Mail& mail) {
             mail.offers.push_back(
@@ -97,6 +103,9 @@ public:
     }
 
     void receive_bulk(Rank from, std::uint64_t transfer, std::span<std::byte> into) override {
+        if (peer(from).forgotten) {
+            return;
+        }
         const auto offer = std::ranges::find_if(waiting_offers_, [&](const BulkOffer& waiting) {
             return waiting.from == from && waiting.transfer == transfer;
         });
@@ -106,6 +115,17 @@ public:
         }
         begin_copy(std::move(*offer), into);
         waiting_offers_.erase(offer);
+    }
+
+    // Nothing of it is in MPI's hands here: what was posted and offered is simply let go. The data
+    // of transfers to it stays with the peer's own endpoint until that closes.
+    void forget(Rank lost) override {
+        MUSTER_ASSERT(lost != world_.rank);
+        peer(lost).forgotten = true;
+        bulk_pending_ -= std::exchange(peer(lost).bulk_pending, 0);
+        std::erase_if(waiting_receives_, [&](const auto& receive) { return receive.from == lost; });
+        std::erase_if(waiting_offers_, [&](const auto& offer) { return offer.from == lost; });
+        std::erase_if(copies_, [&](const auto& copy) { return copy.offer.from == lost; });
     }
 
     bool poll(Sink& sink) override {
@@ -118,31 +138,47 @@ public:
             PacketHeader header;
             std::memcpy(&header, &taken_.packets[at], sizeof header);
             at += sizeof header;
-            sink.on_packet(header.from,
-                           std::span<const std::byte>(taken_.packets).subspan(at, header.bytes));
+            if (!peer(header.from).forgotten) {
+                sink.on_packet(
+                    header.from,
+                    std::span<const std::byte>(taken_.packets).subspan(at, header.bytes));
+            }
             at += header.bytes;
         }
         for (const BulkDone& done : taken_.done) {
+            if (peer(done.to).forgotten) {
+                continue;
+            }
+            --peer(done.to).bulk_pending;
             --bulk_pending_;
             sink.on_bulk_sent(done.to, done.transfer);
         }
         for (BulkOffer& offer : taken_.offers) {
-            match(std::move(offer));
+            if (!peer(offer.from).forgotten) {
+                match(std::move(offer));
+            }
         }
         taken_.clear();
         copy_some(sink);
         return happened;
     }
 
-    void sleep_until(TimePoint deadline) override {
-        if (!copies_.empty() || !own_.bell.announce()) {
-            return;
+    [[nodiscard]] std::optional<TimePoint> prepare_sleep(Sleeper who, TimePoint deadline) override {
+        if (!copies_.empty() || !own_.bell.announce(who)) {
+            return std::nullopt;
         }
-        if (!mail_waiting()) {
-            own_.bell.wait(deadline);
+        if (mail_waiting()) {
+            own_.bell.rise();
+            return std::nullopt;
         }
-        own_.bell.rise();
+        return deadline;
     }
+
+    void sleep(Sleeper who, TimePoint until) noexcept override { own_.bell.wait(until, who); }
+
+    void rise() override { own_.bell.rise(); }
+
+    void call(Sleeper who) noexcept override { own_.bell.call(who); }
 
     void wake() noexcept override { own_.bell.ring(); }
 
@@ -159,6 +195,11 @@ public:
     void close(bool /*orderly*/) override { shut(); }
 
 private:
+    struct Peer {
+        std::size_t bulk_pending = 0; // offered to it, not yet copied by it
+        bool forgotten = false;
+    };
+
     struct BulkReceive {
         Rank from{};
         std::uint64_t transfer = 0;
@@ -175,9 +216,17 @@ private:
         return shared_->boxes[static_cast<std::size_t>(index(rank))];
     }
 
+    [[nodiscard]] Peer& peer(Rank rank) {
+        MUSTER_ASSERT(index(rank) >= 0 && index(rank) < world_.size);
+        return peers_[static_cast<std::size_t>(index(rank))];
+    }
+
     template <class Put>
     void deliver(Rank to, Put&& put) {
         MUSTER_ASSERT(to != world_.rank && index(to) >= 0 && index(to) < world_.size);
+        if (peer(to).forgotten) {
+            return;
+        }
         Mailbox& other = box(to);
         {
             const std::lock_guard lock(other.mutex);
@@ -238,6 +287,9 @@ private:
         for (Copy& copy : done) {
             const BulkDone told{.to = world_.rank, .transfer = copy.offer.transfer};
             const Rank from = copy.offer.from;
+            if (peer(from).forgotten) { // by the sink, since it was moved out
+                continue;
+            }
             copy.offer.data = {}; // before the sender hears that nobody holds it
             deliver(from, [&](Mail& mail) { mail.done.push_back(told); });
             sink.on_bulk_received(from, told.transfer);
@@ -253,11 +305,12 @@ private:
     std::shared_ptr<SharedWorld> shared_;
     World world_;
     Mailbox& own_;
+    std::vector<Peer> peers_; // by rank
     Mail taken_;
     std::vector<BulkReceive> waiting_receives_; // posted, nothing offered yet
     std::vector<BulkOffer> waiting_offers_;     // offered, not posted yet
     std::vector<Copy> copies_;                  // in the order in which both sides were there
-    std::size_t bulk_pending_ = 0;              // offered to others, not yet copied by them
+    std::size_t bulk_pending_ = 0;              // of all peers
 };
 
 std::string host_name() {

@@ -164,6 +164,10 @@ struct Channels {
     std::vector<Transfer*> fragment_owners;
     std::vector<std::unique_ptr<Transfer>> transfers;
 
+    // Of forgotten peers. Their requests are let go, so nothing completes them.
+    std::vector<PendingSend> abandoned_sends;
+    std::vector<std::unique_ptr<Transfer>> abandoned_transfers;
+
     RawCommunicators raw;
 };
 
@@ -175,6 +179,7 @@ public:
         check(MPI_Comm_rank(MPI_COMM_WORLD, &rank), "MPI_Comm_rank");
         check(MPI_Comm_size(MPI_COMM_WORLD, &world_.size), "MPI_Comm_size");
         world_.rank = Rank{rank};
+        forgotten_.resize(static_cast<std::size_t>(world_.size));
         state_->control = duplicate(MPI_COMM_WORLD);
         state_->bulk = duplicate(MPI_COMM_WORLD);
         state_->raw.open(MPI_COMM_WORLD);
@@ -211,10 +216,17 @@ public:
     void send(Rank to, std::span<const std::byte> packet) override;
     void send_bulk(Rank to, std::uint64_t transfer, Buffer data) override;
     void receive_bulk(Rank from, std::uint64_t transfer, std::span<std::byte> into) override;
+    void forget(Rank peer) override;
     bool poll(Sink& sink) override;
-    void sleep_until(TimePoint deadline) override;
+    [[nodiscard]] std::optional<TimePoint> prepare_sleep(Sleeper who, TimePoint deadline) override;
 
-    void wake() noexcept override { own_bell_.load(std::memory_order_acquire)->ring(); }
+    void sleep(Sleeper who, TimePoint until) noexcept override { own_bell().wait(until, who); }
+
+    void rise() override;
+
+    void wake() noexcept override { own_bell().ring(); }
+
+    void call(Sleeper who) noexcept override { own_bell().call(who); }
 
     [[nodiscard]] bool sends_pending() const override {
         return !state_->sends.empty() || outgoing_transfers_ > 0;
@@ -230,6 +242,13 @@ private:
         std::uint64_t transfer = 0;
         bool outgoing = false;
     };
+
+    [[nodiscard]] bool forgotten(Rank peer) const {
+        MUSTER_ASSERT(index(peer) >= 0 && index(peer) < world_.size);
+        return forgotten_[static_cast<std::size_t>(index(peer))];
+    }
+
+    [[nodiscard]] Doorbell& own_bell() const { return *own_bell_.load(std::memory_order_acquire); }
 
     void check_tags() const;
     void gather_hosts();
@@ -250,6 +269,8 @@ private:
     std::unique_ptr<Channels> state_ = std::make_unique<Channels>();
     bool finalized_ = false;
     bool other_nodes_ = false;
+    std::vector<bool> forgotten_; // by rank
+    bool forgot_somebody_ = false;
 
     // wake() may still be called while and after the shared words go away.
     Doorbell last_bell_;
@@ -323,7 +344,10 @@ void MpiChannels::ring(Rank peer) {
 
 void MpiChannels::send(Rank to, std::span<const std::byte> packet) {
     MUSTER_ASSERT(packet.size() <= packet_bytes_max);
-    MUSTER_ASSERT(to != world_.rank && index(to) >= 0 && index(to) < world_.size);
+    MUSTER_ASSERT(to != world_.rank);
+    if (forgotten(to)) {
+        return;
+    }
     std::unique_ptr<Packet> copy;
     if (free_packets_.empty()) {
         copy = std::make_unique_for_overwrite<Packet>();
@@ -391,6 +415,9 @@ bool MpiChannels::complete_sends() {
 
 void MpiChannels::send_bulk(Rank to, std::uint64_t transfer, Buffer data) {
     MUSTER_ASSERT(to != world_.rank);
+    if (forgotten(to)) {
+        return;
+    }
     const std::size_t size_bytes = data.size();
     ++outgoing_transfers_;
     begin(std::make_unique<Transfer>(Transfer{.peer = to,
@@ -402,6 +429,9 @@ void MpiChannels::send_bulk(Rank to, std::uint64_t transfer, Buffer data) {
 
 void MpiChannels::receive_bulk(Rank from, std::uint64_t transfer, std::span<std::byte> into) {
     MUSTER_ASSERT(from != world_.rank);
+    if (forgotten(from)) {
+        return;
+    }
     begin(std::make_unique<Transfer>(
         Transfer{.peer = from, .number = transfer, .memory = into, .size_bytes = into.size()}));
 }
@@ -445,6 +475,54 @@ void MpiChannels::start_fragment(Transfer& transfer, MPI_Request& request) {
               "MPI_Irecv");
     }
     ++transfer.started;
+}
+
+// A request to a dead peer cannot be cancelled once it is matched, and one that looks complete says
+// nothing: neither is waited for nor asked again. The handles are dropped, what MPI holds of them
+// stays, and so does the memory.
+void MpiChannels::forget(Rank peer) {
+    MUSTER_ASSERT(peer != world_.rank);
+    if (forgotten(peer)) {
+        return;
+    }
+    forgotten_[static_cast<std::size_t>(index(peer))] = true;
+    forgot_somebody_ = true;
+
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < state_->sends.size(); ++i) {
+        if (state_->sends[i].to == peer) {
+            state_->abandoned_sends.push_back(std::move(state_->sends[i]));
+            continue;
+        }
+        if (kept != i) {
+            state_->send_requests[kept] = state_->send_requests[i];
+            state_->sends[kept] = std::move(state_->sends[i]);
+        }
+        ++kept;
+    }
+    state_->send_requests.resize(kept);
+    state_->sends.resize(kept);
+
+    kept = 0;
+    for (std::size_t i = 0; i < state_->fragment_owners.size(); ++i) {
+        if (state_->fragment_owners[i]->peer != peer) {
+            state_->fragment_requests[kept] = state_->fragment_requests[i];
+            state_->fragment_owners[kept] = state_->fragment_owners[i];
+            ++kept;
+        }
+    }
+    state_->fragment_requests.resize(kept);
+    state_->fragment_owners.resize(kept);
+
+    std::erase_if(state_->transfers, [&](std::unique_ptr<Transfer>& transfer) {
+        if (transfer->peer != peer) {
+            return false;
+        }
+        outgoing_transfers_ -= transfer->outgoing ? 1U : 0U;
+        state_->abandoned_transfers.push_back(std::move(transfer));
+        return true;
+    });
+    std::erase_if(events_, [&](const BulkEvent& event) { return event.peer == peer; });
 }
 
 bool MpiChannels::complete_fragments() {
@@ -538,15 +616,21 @@ bool MpiChannels::poll(Sink& sink) {
     for (int i = 0; head_full_ && i < packets_per_poll; ++i) {
         int bytes = 0;
         check(MPI_Get_count(&head_status_, MPI_BYTE, &bytes), "MPI_Get_count");
-        sink.on_packet(Rank{head_status_.MPI_SOURCE},
-                       std::span<const std::byte>(state_->received[head_])
-                           .first(static_cast<std::size_t>(bytes)));
+        const Rank from{head_status_.MPI_SOURCE};
+        if (!forgotten(from)) {
+            sink.on_packet(from,
+                           std::span<const std::byte>(state_->received[head_])
+                               .first(static_cast<std::size_t>(bytes)));
+        }
         post_receive(head_);
         head_ = (head_ + 1) % receives_posted;
         test_head();
     }
     std::swap(events_, events_taken_); // the sink may start transfers
     for (const BulkEvent& event : events_taken_) {
+        if (forgotten(event.peer)) {
+            continue; // by the sink, since it was taken
+        }
         if (event.outgoing) {
             sink.on_bulk_sent(event.peer, event.transfer);
         } else {
@@ -558,10 +642,10 @@ bool MpiChannels::poll(Sink& sink) {
     return true;
 }
 
-void MpiChannels::sleep_until(TimePoint deadline) {
+std::optional<TimePoint> MpiChannels::prepare_sleep(Sleeper who, TimePoint deadline) {
     const TimePoint now = std::chrono::steady_clock::now();
     if (deadline <= now) {
-        return;
+        return std::nullopt;
     }
     const bool pending = sends_pending();
     if (pending) {
@@ -572,12 +656,12 @@ void MpiChannels::sleep_until(TimePoint deadline) {
         }
         if (now - *stalled_since_ < stall_grace) {
             sched_yield();
-            return;
+            return std::nullopt;
         }
     }
-    Doorbell& bell = *own_bell_.load(std::memory_order_relaxed);
-    if (!bell.announce()) {
-        return;
+    Doorbell& bell = own_bell();
+    if (!bell.announce(who)) {
+        return std::nullopt;
     }
     // The other half of ring(): orders the announcement before MPI's look at its memory.
     std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -590,11 +674,14 @@ void MpiChannels::sleep_until(TimePoint deadline) {
     }
     if (found) {
         bell.rise();
-        return;
+        return std::nullopt;
     }
     const bool in_steps = pending || other_nodes_;
-    bell.wait(std::min(deadline, now + (in_steps ? remote_sleep_ : node_sleep_max)));
-    const bool rung = bell.rise();
+    return std::min(deadline, now + (in_steps ? remote_sleep_ : node_sleep_max));
+}
+
+void MpiChannels::rise() {
+    const bool rung = own_bell().rise();
     remote_sleep_ = rung ? remote_sleep_min : std::min(2 * remote_sleep_, remote_sleep_max);
 }
 
@@ -620,7 +707,7 @@ void MpiChannels::cancel_receives() {
 }
 
 void MpiChannels::close(bool orderly) {
-    MUSTER_ASSERT(!finalized_);
+    MUSTER_ASSERT(!finalized_ && !(orderly && forgot_somebody_));
     own_bell_.store(&last_bell_, std::memory_order_release);
     if (!orderly) {
         return;

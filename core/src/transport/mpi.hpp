@@ -29,8 +29,8 @@ enum class ThreadLevel {
 /// named peer only. Ranks of one node wake each other through futex words in memory that they
 /// share; packets from other nodes are found by polls at most 1 ms apart.
 ///
-/// When a peer is lost, what was sent to it may stay pending for ever: its memory is kept, and
-/// nothing waits for it.
+/// Of a peer that is forgotten, MPI's requests are never looked at again, and all that they may
+/// touch is kept.
 class MpiTransport : public Transport {
 public:
     [[nodiscard]] virtual ThreadLevel thread_level() const = 0;

@@ -1,11 +1,14 @@
 #pragma once
 
+#include "transport/sleeper.hpp"
+
 #include <muster/base/clock.hpp>
 #include <muster/base/ids.hpp>
 #include <muster/core/buffer.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,8 +24,8 @@ struct World {
 };
 
 /// What poll() reports to. Calls come from inside poll() only, on its thread. An implementation
-/// may call send(), send_bulk() and receive_bulk() back, but not poll(), sleep_until() or close(),
-/// and lets no exception escape.
+/// may call send(), send_bulk(), receive_bulk() and forget() back, but not poll(), close() or those
+/// that sleep, and lets no exception escape.
 class Sink {
 public:
     virtual ~Sink() = default;
@@ -44,10 +47,11 @@ public:
 /// (from, to) arrive in the order in which they were sent; nothing is promised between pairs, nor
 /// between packets and bulk data. What it leaves to others: flow control (wire/link.hpp bounds the
 /// packets under way per pair; the transport itself queues without bound) and noticing lost peers
-/// (sends to a dead rank may stay pending for ever; they harm nobody but their own memory).
+/// (until forget(), sends to a dead rank may stay pending for ever).
 ///
-/// Threads: every call except wake() comes from one thread at a time, in practice the progress
-/// thread. wake() may come from any thread at any time between construction and close().
+/// Threads: every call except wake(), call() and sleep() comes from one thread at a time, but not
+/// always the same. wake() and call() may come from any thread at any time between construction
+/// and close().
 ///
 /// Errors: a call throws Error when the environment fails (MPI reports an error), naming the rank
 /// and what failed; the endpoint is then good for close(false) only.
@@ -83,6 +87,20 @@ public:
     /// which must stay in place and untouched until on_bulk_received(). See send_bulk().
     virtual void receive_bulk(Rank from, std::uint64_t transfer, std::span<std::byte> into) = 0;
 
+    /// The peer is lost: dead, or declared dead. There is no way back, and it may still live.
+    ///
+    /// What was sent to it is abandoned, and sends_pending() no longer counts it; what it sent and
+    /// what was posted to receive from it is never reported, also if it had arrived. Later sends to
+    /// it, and receives from it, are dropped at once. All other ranks are served as before. Never
+    /// blocks; forgetting a peer twice is forgetting it once.
+    ///
+    /// Memory given to receive_bulk() from it may still be written to until the process ends, by a
+    /// transfer that was under way: the caller keeps it and reads nothing in it. Data given to
+    /// send_bulk() is kept here as long as that is so.
+    ///
+    /// After it only close(false) ends the endpoint's life, with MPI.
+    virtual void forget(Rank peer) = 0;
+
     /// Makes progress and reports what happened since the last call. Never blocks; bounded work.
     /// Returns whether anything happened; the caller sleeps only after a poll that returned false
     /// (how long it spins before that is the caller's choice).
@@ -94,7 +112,32 @@ public:
     ///
     /// No wake-up is lost: what a peer sends, or a thread signals, between the last poll() and the
     /// sleep ends the sleep (or is found within a bounded time, for peers on other nodes).
-    virtual void sleep_until(TimePoint deadline) = 0;
+    void sleep_until(TimePoint deadline) {
+        if (const auto until = prepare_sleep(Sleeper::host, deadline)) {
+            sleep(Sleeper::host, *until);
+            rise();
+        }
+    }
+
+    // The three steps of sleep_until(), for threads that relieve each other. After prepare_sleep()
+    // another thread may take over the transport, also while the first sleeps: it calls rise()
+    // first, in place of the sleeper. It may prepare its own sleep, or again that of the first,
+    // which then goes on with the sleep that it never left.
+
+    /// Whom the next ring wakes: `who`. Returns until when to sleep at the latest, or nothing if
+    /// there is a reason to poll instead.
+    [[nodiscard]] virtual std::optional<TimePoint> prepare_sleep(Sleeper who,
+                                                                 TimePoint deadline) = 0;
+
+    /// Blocks until `who` is rung or called, or until then; may return early. Touches nothing but
+    /// the doorbell, so another thread may use the transport meanwhile.
+    virtual void sleep(Sleeper who, TimePoint until) noexcept = 0;
+
+    /// After a prepared sleep: rings wake nobody now. The caller polls.
+    virtual void rise() = 0;
+
+    /// Ends the sleep of `who` even if another has taken over, or keeps it from starting.
+    virtual void call(Sleeper who) noexcept = 0;
 
     /// Ends the current sleep, or keeps the next one from starting. Any thread, and signal
     /// handlers; a few nanoseconds when nobody sleeps.
