@@ -88,8 +88,10 @@ std::string describe_functions(const std::vector<Located>& functions) {
 
 detail::FunctionEntry::FunctionEntry(Invoke invoke_function,
                                      const char* function_name,
-                                     bool takes_communicator) noexcept
-    : invoke(invoke_function), name(function_name), is_gang(takes_communicator) {
+                                     bool takes_communicator,
+                                     Shape shape_of_types) noexcept
+    : invoke(invoke_function), name(function_name), is_gang(takes_communicator),
+      shape(shape_of_types) {
     next = latest_entry.load(std::memory_order_relaxed);
     while (!latest_entry.compare_exchange_weak(
         next, this, std::memory_order_release, std::memory_order_relaxed)) {
@@ -123,6 +125,12 @@ FunctionId FunctionTable::id_of(const detail::FunctionEntry& function) const {
                     ErrorCode::usage);
     }
     return id;
+}
+
+bool FunctionTable::shares_name(const detail::FunctionEntry& function) const {
+    return std::any_of(functions_.begin(), functions_.end(), [&](const auto* other) {
+        return other != &function && std::string_view(other->name) == function.name;
+    });
 }
 
 const detail::FunctionEntry& FunctionTable::at(FunctionId id) const {

@@ -26,6 +26,9 @@ public:
     /// @throws Error (usage) if the function was loaded after the table was built.
     [[nodiscard]] FunctionId id_of(const detail::FunctionEntry& function) const;
 
+    /// Whether another function has the same name.
+    [[nodiscard]] bool shares_name(const detail::FunctionEntry& function) const;
+
     /// @throws Error (malformed) if there is no such function.
     [[nodiscard]] const detail::FunctionEntry& at(FunctionId id) const;
 

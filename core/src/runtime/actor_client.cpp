@@ -16,6 +16,33 @@ std::string describe(const std::string& name, const char* class_name) {
                         : fmt::format("actor {} ({})", name, class_name);
 }
 
+void check_replay(const detail::ActorType& type,
+                  const ActorOptions& options,
+                  const std::string& what) {
+    if (options.replay && options.isolate) {
+        throw Error(what +
+                        ": .replay is not for actors in a process of their own (.isolate): their "
+                        "state is not saved",
+                    ErrorCode::usage);
+    }
+    if (!options.replay) {
+        return;
+    }
+    if (!type.saves) {
+        throw Error(fmt::format("{}: .replay needs a class that can be saved: give {} `S save() "
+                                "const` and `void load(S)`, with a type S that travels",
+                                what,
+                                type.class_name),
+                    ErrorCode::usage);
+    }
+    if (options.save_every == 0 || options.max_restarts == 0) {
+        throw Error(fmt::format("{}: .replay is for actors that are saved and restarted: set "
+                                ".save_every and .max_restarts to at least 1",
+                                what),
+                    ErrorCode::usage);
+    }
+}
+
 } // namespace
 
 std::shared_ptr<detail::ActorBlock> RankClient::spawn(const detail::ActorType& type,
@@ -32,29 +59,36 @@ std::shared_ptr<detail::ActorBlock> RankClient::spawn(const detail::ActorType& t
                                       .memory = options.memory,
                                       .resources = options.resources,
                                       .priority = options.priority,
-                                      .placement = options.placement},
+                                      .placement = options.placement,
+                                      .isolate = options.isolate},
                                      what);
     submission.task_class.actor = true;
     if (options.pending_calls_max == 0) {
         throw Error(what + ": pending_calls_max is 0, so it could never be called",
                     ErrorCode::usage);
     }
+    check_replay(type, options, what);
     submission.name = what;
+    if (type.saves && options.max_restarts > 0) {
+        submission.making.save_every = options.save_every;
+    }
+    submission.retry = {.retries = options.max_restarts, .restarts = options.max_restarts};
     submission.first = next_id(1);
     if (!options.name.empty()) {
-        claim_name(
-            options.name, {submission.first, type.class_name, options.pending_calls_max}, what);
+        claim_name(options.name,
+                   {submission.first, type.class_name, options.pending_calls_max, options.replay},
+                   what);
     }
     for (const ObjectId actor : arguments.actors) {
         submission.actors.emplace_back(0, actor);
     }
     submission.tasks.push_back({std::move(arguments.arguments), std::move(arguments.dependencies)});
     const ObjectId actor = submission.first;
-    if (!post(rank::Event{rank::TasksSubmitted{std::move(submission)}})) {
+    if (!post_and_drive(rank::Event{rank::TasksSubmitted{std::move(submission)}})) {
         throw_ended();
     }
     return std::make_shared<detail::ActorBlock>(
-        shared_from_this(), actor, options.pending_calls_max);
+        shared_from_this(), actor, options.pending_calls_max, options.replay);
 }
 
 void RankClient::claim_name(const std::string& name,
@@ -99,8 +133,10 @@ std::shared_ptr<detail::ActorBlock> RankClient::find_actor(const std::string& na
                                     : fmt::format("there are: {}", fmt::join(answer.names, ", "))),
                     ErrorCode::usage);
     }
-    auto block = std::make_shared<detail::ActorBlock>(
-        shared_from_this(), answer.actor->actor, answer.actor->pending_calls_max);
+    auto block = std::make_shared<detail::ActorBlock>(shared_from_this(),
+                                                      answer.actor->actor,
+                                                      answer.actor->pending_calls_max,
+                                                      answer.actor->replays);
     if (answer.actor->class_name != class_name) {
         throw Error(fmt::format("the actor named \"{}\" is of class {}, not {}",
                                 name,
@@ -121,7 +157,7 @@ std::shared_ptr<detail::FutureBlock> RankClient::call(const detail::ActorBlock& 
     }
     owner::Submission submission;
     submission.task_class.function = functions_.id_of(method);
-    submission.call = owner::CallTarget{actor.actor(), ObjectId{}};
+    submission.call = owner::CallTarget{actor.actor(), ObjectId{}, actor.replays()};
     if (caller != nullptr) {
         submission.task_class.depth = caller->depth + 1;
         submission.call->context = caller->context;
@@ -143,7 +179,7 @@ std::shared_ptr<detail::FutureBlock> RankClient::call(const detail::ActorBlock& 
     submission.first = next_id(1);
     auto block = std::make_shared<detail::FutureBlock>(shared_from_this(), submission.first, 1);
     submission.futures = block;
-    if (!post(rank::Event{rank::TasksSubmitted{std::move(submission)}})) {
+    if (!post_and_drive(rank::Event{rank::TasksSubmitted{std::move(submission)}})) {
         if (!must_not_throw) {
             throw_ended();
         }
@@ -156,12 +192,13 @@ void RankClient::escape_actor(ObjectId actor) {
     post(rank::Event{rank::ActorEscaped{actor}});
 }
 
-std::shared_ptr<detail::ActorBlock> RankClient::borrow_actor(ObjectId actor,
-                                                             std::uint32_t pending_calls_max) {
+std::shared_ptr<detail::ActorBlock>
+RankClient::borrow_actor(ObjectId actor, std::uint32_t pending_calls_max, bool replays) {
     if (!post(rank::Event{rank::ActorBorrowed{actor}})) {
         throw_ended();
     }
-    return std::make_shared<detail::ActorBlock>(shared_from_this(), actor, pending_calls_max);
+    return std::make_shared<detail::ActorBlock>(
+        shared_from_this(), actor, pending_calls_max, replays);
 }
 
 void RankClient::release_actor(ObjectId actor) noexcept {

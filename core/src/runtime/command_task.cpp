@@ -11,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 
 namespace muster {
 namespace {
@@ -42,13 +43,13 @@ private:
     std::stop_callback<std::function<void()>> callback_;
 };
 
-CommandResult run_command(const CommandSpec& spec) {
+CommandResult run_command(const CommandSpec& spec, Bytes memory_limit) {
     auto* zygote = dynamic_cast<runtime::RankClient&>(detail::current_client()).zygote();
     if (zygote == nullptr) {
         throw Error("commands cannot be run: this rank's process could not fork the helper that "
                     "starts them (see the warning at the start)");
     }
-    auto process = zygote->start(spec).value_or_throw();
+    auto process = zygote->start(spec, memory_limit).value_or_throw();
     const Stopper stopper(*zygote, process.id(), this_task().stop_token);
     auto result = zygote->wait(process).value_or_throw();
     if (this_task().stop_token.stop_requested()) {
@@ -60,7 +61,10 @@ CommandResult run_command(const CommandSpec& spec) {
 } // namespace
 
 Future<CommandResult> CommandTask::operator()() const {
-    return task<&run_command>.with(options_)(spec_);
+    TaskOptions options = options_;
+    // It has a process already; what is left is the limit of its memory.
+    const Bytes memory_limit = std::exchange(options.isolate, false) ? options.memory : Bytes{};
+    return task<&run_command>.with(std::move(options))(spec_, memory_limit);
 }
 
 } // namespace muster

@@ -1,8 +1,13 @@
+#include <muster/core/coroutine.hpp>
 #include <muster/core/detail/actor_block.hpp>
 #include <muster/core/detail/client.hpp>
+#include <muster/core/ending.hpp>
 #include <muster/core/this_task.hpp>
 
 #include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
 
 namespace muster::detail {
 namespace {
@@ -72,6 +77,24 @@ void throw_handle_of_another_run(ObjectId actor) {
                 ErrorCode::object_lost);
 }
 
+void throw_interrupted(const FutureBlock& block, std::uint64_t index) {
+    if (block.client()->ended()) {
+        throw Error(fmt::format("the run has ended, and {} was not there before",
+                                to_string(block.id(index))),
+                    ErrorCode::object_lost);
+    }
+    throw Error(fmt::format("asked to stop, while it waited for {}", to_string(block.id(index))),
+                ErrorCode::cancelled);
+}
+
+void wait_here(Wait& wait) {
+    const auto queue = std::make_shared<CompletionQueue>();
+    wait.watch(queue);
+    for (std::size_t i = 0; i < wait.answers(); ++i) {
+        (void)current_client().wait_any(*queue, std::nullopt);
+    }
+}
+
 void throw_failure(const FutureSlot& slot, const FutureBlock& block, std::uint64_t index) {
     if (slot.state.load(std::memory_order_acquire) == SlotState::failed &&
         slot.failure != nullptr) {
@@ -85,6 +108,50 @@ void throw_failure(const FutureSlot& slot, const FutureBlock& block, std::uint64
 } // namespace muster::detail
 
 namespace muster {
+
+bool stopping() noexcept {
+    const auto* client = detail::current_client_or_null();
+    return client != nullptr && client->stopping();
+}
+
+std::optional<std::chrono::nanoseconds> time_left() noexcept {
+    const auto* client = detail::current_client_or_null();
+    const auto end = client != nullptr ? client->end_time() : std::nullopt;
+    if (!end) {
+        return std::nullopt;
+    }
+    return std::max<std::chrono::nanoseconds>(*end - std::chrono::steady_clock::now(), {});
+}
+
+DeadlineHook on_deadline(std::function<void()> hook) {
+    auto& client = detail::current_client();
+    return {client.weak_from_this(), client.add_deadline_hook(std::move(hook))};
+}
+
+DeadlineHook::DeadlineHook(DeadlineHook&& other) noexcept
+    : client_(std::move(other.client_)), id_(std::exchange(other.id_, 0)) {
+}
+
+DeadlineHook& DeadlineHook::operator=(DeadlineHook&& other) noexcept {
+    if (this != &other) {
+        remove();
+        client_ = std::move(other.client_);
+        id_ = std::exchange(other.id_, 0);
+    }
+    return *this;
+}
+
+DeadlineHook::~DeadlineHook() {
+    remove();
+}
+
+void DeadlineHook::remove() noexcept {
+    const auto client = client_.lock();
+    if (client && id_ != 0) {
+        client->remove_deadline_hook(id_);
+    }
+    id_ = 0;
+}
 
 ThisTask this_task() {
     const auto* task = detail::current_task();

@@ -2,21 +2,43 @@
 
 #include "runtime/failure.hpp"
 #include "runtime/gang_member.hpp"
+#include "runtime/isolate/processes.hpp"
 
 #include <muster/base/assert.hpp>
+#include <muster/base/log.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <optional>
 
 namespace muster::runtime {
+namespace {
+
+bool is_call(const detail::CurrentTask& task) {
+    return task.context != task.id;
+}
+
+// Of an actor: it travels as one message.
+constexpr std::size_t saved_bytes_max = std::size_t{128} << 20;
+
+} // namespace
 
 ExecutorPool::ExecutorPool(Config config,
                            const FunctionTable& functions,
                            std::function<void(rank::Event)> report)
-    : config_(std::move(config)), functions_(functions), report_(std::move(report)) {
+    : config_(std::move(config)), functions_(functions), report_(std::move(report)),
+      processes_(std::make_unique<isolate::Processes>(
+          isolate::Processes::Config{.zygote = config_.zygote,
+                                     .session = {.stop_grace = config_.stop_grace}},
+          functions)) {
+}
+
+void ExecutorPool::set_client(RankClient& client) {
+    client_ = &client;
+    processes_->set_client(client);
 }
 
 ExecutorPool::~ExecutorPool() {
@@ -30,12 +52,33 @@ ExecutorPool::~ExecutorPool() {
     }
 }
 
-void ExecutorPool::enqueue(wire::ClassIndex index, std::uint32_t depth, wire::ReadyTask task) {
+bool ExecutorPool::has_idle_thread() const {
     const std::lock_guard lock(mutex_);
-    if (index >= depths_.size()) {
-        depths_.resize(index + 1);
+    return threads_needed() < idle_threads_;
+}
+
+std::size_t ExecutorPool::threads_needed() const {
+    std::size_t needed = slots_.size() + (ending_actors_ ? 1 : 0);
+    if (may_run_resumed()) {
+        needed += std::min(resumable_.size(), resumed_running_max_ - resumed_running_);
     }
-    depths_[index] = depth;
+    if (may_run_actor()) {
+        needed += std::min(mailboxes_.waiting(), actors_running_max - actors_running_);
+    }
+    return needed;
+}
+
+void ExecutorPool::enqueue(wire::ClassIndex index,
+                           const wire::TaskClass& task_class,
+                           wire::ReadyTask task) {
+    const std::lock_guard lock(mutex_);
+    if (index >= manners_.size()) {
+        manners_.resize(index + 1);
+    }
+    manners_[index] = {task_class.depth,
+                       task_class.isolate,
+                       task_class.actor,
+                       Bytes{static_cast<std::uint64_t>(task_class.demand.memory.value())}};
     queue_.push(index, std::move(task));
 }
 
@@ -55,11 +98,12 @@ bool ExecutorPool::may_run_actor() const {
     return !stopping_ && mailboxes_.waiting() > 0 && actors_running_ < actors_running_max;
 }
 
+bool ExecutorPool::may_run_resumed() const {
+    return !resumable_.empty() && resumed_running_ < resumed_running_max_;
+}
+
 bool ExecutorPool::need_thread() {
-    std::size_t needed = slots_.size() + (ending_actors_ ? 1 : 0);
-    if (may_run_actor()) {
-        needed += std::min(mailboxes_.waiting(), actors_running_max - actors_running_);
-    }
+    const std::size_t needed = threads_needed();
     if (needed > idle_threads_) {
         threads_.emplace_back([this] { work(); });
         ++idle_threads_; // until it takes something
@@ -90,17 +134,39 @@ bool ExecutorPool::stop_task(wire::ClassIndex index, TaskId task) {
         }
     }
     source.request_stop(); // outside the lock: runs the task's own callbacks
+    interrupt(task);
     return false;
 }
 
-void ExecutorPool::resume(TaskId task) {
+void ExecutorPool::interrupt(TaskId task) {
+    bool notify = false;
     {
         const std::lock_guard lock(mutex_);
         if (const auto place = running_.find(task); place != running_.end()) {
-            place->second.resumed = true;
+            notify = wake(place->second);
         }
     }
-    resumed_.notify_all();
+    if (notify) {
+        wanted_.notify_one();
+    }
+}
+
+void ExecutorPool::resume(TaskId task) {
+    bool notify = false;
+    {
+        const std::lock_guard lock(mutex_);
+        if (const auto place = running_.find(task); place == running_.end()) {
+            return;
+        } else if (place->second.suspended) {
+            notify = make_resumable(place->second);
+        } else {
+            place->second.resumed = true;
+            resumed_.notify_all();
+        }
+    }
+    if (notify) {
+        wanted_.notify_one();
+    }
 }
 
 void ExecutorPool::enqueue_call(wire::EnqueueCall order) {
@@ -126,6 +192,7 @@ bool ExecutorPool::stop_call(ObjectId actor, TaskId call) {
         }
     }
     source.request_stop();
+    interrupt(call);
     return false;
 }
 
@@ -140,21 +207,28 @@ void ExecutorPool::destroy_actor(ObjectId actor) {
     }
 }
 
-void ExecutorPool::call_blocks() {
+void ExecutorPool::thread_blocks(const detail::CurrentTask& task) {
+    if (!is_call(task) && !task.resumed) {
+        return;
+    }
     bool notify = false;
     {
         const std::lock_guard lock(mutex_);
-        --actors_running_;
-        notify = may_run_actor() && need_thread();
+        actors_running_ -= is_call(task) ? 1U : 0U;
+        resumed_running_ -= task.resumed ? 1U : 0U;
+        notify = need_thread();
     }
     if (notify) {
         wanted_.notify_one();
     }
 }
 
-void ExecutorPool::call_resumes() {
-    const std::lock_guard lock(mutex_);
-    ++actors_running_;
+void ExecutorPool::thread_resumes(const detail::CurrentTask& task) {
+    if (is_call(task) || task.resumed) {
+        const std::lock_guard lock(mutex_);
+        actors_running_ += is_call(task) ? 1U : 0U;
+        resumed_running_ += task.resumed ? 1U : 0U;
+    }
 }
 
 void ExecutorPool::wait_resumed(TaskId task) {
@@ -171,15 +245,130 @@ void ExecutorPool::stop(std::function<void()> stopped) {
         stopping_ = true;
         mailboxes_.stop();
         stopped_ = std::move(stopped);
-        for (auto& [id, running] : running_) {
-            sources.push_back(running.stop_source);
-        }
+        sources = stop_sources();
         leave_if_stopped(lock);
     }
     resumed_.notify_all();
     for (auto& source : sources) {
         source.request_stop();
     }
+    // Those that are suspended go on, to hear that what they wait for will not come.
+    bool notify = false;
+    {
+        const std::lock_guard lock(mutex_);
+        for (auto& [id, running] : running_) {
+            notify = (running.suspended && make_resumable(running)) || notify;
+        }
+    }
+    if (notify) {
+        wanted_.notify_all();
+    }
+}
+
+bool ExecutorPool::wake(Running& running) {
+    if (!running.suspended || running.resuming) {
+        return false;
+    }
+    running.resuming = true;
+    if (running.suspended->current.lends_cpus) {
+        report_(rank::TaskResuming{running.suspended->current.id});
+        return false; // until its CPUs are free
+    }
+    return make_resumable(running);
+}
+
+bool ExecutorPool::make_resumable(Running& running) {
+    running.resuming = false;
+    resumable_.push_back(std::move(running.suspended));
+    return need_thread();
+}
+
+void ExecutorPool::on_answered(TaskId task, std::uint64_t wait) {
+    bool notify = false;
+    {
+        const std::lock_guard lock(mutex_);
+        const auto place = running_.find(task);
+        if (place == running_.end() || place->second.wait != wait) {
+            return; // it was asked to stop, and did not wait any longer
+        }
+        place->second.answered = true;
+        notify = wake(place->second);
+    }
+    if (notify) {
+        wanted_.notify_one();
+    }
+}
+
+void ExecutorPool::note_next_limit() {
+    next_limit_ = limits_.empty() ? TimePoint::max() : limits_.begin()->first.first;
+}
+
+std::vector<rank::TaskTimedOut> ExecutorPool::take_overdue(TimePoint now) {
+    const std::lock_guard lock(mutex_);
+    std::vector<rank::TaskTimedOut> overdue;
+    while (!limits_.empty() && limits_.begin()->first.first <= now) {
+        overdue.push_back({limits_.begin()->first.second, limits_.begin()->second});
+        limits_.erase(limits_.begin());
+    }
+    note_next_limit();
+    return overdue;
+}
+
+std::vector<std::stop_source> ExecutorPool::stop_sources() const {
+    std::vector<std::stop_source> sources;
+    for (const auto& [id, running] : running_) {
+        sources.push_back(running.stop_source);
+    }
+    return sources;
+}
+
+void ExecutorPool::hold() {
+    const std::lock_guard lock(mutex_);
+    queue_.hold();
+}
+
+void ExecutorPool::halt() {
+    std::vector<std::stop_source> sources;
+    {
+        const std::lock_guard lock(mutex_);
+        sources = stop_sources();
+    }
+    for (auto& source : sources) {
+        source.request_stop(); // outside the lock: runs the tasks' own callbacks
+    }
+    bool notify = false;
+    {
+        const std::lock_guard lock(mutex_);
+        for (auto& [id, running] : running_) {
+            notify = wake(running) || notify;
+        }
+    }
+    if (notify) {
+        wanted_.notify_all();
+    }
+}
+
+std::size_t ExecutorPool::running_count() const {
+    const std::lock_guard lock(mutex_);
+    return running_.size();
+}
+
+rank::RunningCounted ExecutorPool::count_running(std::size_t limit) const {
+    const std::lock_guard lock(mutex_);
+    const auto now = std::chrono::steady_clock::now();
+    rank::RunningCounted counted;
+    counted.total = running_.size();
+    for (const auto& [id, running] : running_) {
+        counted.oldest.push_back({id, running.function, now - running.began, running.is_call});
+    }
+    const auto end = counted.oldest.begin() +
+                     static_cast<std::ptrdiff_t>(std::min(limit, counted.oldest.size()));
+    std::partial_sort(counted.oldest.begin(),
+                      end,
+                      counted.oldest.end(),
+                      [](const auto& a, const auto& b) { return a.age > b.age; });
+    counted.oldest.erase(end, counted.oldest.end());
+    return counted;
 }
 
 void ExecutorPool::leave_if_stopped(std::unique_lock<std::mutex>& lock) {
@@ -212,12 +401,25 @@ std::vector<std::string> ExecutorPool::running() const {
 void ExecutorPool::work() {
     std::unique_lock lock(mutex_);
     while (true) {
-        wanted_.wait(
-            lock, [&] { return !slots_.empty() || may_run_actor() || ending_actors_ || exiting_; });
-        if (!slots_.empty()) {
-            run_slot(lock);
+        wanted_.wait(lock, [&] {
+            return may_run_resumed() || !slots_.empty() || may_run_actor() || ending_actors_ ||
+                   exiting_;
+        });
+        if (may_run_resumed()) {
+            --idle_threads_;
+            run_resumed(lock);
+            ++idle_threads_;
+        } else if (!slots_.empty()) {
+            const wire::ClassIndex index = slots_.front();
+            slots_.pop_front();
+            --idle_threads_;
+            serve_slot(lock, index);
+            ++idle_threads_;
         } else if (may_run_actor()) {
-            run_actor(lock);
+            --idle_threads_;
+            ++actors_running_;
+            serve_actor(lock, mailboxes_.take());
+            ++idle_threads_;
         } else if (ending_actors_) {
             ending_actors_ = false;
             --idle_threads_;
@@ -234,37 +436,33 @@ void ExecutorPool::work() {
     }
 }
 
-void ExecutorPool::run_slot(std::unique_lock<std::mutex>& lock) {
-    const wire::ClassIndex index = slots_.front();
-    slots_.pop_front();
-    --idle_threads_;
-    const std::uint32_t depth = index < depths_.size() ? depths_[index] : 0;
-    bool made_actor = false; // which keeps the slot
-    while (!stopping_ && !made_actor) {
+void ExecutorPool::serve_slot(std::unique_lock<std::mutex>& lock, wire::ClassIndex index) {
+    const Manner manner = index < manners_.size() ? manners_[index] : Manner{};
+    while (!stopping_) {
         auto task = queue_.take(index);
         if (!task) {
             break;
         }
-        made_actor = run_task(lock, std::move(*task), depth, std::nullopt);
+        if (run_task(lock, index, std::move(*task), manner, std::nullopt) != Left::done) {
+            return;
+        }
     }
-    ++idle_threads_;
-    if (!made_actor) {
-        lock.unlock();
-        report_(rank::SlotReturned{index});
-        lock.lock();
-    }
+    lock.unlock();
+    report_(rank::SlotReturned{index});
+    lock.lock();
 }
 
-void ExecutorPool::run_actor(std::unique_lock<std::mutex>& lock) {
-    const ObjectId actor = mailboxes_.take();
-    --idle_threads_;
-    ++actors_running_;
+void ExecutorPool::serve_actor(std::unique_lock<std::mutex>& lock, ObjectId actor) {
     for (int i = 0; i < calls_in_turn_max && !stopping_; ++i) {
         auto call = mailboxes_.next(actor);
         if (!call) {
             break;
         }
-        run_task(lock, std::move(call->task), call->depth, actor);
+        if (run_task(lock, 0, std::move(call->task), {.depth = call->depth}, actor) ==
+            Left::suspended) {
+            --actors_running_;
+            return;
+        }
     }
     if (!stopping_ && mailboxes_.to_be_destroyed(actor)) {
         run_destructor(lock, actor);
@@ -276,7 +474,24 @@ void ExecutorPool::run_actor(std::unique_lock<std::mutex>& lock) {
         mailboxes_.put_back(actor);
     }
     --actors_running_;
-    ++idle_threads_;
+}
+
+void ExecutorPool::run_resumed(std::unique_lock<std::mutex>& lock) {
+    auto task = std::move(resumable_.front());
+    resumable_.pop_front();
+    const std::optional<ObjectId> actor = task->actor;
+    const wire::ClassIndex index = task->task_class;
+    ++resumed_running_;
+    actors_running_ += actor ? 1U : 0U;
+    const Left left = run_coroutine(lock, std::move(task));
+    --resumed_running_;
+    if (left == Left::suspended) {
+        actors_running_ -= actor ? 1U : 0U;
+    } else if (actor) {
+        serve_actor(lock, *actor);
+    } else {
+        serve_slot(lock, index);
+    }
 }
 
 void ExecutorPool::run_destructor(std::unique_lock<std::mutex>& lock, ObjectId actor) {
@@ -286,7 +501,15 @@ void ExecutorPool::run_destructor(std::unique_lock<std::mutex>& lock, ObjectId a
         actor, running.function, 1, 0, running.stop_source.get_token(), false, actor};
     current.in_destructor = true;
     auto instance = mailboxes_.destroy(actor);
+    auto isolated = isolated_actors_.extract(actor);
     lock.unlock();
+    if (!isolated.empty()) {
+        (void)isolated.mapped()->run({isolate::Run::Job::destructor, actor, {}, 1, 0, actor},
+                                     {},
+                                     current,
+                                     isolate::Session::OnStop::kill_at_end);
+        isolated.mapped().reset();
+    }
     {
         const detail::CurrentScope scope(*client_, &current);
         instance.reset();
@@ -295,71 +518,267 @@ void ExecutorPool::run_destructor(std::unique_lock<std::mutex>& lock, ObjectId a
     running_.erase(actor);
 }
 
-bool ExecutorPool::run_task(std::unique_lock<std::mutex>& lock,
-                            wire::ReadyTask task,
-                            std::uint32_t depth,
-                            std::optional<ObjectId> actor) {
+void ExecutorPool::describe_failure(const detail::CurrentTask& current,
+                                    worker::AttemptFinished& report) const {
+    report.ok = false;
+    report.failure = describe_current_exception();
+    complete_failure(current, report);
+}
+
+void ExecutorPool::complete_failure(const detail::CurrentTask& current,
+                                    worker::AttemptFinished& report) const {
+    auto& record = report.failure.front();
+    record.task = current.id;
+    record.function = current.function;
+    record.rank = config_.self;
+    record.host = config_.host;
+    record.attempt = current.attempt;
+    if (current.stop_token.stop_requested()) {
+        record.kind = wire::FailureRecord::Kind::cancelled;
+    }
+}
+
+std::optional<Buffer> ExecutorPool::save_actor(std::unique_lock<std::mutex>& lock,
+                                               ObjectId actor,
+                                               const detail::CurrentTask& current) {
+    if (!mailboxes_.save_due(actor)) {
+        return std::nullopt;
+    }
+    const auto save = mailboxes_.saver(actor);
+    const void* const instance = mailboxes_.instance(actor);
+    const auto* const name = functions_.at(mailboxes_.constructor(actor)).name;
+    lock.unlock();
+    std::optional<Buffer> saved;
+    std::string why;
+    try {
+        const detail::CurrentScope scope(*client_, &current);
+        saved = save(instance);
+        if (saved->size() > saved_bytes_max) {
+            why = fmt::format(
+                "its state has {} bytes, and may have {}", saved->size(), saved_bytes_max);
+            saved.reset();
+        }
+    } catch (...) {
+        why = describe_current_exception().front().message;
+    }
+    if (!saved) {
+        log::warn("actor",
+                  "actor_not_saved class={} actor=\"{}\" why=\"{}\"",
+                  name,
+                  to_string(actor),
+                  why);
+    }
+    lock.lock();
+    if (saved) {
+        mailboxes_.saved(actor);
+    }
+    return saved;
+}
+
+ExecutorPool::Left ExecutorPool::run_task(std::unique_lock<std::mutex>& lock,
+                                          wire::ClassIndex index,
+                                          wire::ReadyTask task,
+                                          const Manner& manner,
+                                          std::optional<ObjectId> actor) {
     auto& running = running_[task.id];
     running.function = task.function;
+    running.is_call = actor.has_value();
+    // A timeout of years is none.
+    const bool limited =
+        task.timeout > Duration{} && task.timeout < TimePoint::max() - running.began;
+    if (limited) {
+        running.limit = running.began + task.timeout;
+        limits_.emplace(std::pair{*running.limit, task.id}, task.timeout);
+        note_next_limit();
+    }
     const detail::CurrentTask current{task.id,
                                       task.function,
                                       task.attempt,
-                                      depth,
+                                      manner.depth,
                                       running.stop_source.get_token(),
                                       !actor && !task.gang,
                                       actor.value_or(task.id)};
     void* const instance = actor ? mailboxes_.instance(*actor) : nullptr;
+    std::shared_ptr<isolate::Session> session;
+    if (const auto isolated = isolated_actors_.find(current.context);
+        actor && isolated != isolated_actors_.end()) {
+        session = isolated->second;
+    }
     lock.unlock();
 
-    std::shared_ptr<void> made;
+    MadeActor made;
+    std::unique_ptr<detail::CoroutineCall> coroutine;
     worker::AttemptFinished report;
-    report.task = task.id;
     const auto begin = std::chrono::steady_clock::now();
     try {
-        const detail::CurrentScope scope(*client_, &current);
-        detail::Invocation invocation{
-            task.arguments.bytes(), task.dependencies, {}, nullptr, instance};
-        std::optional<GangMember> member;
-        if (task.gang) {
-            member.emplace(
-                *config_.transport, *task.gang, task.member, current.stop_token, report_);
-            invocation.communicator = &member->communicator();
+        if (manner.isolate || session != nullptr) {
+            run_isolated(task, manner, current, session, report);
+            made.instance = report.ok && manner.makes_actor ? session : nullptr;
+        } else {
+            const detail::CurrentScope scope(*client_, &current);
+            detail::Invocation invocation{
+                task.arguments.bytes(), task.dependencies, {}, nullptr, instance};
+            std::optional<GangMember> member;
+            if (task.gang) {
+                member.emplace(
+                    *config_.transport, *task.gang, task.member, current.stop_token, report_);
+                invocation.communicator = &member->communicator();
+            }
+            if (task.making && task.making->saved) {
+                invocation.saved = &*task.making->saved;
+            }
+            functions_.at(task.function).invoke(invocation);
+            report.value = std::move(invocation.result);
+            made.instance = std::move(invocation.made);
+            made.save = invocation.save;
+            made.save_every = made.save != nullptr && task.making ? task.making->save_every : 0;
+            coroutine = std::move(invocation.coroutine);
         }
-        functions_.at(task.function).invoke(invocation);
-        report.value = std::move(invocation.result);
-        made = std::move(invocation.made);
     } catch (...) {
         report.ok = false;
         report.failure = describe_current_exception();
-        auto& record = report.failure.front();
-        record.task = task.id;
-        record.function = task.function;
-        record.rank = config_.self;
-        record.host = config_.host;
-        record.attempt = task.attempt;
-        if (current.stop_token.stop_requested()) {
-            record.kind = wire::FailureRecord::Kind::cancelled;
-        }
+    }
+    if (!report.ok) {
+        complete_failure(current, report);
     }
     report.busy = std::chrono::steady_clock::now() - begin;
     task = {}; // frees the arguments before the result is announced
+    if (coroutine) {
+        lock.lock();
+        return run_coroutine(lock,
+                             std::make_unique<CoroutineTask>(CoroutineTask{
+                                 current, actor, index, std::move(coroutine), report.busy}));
+    }
+    if (made.instance != nullptr && session != nullptr) {
+        lock.lock();
+        isolated_actors_.emplace(current.id, session);
+        lock.unlock();
+    }
+    const bool made_actor = finish(lock, current, actor, std::move(report), std::move(made));
+    return made_actor ? Left::made_actor : Left::done;
+}
 
-    // Taken out before the report: the end of the run may follow right behind it.
+ExecutorPool::Left ExecutorPool::run_coroutine(std::unique_lock<std::mutex>& lock,
+                                               std::unique_ptr<CoroutineTask> task) {
+    const TaskId id = task->current.id;
+    auto& running = running_.at(id); // stays in place while others come and go
+    lock.unlock();
+    while (true) {
+        detail::Wait* wait = nullptr;
+        const auto begin = std::chrono::steady_clock::now();
+        {
+            const detail::CurrentScope scope(*client_, &task->current);
+            wait = task->run->resume();
+        }
+        task->busy += std::chrono::steady_clock::now() - begin;
+        if (wait == nullptr) {
+            break;
+        }
+        lock.lock();
+        const std::uint64_t number = running.wait = ++last_wait_;
+        running.answered = false;
+        lock.unlock();
+        // While this thread still has the frame, in which `wait` is: nobody else resumes it.
+        wait->watch(std::make_shared<AnswerCounter>(
+            wait->answers(), [this, id, number] { on_answered(id, number); }));
+        lock.lock();
+        if (!running.answered && !stopping_ && !task->current.stop_token.stop_requested()) {
+            task->current.resumed = true;
+            if (task->current.lends_cpus) {
+                report_(rank::TaskBlocked{id, true}); // before anybody can have it resume
+            }
+            running.suspended = std::move(task);
+            return Left::suspended;
+        }
+        running.wait = 0; // further answers to this one are of no use
+        lock.unlock();
+    }
+
+    worker::AttemptFinished report;
+    {
+        const detail::CurrentScope scope(*client_, &task->current);
+        try {
+            report.value = task->run->result();
+        } catch (...) {
+            describe_failure(task->current, report);
+        }
+        task->run.reset(); // frees the arguments before the result is announced
+    }
+    report.busy = task->busy;
+    finish(lock, task->current, task->actor, std::move(report), {});
+    return Left::done;
+}
+
+bool ExecutorPool::finish(std::unique_lock<std::mutex>& lock,
+                          const detail::CurrentTask& current,
+                          std::optional<ObjectId> actor,
+                          worker::AttemptFinished report,
+                          MadeActor made) {
+    report.task = current.id;
     lock.lock();
-    running_.erase(current.id);
-    const bool made_actor = made != nullptr;
+    std::optional<Buffer> saved;
+    if (actor) {
+        saved = save_actor(lock, *actor, current);
+    }
+    // Taken out before the report: the end of the run may follow right behind it.
+    const auto running = running_.find(current.id);
+    if (running->second.limit) {
+        limits_.erase({*running->second.limit, current.id});
+        note_next_limit();
+    }
+    running_.erase(running);
+    const bool made_actor = made.instance != nullptr;
     if (made_actor) {
-        mailboxes_.open(current.id, current.function, std::move(made));
+        mailboxes_.open(
+            current.id, current.function, std::move(made.instance), made.save_every, made.save);
     }
     lock.unlock();
     if (actor) {
-        report_(rank::CallFinished{std::move(report)});
+        report_(rank::CallFinished{std::move(report), std::move(saved)});
     } else {
         report_(std::move(report));
     }
     lock.lock();
     leave_if_stopped(lock);
     return made_actor;
+}
+
+void ExecutorPool::run_isolated(wire::ReadyTask& task,
+                                const Manner& manner,
+                                const detail::CurrentTask& current,
+                                std::shared_ptr<isolate::Session>& session,
+                                worker::AttemptFinished& report) {
+    using isolate::Run;
+    using isolate::Session;
+    const bool is_call = session != nullptr;
+    const bool is_task = !is_call && !manner.makes_actor;
+    std::unique_ptr<Session> own;
+    if (is_task) {
+        own = processes_->take(task.function, manner.memory_limit);
+    } else if (!is_call) {
+        session = processes_->make(manner.memory_limit);
+    }
+    std::vector<Buffer> payloads{std::move(task.arguments)};
+    std::move(task.dependencies.begin(), task.dependencies.end(), std::back_inserter(payloads));
+    const Run run{is_call   ? Run::Job::call
+                  : is_task ? Run::Job::task
+                            : Run::Job::constructor,
+                  task.id,
+                  task.function,
+                  task.attempt,
+                  current.depth,
+                  current.context};
+    auto outcome = (own != nullptr ? *own : *session)
+                       .run(run,
+                            std::move(payloads),
+                            current,
+                            is_call ? Session::OnStop::kill_at_end : Session::OnStop::kill);
+    report.ok = outcome.ok;
+    report.value = std::move(outcome.value);
+    report.failure = std::move(outcome.failure);
+    if (own != nullptr) {
+        processes_->give_back(task.function, manner.memory_limit, std::move(own));
+    }
 }
 
 } // namespace muster::runtime

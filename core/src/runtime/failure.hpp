@@ -37,12 +37,22 @@ detail::SlotFailure to_slot_failure(const std::vector<wire::FailureRecord>& reco
         case wire::FailureRecord::Kind::cancelled:
             failure.code = ErrorCode::cancelled;
             break;
+        case wire::FailureRecord::Kind::timed_out:
+            failure.code = ErrorCode::timed_out;
+            break;
+        case wire::FailureRecord::Kind::restarted:
+            failure.code = ErrorCode::restarted;
+            break;
         case wire::FailureRecord::Kind::object_lost:
             failure.code = ErrorCode::object_lost;
             break;
         default:
             failure.code = ErrorCode::task_failed;
             break;
+        }
+        // Also of what only waited for one that did not start.
+        if (records.back().kind == wire::FailureRecord::Kind::ended) {
+            failure.code = ErrorCode::ending;
         }
     }
     return failure;

@@ -2,17 +2,40 @@
 #include <muster/core/detail/client.hpp>
 #include <muster/core/detail/future_block.hpp>
 
+#include <utility>
+
 namespace muster::detail {
 
-void Watcher::notify(std::size_t index) {
+void CompletionQueue::notify(std::size_t index) {
+    std::shared_ptr<Watcher> watcher;
     {
         const std::lock_guard lock(mutex_);
         ready_.push_back(index);
+        watcher = std::move(watcher_);
     }
     changed_.notify_one();
+    if (watcher) {
+        watcher->notify(0);
+    }
 }
 
-void Watcher::end() {
+bool CompletionQueue::has_next() const {
+    const std::lock_guard lock(mutex_);
+    return !ready_.empty();
+}
+
+void CompletionQueue::watch(std::shared_ptr<Watcher> watcher) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (ready_.empty()) {
+            watcher_ = std::move(watcher);
+            return;
+        }
+    }
+    watcher->notify(0);
+}
+
+void CompletionQueue::end() {
     {
         const std::lock_guard lock(mutex_);
         ended_ = true;
@@ -21,7 +44,7 @@ void Watcher::end() {
 }
 
 std::optional<std::size_t>
-Watcher::next(std::optional<std::chrono::steady_clock::time_point> deadline) {
+CompletionQueue::next(std::optional<std::chrono::steady_clock::time_point> deadline) {
     std::unique_lock lock(mutex_);
     const auto ready = [&] { return !ready_.empty() || ended_; };
     if (deadline) {
@@ -57,30 +80,93 @@ void FutureBlock::release(std::uint64_t index) noexcept {
     }
 }
 
+void FutureBlock::set_keys(std::vector<KeyDigest> keys) {
+    MUSTER_ASSERT(keys.size() == count_);
+    keys_ = std::move(keys);
+    held_.resize(keys_.size());
+}
+
+void FutureBlock::hold(std::uint64_t index) {
+    acquire(index);
+    held_[index] = 1;
+}
+
+bool FutureBlock::let_go(std::uint64_t index) {
+    if (held_.empty() || std::exchange(held_[index], std::uint8_t{0}) == 0) {
+        return false;
+    }
+    release(index);
+    return true;
+}
+
+std::optional<KeyDigest> FutureBlock::input_digest(std::uint64_t index) {
+    if (const KeyDigest* own = key(index)) {
+        return *own;
+    }
+    if (!stored_) {
+        return std::nullopt;
+    }
+    const std::lock_guard lock(mutex_);
+    if (!stored_digest_) {
+        stored_digest_ = digest(slots_[index].value.bytes());
+    }
+    return stored_digest_;
+}
+
 void FutureBlock::resolve(std::uint64_t index, SlotState state) {
     MUSTER_ASSERT(index < count_);
     FutureSlot& slot = slots_[index];
-    const SlotState before = slot.state.exchange(state, std::memory_order_seq_cst);
+    slot.state.store(state, std::memory_order_seq_cst);
     slot.state.notify_all();
-    // Paired with watch(): either it sees the new state, or its entry is seen here.
-    if (before == SlotState::pending && watched_.load(std::memory_order_seq_cst)) {
+    // Paired with add(): either it sees the new state, or its entry is seen here.
+    if (!watched_.load(std::memory_order_seq_cst)) {
+        return;
+    }
+    bool value_wanted = false;
+    {
         const std::lock_guard lock(mutex_);
-        const auto [begin, end] = watchers_.equal_range(index);
-        for (auto entry = begin; entry != end; ++entry) {
-            entry->second.first->notify(entry->second.second);
+        auto [entry, end] = watchers_.equal_range(index);
+        while (entry != end) {
+            if (state == SlotState::kept_elsewhere && entry->second.wants_value) {
+                value_wanted = true;
+                ++entry;
+            } else {
+                entry->second.watcher->notify(entry->second.tag);
+                entry = watchers_.erase(entry);
+            }
         }
-        watchers_.erase(begin, end);
+    }
+    if (value_wanted) {
+        client_->want_value(*this, index);
     }
 }
 
 void FutureBlock::watch(std::uint64_t index, std::shared_ptr<Watcher> watcher, std::size_t tag) {
-    const std::lock_guard lock(mutex_);
-    watched_.store(true, std::memory_order_seq_cst);
-    if (slots_[index].state.load(std::memory_order_seq_cst) != SlotState::pending) {
-        watcher->notify(tag);
-        return;
+    add(index, {std::move(watcher), tag, false});
+}
+
+void FutureBlock::watch_value(std::uint64_t index,
+                              std::shared_ptr<Watcher> watcher,
+                              std::size_t tag) {
+    add(index, {std::move(watcher), tag, true});
+}
+
+void FutureBlock::add(std::uint64_t index, Entry entry) {
+    bool value_wanted = false;
+    {
+        const std::lock_guard lock(mutex_);
+        watched_.store(true, std::memory_order_seq_cst);
+        const SlotState state = slots_[index].state.load(std::memory_order_seq_cst);
+        value_wanted = state == SlotState::kept_elsewhere && entry.wants_value;
+        if (state != SlotState::pending && !value_wanted) {
+            entry.watcher->notify(entry.tag);
+            return;
+        }
+        watchers_.emplace(index, std::move(entry));
     }
-    watchers_.emplace(index, std::pair{std::move(watcher), tag});
+    if (value_wanted) {
+        client_->want_value(*this, index);
+    }
 }
 
 } // namespace muster::detail

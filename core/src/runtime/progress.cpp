@@ -1,17 +1,23 @@
 #include "runtime/progress.hpp"
 
+#include "runtime/exit_codes.hpp"
 #include "runtime/failure.hpp"
 #include "runtime/gang_member.hpp"
 #include "runtime/signals.hpp"
+#include "runtime/standard_error.hpp"
+#include "status/page.hpp"
 
+#include <muster/base/duration.hpp>
 #include <muster/base/log.hpp>
 #include <muster/base/memory.hpp>
 
 #include <fmt/format.h>
-#include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <ctime>
+#include <utility>
 
 namespace muster::runtime {
 namespace {
@@ -19,24 +25,30 @@ namespace {
 using detail::SlotState;
 using namespace std::chrono_literals;
 
-// Until a message that is on its way through another rank's executor has come: waking a thread on
-// a core that sleeps costs up to 50 us. Yielding meanwhile, so tasks that want the core have it;
-// and once one of them had it for longer than this, the loop sleeps, and wakes ahead of it.
-constexpr auto spin_time = 100us;
-// After a long sleep the cores of the ranks that will answer sleep as well, and each of their
-// threads takes its time to wake; going back to sleep meanwhile would add another such wake-up.
-constexpr auto long_sleep = 5ms;
-constexpr auto spin_time_after_long_sleep = 500us;
-constexpr auto sleep_time_max = 50ms; // every sleep is bounded: a doorbell is only a hint
 constexpr auto report_interval = 10s; // of "the start waits for ..."
 constexpr auto end_grace = 5s;        // for tasks that still run when the driver has returned
 constexpr auto close_grace = 5s;      // for packets to leave before the transport is closed
+constexpr auto interrupt_grace = 1s;  // from Ctrl-C to the end of the process
 constexpr int settle_rounds_max = 16;
+constexpr std::size_t running_named_max = 16; // on the page of SIGUSR1, by rank
 
-[[noreturn]] void give_up(Rank rank, const std::string& why) {
-    const std::string line = fmt::format("error: {}: {}\n", to_string(rank), why);
-    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
-    ::_exit(1);
+[[noreturn]] void give_up(Rank rank, const std::string& why, int exit_code = 1) {
+    write_line(fmt::format("error: {}: {}", to_string(rank), why));
+    ::_exit(exit_code);
+}
+
+const char* why(wire::EndCause cause) {
+    switch (cause) {
+    case wire::EndCause::interrupted:
+        return "SIGINT";
+    case wire::EndCause::terminated:
+        return "SIGTERM";
+    case wire::EndCause::notified:
+        return "SIGUSR2";
+    case wire::EndCause::time_limit:
+        return "time limit";
+    }
+    return "";
 }
 
 } // namespace
@@ -47,51 +59,64 @@ ProgressLoop::ProgressLoop(const rank::RankMachine::Config& config,
                            Inbox& inbox,
                            RankClient& client,
                            ExecutorPool& pool,
+                           const ending::Limits& limits,
                            Callbacks callbacks)
-    : machine_(config), functions_(functions), transport_(transport), inbox_(inbox),
-      client_(client), pool_(pool), callbacks_(std::move(callbacks)),
+    : config_(config), machine_(config), functions_(functions), transport_(transport),
+      inbox_(inbox), client_(client), pool_(pool), limits_(limits),
+      callbacks_(std::move(callbacks)),
       link_({.world_size = config.world_size,
              .packet_bytes_max = transport::Transport::packet_bytes_max}) {
+    client_.leadership().attach(*this, transport_);
 }
 
 void ProgressLoop::run() {
     try {
+        machine_.advance(Clock::now(), actions_);
         feed(rank::Started{});
-        settle();
-        auto busy_until = Clock::now();
-        bool slept_long = false; // since the last event
-        while (!close_ordered_) {
-            if (const int signal = pending_signal(); signal != 0) {
-                end_by_signal(signal, transport_.world().rank == Rank{0});
-            }
-            bool busy = !actions_.empty();
-            busy = take_inbox() || busy;
-            busy = transport_.poll(*this) || busy;
-            if (busy) {
-                settle();
-                busy_until = Clock::now() + (slept_long ? spin_time_after_long_sleep : spin_time);
-                slept_long = false;
-                continue;
-            }
-            const auto now = Clock::now();
-            if (now < busy_until) {
-                ::sched_yield();
-                continue;
-            }
-            report_slow_start(now);
-            report_slow_end(now);
-            if (transport_.sends_pending()) {
-                ::sched_yield();
-                continue;
-            }
-            transport_.sleep_until(now + sleep_time_max);
-            slept_long = slept_long || Clock::now() - now >= long_sleep;
-        }
+        client_.leadership().host();
+        callbacks_.closing();
         close();
     } catch (const std::exception& error) {
-        give_up(transport_.world().rank, error.what());
+        give_up(error);
     }
-    callbacks_.ended(exit_code_);
+    callbacks_.ended({.exit_code = exit_code_, .orderly = close_orderly_});
+}
+
+bool ProgressLoop::round(Sleeper leader) {
+    rounds_.store(rounds_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    machine_.advance(Clock::now(), actions_);
+    take_signals();
+    look_for_activity();
+    look_for_overdue();
+    bool busy = orders_left();
+    busy = take_inbox() || busy;
+    busy = transport_.poll(*this) || busy;
+    if (busy) {
+        settle(leader);
+    }
+    return busy;
+}
+
+void ProgressLoop::at_rest(TimePoint now) {
+    report_slow_start(now);
+    report_slow_end(now);
+}
+
+bool ProgressLoop::orders_left() const {
+    return !actions_.empty() || !performing_.empty();
+}
+
+TimePoint ProgressLoop::next_due() const {
+    return std::min(machine_.next_timer().value_or(TimePoint::max()), pool_.next_limit());
+}
+
+bool ProgressLoop::needs_host() const {
+    return close_ordered_ ||
+           (performed_ < performing_.size() && is_for_host(performing_[performed_]));
+}
+
+void ProgressLoop::give_up(const std::exception& error) {
+    runtime::give_up(transport_.world().rank, error.what());
 }
 
 bool ProgressLoop::take_inbox() {
@@ -112,16 +137,9 @@ bool ProgressLoop::take_inbox() {
     return true;
 }
 
-void ProgressLoop::settle() {
+void ProgressLoop::settle(Sleeper leader) {
     // Bounded: orders that lead to more orders must not keep new facts out.
-    for (int round = 0; round < settle_rounds_max; ++round) {
-        while (!actions_.empty()) {
-            performing_.swap(actions_);
-            for (auto& action : performing_) {
-                std::visit([this](auto& order) { perform(order); }, action);
-            }
-            performing_.clear();
-        }
+    for (int round = 0; round < settle_rounds_max && perform_all(leader); ++round) {
         machine_.flush(actions_);
         if (actions_.empty()) {
             break;
@@ -131,20 +149,57 @@ void ProgressLoop::settle() {
         [this](Rank to, std::span<const std::byte> packet) { transport_.send(to, packet); });
 }
 
+// In order, whoever performs: at an order for the host a guest stops. True if none is left.
+bool ProgressLoop::perform_all(Sleeper leader) {
+    while (orders_left()) {
+        if (performing_.empty()) {
+            performing_.swap(actions_);
+        }
+        while (performed_ < performing_.size()) {
+            if (leader != Sleeper::host && is_for_host(performing_[performed_])) {
+                return false;
+            }
+            std::visit([this](auto& order) { perform(order); }, performing_[performed_++]);
+        }
+        performing_.clear();
+        performed_ = 0;
+    }
+    return true;
+}
+
+// What runs code of the user's, ends the run, or starts a thread, which would inherit the guest's
+// affinity and signal mask.
+bool ProgressLoop::is_for_host(const wire::Action& action) const {
+    return std::holds_alternative<wire::StopTask>(action) ||
+           std::holds_alternative<wire::StopCall>(action) ||
+           std::holds_alternative<wire::BeginDrain>(action) ||
+           std::holds_alternative<wire::HoldTasks>(action) ||
+           std::holds_alternative<wire::HaltTasks>(action) ||
+           std::holds_alternative<wire::EndProcess>(action) ||
+           std::holds_alternative<wire::FallSilent>(action) ||
+           std::holds_alternative<wire::CloseTransport>(action) ||
+           ((std::holds_alternative<wire::GrantSlot>(action) ||
+             std::holds_alternative<wire::EnqueueCall>(action) ||
+             std::holds_alternative<wire::ResumeTask>(action) ||
+             std::holds_alternative<wire::DestroyActor>(action)) &&
+            !pool_.has_idle_thread());
+}
+
 void ProgressLoop::on_packet(Rank from, std::span<const std::byte> packet) {
     const auto taken = link_.on_packet(from, packet, [&](Rank, std::span<const std::byte> frame) {
         auto envelope = wire::decode_envelope(frame);
         if (!envelope) {
-            give_up(transport_.world().rank,
-                    fmt::format("a message from {} does not decode ({}): do all ranks run the same "
-                                "program?",
-                                to_string(from),
-                                envelope.error().message));
+            runtime::give_up(
+                transport_.world().rank,
+                fmt::format("a message from {} does not decode ({}): do all ranks run the same "
+                            "program?",
+                            to_string(from),
+                            envelope.error().message));
         }
         feed(rank::MessageReceived{from, std::move(*envelope)});
     });
     if (!taken) {
-        give_up(transport_.world().rank, taken.error().message);
+        runtime::give_up(transport_.world().rank, taken.error().message);
     }
 }
 
@@ -153,9 +208,14 @@ void ProgressLoop::on_bulk_sent(Rank to, std::uint64_t transfer) {
 }
 
 void ProgressLoop::on_bulk_received(Rank from, std::uint64_t transfer) {
-    auto entry = receiving_.extract({from, transfer});
-    auto& [data, size] = entry.mapped();
-    feed(rank::BulkReceived{from, transfer, Buffer(std::move(data), size)});
+    Incoming incoming = std::move(receiving_.extract({from, transfer}).mapped());
+    if (incoming.into != nullptr) {
+        if (incoming.data) {
+            std::memcpy(incoming.into, incoming.data.get(), incoming.size);
+        }
+        incoming = {};
+    }
+    feed(rank::BulkReceived{from, transfer, Buffer(std::move(incoming.data), incoming.size)});
 }
 
 void ProgressLoop::perform(wire::SendMessage& action) {
@@ -165,9 +225,8 @@ void ProgressLoop::perform(wire::SendMessage& action) {
 }
 
 void ProgressLoop::perform(wire::EnqueueTask& action) {
-    pool_.enqueue(action.task_class,
-                  machine_.worker().task_class(action.task_class).depth,
-                  std::move(action.task));
+    pool_.enqueue(
+        action.task_class, machine_.worker().task_class(action.task_class), std::move(action.task));
 }
 
 void ProgressLoop::perform(wire::GrantSlot& action) {
@@ -222,6 +281,9 @@ void ProgressLoop::fill(detail::FutureBlock& block,
     if (before != SlotState::pending && before != SlotState::kept_elsewhere) {
         return; // it has its answer, or the run is ending
     }
+    if (!outcome.kept) {
+        client_.report_keyed(block, index, outcome);
+    }
     if (outcome.kind == wire::Outcome::Kind::failed) {
         slot.failure = std::make_unique<detail::SlotFailure>(
             to_slot_failure(outcome.failure, [this](const wire::FailureRecord& record) {
@@ -241,6 +303,12 @@ void ProgressLoop::fill(detail::FutureBlock& block,
 void ProgressLoop::perform(wire::ResolveFuture& action) {
     if (auto block = std::static_pointer_cast<detail::FutureBlock>(action.futures)) {
         fill(*block, action.index, action.outcome);
+        if (action.outcome.kept && block->is_held(action.index)) {
+            // The journal wants the value as a thread would that called get().
+            const ObjectId object = action.object;
+            wanted_.emplace(object, ValueWanted{std::move(block), action.index});
+            feed(rank::FutureWanted{object});
+        }
     }
 }
 
@@ -257,16 +325,16 @@ void ProgressLoop::perform(wire::SendBulk& action) {
 }
 
 void ProgressLoop::perform(wire::ReceiveBulk& action) {
-    std::shared_ptr<std::byte[]> data;
-    std::span<std::byte> into{action.into, action.size};
-    if (action.into == nullptr) {
-        data = allocate_bytes(action.size);
-        into = {data.get(), action.size};
+    Incoming incoming{.data = {}, .size = action.size, .into = action.into};
+    std::span<std::byte> memory{action.into, action.size};
+    // The user's memory goes when its call ends, but a peer that is declared lost, and lives, may
+    // still send: then a copy is the price of being able to do without the peer.
+    if (action.into == nullptr || config_.watches) {
+        incoming.data = allocate_bytes(action.size);
+        memory = {incoming.data.get(), action.size};
     }
-    const std::size_t own_size = data ? action.size : 0;
-    receiving_.emplace(std::pair{action.from, action.transfer},
-                       std::pair{std::move(data), own_size});
-    transport_.receive_bulk(action.from, action.transfer, into);
+    receiving_.emplace(std::pair{action.from, action.transfer}, std::move(incoming));
+    transport_.receive_bulk(action.from, action.transfer, memory);
 }
 
 void ProgressLoop::perform(wire::PlaceMessage& action) {
@@ -282,7 +350,6 @@ void ProgressLoop::perform(wire::AbortMember& action) {
 }
 
 void ProgressLoop::perform(wire::AnnounceCluster& action) {
-    formed_ = true;
     if (action.coordinator == transport_.world().rank) {
         log::info("elect",
                   "coordinator_elected term={} rank={} why=\"{}\"",
@@ -291,7 +358,9 @@ void ProgressLoop::perform(wire::AnnounceCluster& action) {
                   action.reason);
     }
     client_.set_cluster(action);
-    callbacks_.formed();
+    if (!std::exchange(formed_, true)) {
+        callbacks_.formed();
+    }
 }
 
 void ProgressLoop::perform(wire::FallSilent& action) {
@@ -302,8 +371,152 @@ void ProgressLoop::perform(wire::FallSilent& action) {
     pool_.stop([this] { client_.report(rank::ExecutorsStopped{}); });
 }
 
-void ProgressLoop::perform(wire::CloseTransport& /*action*/) {
+void ProgressLoop::perform(wire::ForgetRank& action) {
+    // So that what it is told last can reach it, if it is there after all.
+    link_.flush(
+        [this](Rank to, std::span<const std::byte> packet) { transport_.send(to, packet); });
+    link_.forget(action.rank);
+    transport_.forget(action.rank);
+    for (auto entry = receiving_.begin(); entry != receiving_.end();) {
+        if (entry->first.first == action.rank) { // memory that the transport may still write to
+            abandoned_.push_back(std::move(entry->second.data));
+            entry = receiving_.erase(entry);
+        } else {
+            ++entry;
+        }
+    }
+    log::warn("elect", "rank_lost rank={}", index(action.rank));
+}
+
+void ProgressLoop::perform(wire::EndRank& action) {
+    runtime::give_up(transport_.world().rank, action.why, exit_code_lost_rank);
+}
+
+void ProgressLoop::perform(wire::CloseTransport& action) {
     close_ordered_ = true;
+    close_orderly_ = action.orderly;
+}
+
+void ProgressLoop::perform(wire::BeginDrain& action) {
+    const bool interrupted = action.cause == wire::EndCause::interrupted;
+    if (is_driver() && announced_ != action.cause) {
+        announced_ = action.cause;
+        const std::string left = format_duration(action.end - Clock::now());
+        write_line(interrupted ? "interrupted (SIGINT); once more ends it at once"
+                               : fmt::format("ending ({}): no task starts any more; {} left",
+                                             why(action.cause),
+                                             left));
+    }
+    client_.begin_ending(action.end, !interrupted);
+}
+
+void ProgressLoop::perform(wire::HoldTasks& /*action*/) {
+    pool_.hold();
+}
+
+void ProgressLoop::perform(wire::HaltTasks& /*action*/) {
+    pool_.halt();
+}
+
+void ProgressLoop::perform(wire::EndProcess& action) {
+    seal();
+    std::string line;
+    if (is_driver() && announced_ && *announced_ != wire::EndCause::interrupted) {
+        std::string names;
+        for (const auto& name : pool_.running()) {
+            names += (names.empty() ? "" : ", ") + name;
+        }
+        line = fmt::format("ended by force, since the time is over{}{}\n",
+                           names.empty() ? "" : "; here did not stop: ",
+                           names);
+    }
+    end_process(action.exit_code, line.empty() ? nullptr : line.c_str());
+}
+
+void ProgressLoop::perform(wire::CountRunning& /*action*/) {
+    feed(pool_.count_running(running_named_max));
+}
+
+void ProgressLoop::perform(wire::PrintStatus& action) {
+    const std::time_t now = std::time(nullptr);
+    std::tm local{};
+    ::localtime_r(&now, &local);
+    const status::Heading heading{
+        fmt::format("{:02}:{:02}:{:02}", local.tm_hour, local.tm_min, local.tm_sec),
+        Clock::now() - began_};
+    const std::string page = status::render(action, heading, [this](FunctionId function) {
+        return static_cast<std::size_t>(function) < functions_.size()
+                   ? std::string(functions_.at(function).name)
+                   : fmt::format("function {}", static_cast<std::uint32_t>(function));
+    });
+    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, page.data(), page.size());
+}
+
+void ProgressLoop::take_signals() {
+    const SignalCounts counts = signal_counts();
+    if (counts == signals_seen_) {
+        return;
+    }
+    const SignalCounts before = std::exchange(signals_seen_, counts);
+    using wire::EndCause;
+    const auto ends = [&](EndCause cause, Duration left) {
+        if (!formed_) { // nothing has started that could end in order
+            const bool interrupted = cause == EndCause::interrupted;
+            end_process(interrupted ? ending::exit_interrupted : ending::exit_try_again,
+                        !is_driver()  ? nullptr
+                        : interrupted ? "interrupted (SIGINT)\n"
+                                      : "terminated before the run had begun\n");
+        }
+        feed(rank::EndTold{cause, left});
+    };
+    if (counts.interrupts != before.interrupts) {
+        ends(EndCause::interrupted, interrupt_grace);
+    }
+    if (counts.terminations != before.terminations) {
+        ends(EndCause::terminated, limits_.terminate_grace);
+    }
+    if (counts.notices != before.notices) {
+        const auto end = client_.end_time();
+        ends(EndCause::notified, end ? Duration(*end - Clock::now()) : limits_.notice_grace);
+    }
+    if (counts.status_wanted != before.status_wanted) {
+        feed(rank::StatusRequested{});
+    }
+}
+
+void ProgressLoop::look_for_activity() {
+    if (machine_.ending().phase() != ending::Ending::Phase::draining) {
+        return;
+    }
+    // Parked ones first: who parks meanwhile is then taken for busy, rather than the reverse.
+    const std::size_t parked = client_.parked();
+    const bool busy = pool_.running_count() > parked || client_.hooks_busy() ||
+                      (is_driver() && !client_.driver_waits());
+    if (busy != was_busy_) {
+        was_busy_ = busy;
+        feed(rank::ActivityChanged{busy});
+    }
+}
+
+// Where rank::RankMachine::Config::driver is; standard error is its to write to.
+bool ProgressLoop::is_driver() const {
+    return transport_.world().rank == Rank{0};
+}
+
+void ProgressLoop::look_for_overdue() {
+    const TimePoint now = Clock::now();
+    if (now < pool_.next_limit()) {
+        return;
+    }
+    for (const auto& overdue : pool_.take_overdue(now)) {
+        feed(overdue);
+    }
+}
+
+void ProgressLoop::seal() {
+    if (!std::exchange(sealed_, true) && callbacks_.seal) {
+        callbacks_.seal();
+    }
 }
 
 void ProgressLoop::report_slow_start(Clock::time_point now) {
@@ -331,15 +544,18 @@ void ProgressLoop::report_slow_end(Clock::time_point now) {
     for (const auto& name : running) {
         names += (names.empty() ? "" : ", ") + name;
     }
-    give_up(
+    seal();
+    runtime::give_up(
         transport_.world().rank,
         fmt::format("the driver has returned, and {} did not stop within 5 s of being asked: {}. "
                     "Wait for tasks in the driver, or let them watch this_task().stop_token",
                     running.size() == 1 ? "a task" : "tasks",
-                    names));
+                    names),
+        machine_.ending().exit_code(1));
 }
 
 void ProgressLoop::close() {
+    seal();
     // Leave is the last message: once it has left, no rank sends anything any more.
     const auto deadline = Clock::now() + close_grace;
     while ((link_.queued_bytes() > 0 || transport_.sends_pending()) && Clock::now() < deadline) {
@@ -347,7 +563,7 @@ void ProgressLoop::close() {
         link_.flush(
             [this](Rank to, std::span<const std::byte> packet) { transport_.send(to, packet); });
     }
-    transport_.close(true);
+    transport_.close(close_orderly_);
 }
 
 } // namespace muster::runtime

@@ -1,9 +1,10 @@
 #include "runtime/rank_client.hpp"
 
+#include "runtime/standard_error.hpp"
+
 #include <muster/base/assert.hpp>
 
 #include <fmt/format.h>
-#include <sched.h>
 
 #include <algorithm>
 #include <chrono>
@@ -16,9 +17,11 @@ using detail::SlotState;
 
 namespace {
 
-// A short task or call answers within this time. A thread that sleeps meanwhile lets its core halt,
-// and waking that takes longer than the answer; yielding, it keeps the core and hinders nobody.
-constexpr std::chrono::microseconds spin_time{50};
+// Submissions of more tasks than these are taken in beside the thread that makes them.
+constexpr std::size_t driven_tasks_max = 4;
+
+// Longer than any run takes, and short enough to be added to any time.
+constexpr std::chrono::milliseconds time_max = std::chrono::hours{24 * 365 * 100};
 
 // The most that an Amount can count.
 constexpr std::uint64_t memory_max =
@@ -36,7 +39,17 @@ RankClient::RankClient(Config config,
 }
 
 void RankClient::set_cluster(const wire::AnnounceCluster& cluster) {
-    cluster_ = cluster;
+    auto next = std::make_shared<const wire::AnnounceCluster>(cluster);
+    {
+        const std::lock_guard lock(cluster_mutex_);
+        cluster_ = std::move(next);
+    }
+    tell_journal_slots();
+}
+
+std::shared_ptr<const wire::AnnounceCluster> RankClient::announced() const {
+    const std::lock_guard lock(cluster_mutex_);
+    return cluster_;
 }
 
 void RankClient::throw_ended() {
@@ -60,6 +73,16 @@ bool RankClient::post(LocalEvent event) {
     return true;
 }
 
+bool RankClient::post_and_drive(LocalEvent event) {
+    if (ended_.load(std::memory_order_acquire)) {
+        return false;
+    }
+    if (inbox_.post(std::move(event)) && !leadership_.drive_if_quiet()) {
+        wake_();
+    }
+    return true;
+}
+
 void RankClient::report(rank::Event event) {
     if (inbox_.post(std::move(event))) {
         wake_();
@@ -67,15 +90,17 @@ void RankClient::report(rank::Event event) {
 }
 
 ClusterInfo RankClient::cluster() const {
+    const auto cluster = announced();
     ClusterInfo info;
     info.ranks = static_cast<std::int32_t>(config_.node_of.size());
-    info.nodes = cluster_.nodes;
+    info.nodes = cluster->nodes;
     info.rank = config_.self;
-    info.coordinator = cluster_.coordinator;
-    info.coordinator_reason = cluster_.reason;
-    for (const auto& group : cluster_.capacities) {
+    info.coordinator = cluster->coordinator;
+    info.coordinator_reason = cluster->reason;
+    for (const auto& group : cluster->capacities) {
         add(info.capacity, group.capacity, group.ranks);
     }
+    info.survives_lost_ranks = config_.survives_lost_ranks;
     return info;
 }
 
@@ -85,6 +110,13 @@ void RankClient::check_gang(const TaskOptions& options,
     if (!function.is_gang && (options.ranks != 1 || options.raw_mpi)) {
         throw Error(fmt::format("{}: `.ranks` and `.raw_mpi` are for functions whose first "
                                 "parameter is a muster::Communicator&",
+                                what),
+                    ErrorCode::usage);
+    }
+    if (options.isolate && function.is_gang) {
+        throw Error(fmt::format("{}: `.isolate` is not for gangs, whose members share memory and "
+                                "MPI with their ranks; isolate what a member calls, as a task of "
+                                "its own",
                                 what),
                     ErrorCode::usage);
     }
@@ -99,6 +131,7 @@ void RankClient::check_gang(const TaskOptions& options,
 }
 
 void RankClient::check_feasible(const wire::TaskClass& task_class, const std::string& what) const {
+    const auto cluster = announced();
     const Resources& demand = task_class.demand;
     const Placement& placement = task_class.placement;
     const auto ranks = static_cast<std::int32_t>(config_.node_of.size());
@@ -116,24 +149,32 @@ void RankClient::check_feasible(const wire::TaskClass& task_class, const std::st
                                ranks - 1));
         }
         where = fmt::format("rank {}", placement.target);
-        allowed.push_back(&cluster_.capacities.at(
-            cluster_.group_of.at(static_cast<std::size_t>(placement.target))));
+        if (const auto* group = cluster->group(Rank{static_cast<std::int32_t>(placement.target)})) {
+            allowed.push_back(group);
+        } else {
+            refuse(fmt::format("it is placed on rank {}, which was lost", placement.target));
+        }
         break;
     case Placement::Kind::on_node:
         for (std::size_t r = 0; r < config_.node_of.size(); ++r) {
             if (index(config_.node_of[r]) == placement.target) {
-                allowed.push_back(&cluster_.capacities.at(cluster_.group_of.at(r)));
+                if (const auto* group = cluster->group(Rank{static_cast<std::int32_t>(r)})) {
+                    allowed.push_back(group);
+                }
             }
         }
         if (allowed.empty()) {
-            refuse(fmt::format("it is placed on node {}, but there are only nodes 0 to {}",
-                               placement.target,
-                               cluster_.nodes - 1));
+            refuse(placement.target >= 0 && placement.target < cluster->nodes
+                       ? fmt::format("it is placed on node {}, all of whose ranks were lost",
+                                     placement.target)
+                       : fmt::format("it is placed on node {}, but there are only nodes 0 to {}",
+                                     placement.target,
+                                     cluster->nodes - 1));
         }
         where = fmt::format("any rank of node {}", placement.target);
         break;
     default:
-        for (const auto& group : cluster_.capacities) {
+        for (const auto& group : cluster->capacities) {
             allowed.push_back(&group);
         }
         break;
@@ -193,7 +234,11 @@ void RankClient::check_feasible(const wire::TaskClass& task_class, const std::st
 void RankClient::check_members_fit(const wire::TaskClass& task_class,
                                    const std::string& what) const {
     // As the scheduler seats them: each on a rank of its own, or all as threads of the only one.
-    const auto ranks = static_cast<std::int64_t>(config_.node_of.size());
+    const auto cluster = announced();
+    std::int64_t ranks = 0;
+    for (const auto& group : cluster->capacities) {
+        ranks += group.ranks;
+    }
     const bool share = ranks == 1 && !task_class.raw_mpi;
     const std::int64_t per_rank_max =
         share ? std::min<std::int64_t>(task_class.ranks,
@@ -207,10 +252,9 @@ void RankClient::check_members_fit(const wire::TaskClass& task_class,
                              : placement.kind == Placement::Kind::on_node
                                  ? placement.target == index(config_.node_of[r])
                                  : true;
-        if (allowed) {
-            room += times_fitting(task_class.demand,
-                                  cluster_.capacities.at(cluster_.group_of.at(r)).capacity,
-                                  per_rank_max);
+        const auto* group = cluster->group(Rank{static_cast<std::int32_t>(r)});
+        if (allowed && group != nullptr) {
+            room += times_fitting(task_class.demand, group->capacity, per_rank_max);
         }
     }
     if (room >= task_class.ranks) {
@@ -263,6 +307,7 @@ wire::TaskClass RankClient::classify(const detail::FunctionEntry& function,
     check_gang(options, function, what);
     task_class.ranks = function.is_gang ? options.ranks : 0;
     task_class.raw_mpi = options.raw_mpi;
+    task_class.isolate = options.isolate;
     check_feasible(task_class, what);
     return task_class;
 }
@@ -273,9 +318,28 @@ std::shared_ptr<detail::FutureBlock> RankClient::submit(const detail::FunctionEn
     if (ended()) {
         throw_ended();
     }
+    const std::string what = std::string("task ") + function.name;
+    std::vector<detail::KeyDigest> keys;
+    if (options.keyed || !options.key.empty()) {
+        keys = digest_keys(function, options, tasks, what);
+    }
     owner::Submission submission;
-    submission.task_class = classify(function, options, std::string("task ") + function.name);
+    submission.task_class = classify(function, options, what);
     submission.name = options.name;
+    submission.retry = {
+        .retries = options.retries,
+        .exceptions = options.retry_exceptions,
+        .delay = options.retry_delay,
+    };
+    if (options.timeout.count() < 0 || options.deadline.count() < 0) {
+        throw Error(
+            fmt::format("task {}: `.timeout` and `.deadline` are lengths of time, and cannot "
+                        "be negative",
+                        function.name),
+            ErrorCode::usage);
+    }
+    submission.timeout = std::min(options.timeout, time_max);
+    submission.deadline = std::min(options.deadline, time_max);
     const std::uint64_t ids = submission.task_class.stride();
     submission.first = next_id(tasks.size() * ids);
     submission.tasks.reserve(tasks.size());
@@ -285,10 +349,18 @@ std::shared_ptr<detail::FutureBlock> RankClient::submit(const detail::FunctionEn
         }
         submission.tasks.push_back({std::move(task.arguments), std::move(task.dependencies)});
     }
+    if (!keys.empty() && config_.journal != nullptr) {
+        return submit_keyed(std::move(submission), std::move(keys), function, what);
+    }
     auto block = std::make_shared<detail::FutureBlock>(
         shared_from_this(), submission.first, tasks.size(), ids);
+    if (!keys.empty()) {
+        block->set_keys(std::move(keys)); // what depends on it may be keyed, too
+    }
     submission.futures = block;
-    if (!post(rank::Event{rank::TasksSubmitted{std::move(submission)}})) {
+    const bool few = submission.tasks.size() <= driven_tasks_max;
+    LocalEvent event = rank::Event{rank::TasksSubmitted{std::move(submission)}};
+    if (!(few ? post_and_drive(std::move(event)) : post(std::move(event)))) {
         throw_ended();
     }
     return block;
@@ -297,6 +369,7 @@ std::shared_ptr<detail::FutureBlock> RankClient::submit(const detail::FunctionEn
 std::shared_ptr<detail::FutureBlock> RankClient::put(Buffer value, std::vector<ObjectId> actors) {
     const ObjectId id = next_id(1);
     auto block = std::make_shared<detail::FutureBlock>(shared_from_this(), id, 1);
+    block->set_stored();
     auto& slot = block->slot(0);
     slot.value = value;
     slot.state.store(SlotState::value, std::memory_order_release);
@@ -326,44 +399,88 @@ std::shared_ptr<detail::FutureBlock> RankClient::borrow(ObjectId object) {
 
 void RankClient::release(ObjectId object) noexcept {
     try {
-        post(rank::Event{rank::FutureReleased{object}});
+        if (!ended_.load(std::memory_order_acquire)) {
+            inbox_.post_unhurried(rank::Event{rank::FutureReleased{object}});
+        }
     } catch (...) {
         // Out of memory: the object is kept until the run ends.
     }
 }
 
-RankClient::Blocked::Blocked(RankClient& client) : client_(client), task_(detail::current_task()) {
+RankClient::Blocked::Blocked(RankClient& client, bool drives)
+    : client_(client), task_(detail::current_task()) {
     if (task_ == nullptr) {
+        client.outside_waiting_.fetch_add(1);
+        is_outside_ = true;
         return;
     }
     if (client.parked_.fetch_add(1) >= client.config_.parked_max) {
         client.parked_.fetch_sub(1);
         task_ = nullptr;
-        throw Error(fmt::format("{} tasks of rank {} wait in get() already, each holding a thread "
-                                "(the limit is MUSTER_PARKED_MAX): pass futures as arguments, so "
-                                "that a task starts when they are there",
-                                client.config_.parked_max,
-                                index(client.config_.self)),
-                    ErrorCode::usage);
+        throw Error(
+            fmt::format("{} tasks of rank {} wait in get() already, each holding a thread "
+                        "(the limit is MUSTER_PARKED_MAX): co_await the future in a "
+                        "muster::Coroutine, which holds none, or pass it as an argument, so "
+                        "that the task starts when it is there",
+                        client.config_.parked_max,
+                        index(client.config_.self)),
+            ErrorCode::usage);
     }
     if (task_->lends_cpus) {
-        client.post(rank::Event{rank::TaskBlocked{task_->id}});
-    } else if (task_->context != task_->id) {
-        client.pool_.call_blocks(); // of an actor
+        post(rank::Event{rank::TaskBlocked{task_->id}});
+        if (!drives) {
+            hear();
+        }
+    }
+    client.pool_.thread_blocks(*task_);
+}
+
+void RankClient::Blocked::post(LocalEvent event) {
+    if (!client_.ended_.load(std::memory_order_acquire)) {
+        unheard_ = client_.inbox_.post(std::move(event)) || unheard_;
+    }
+}
+
+bool RankClient::Blocked::drive_until(
+    const std::function<bool()>& done,
+    std::optional<std::chrono::steady_clock::time_point> deadline) {
+    const bool reached = client_.leadership_.drive_until(done, deadline, unheard_);
+    hear();
+    return reached;
+}
+
+void RankClient::Blocked::hear() {
+    if (std::exchange(unheard_, false) && !client_.leadership_.drive_once()) {
+        client_.wake_();
     }
 }
 
 RankClient::Blocked::~Blocked() {
-    if (task_ == nullptr) {
+    if (is_outside_) {
+        client_.outside_waiting_.fetch_sub(1);
         return;
     }
     if (task_->lends_cpus) {
-        client_.post(rank::Event{rank::TaskResuming{task_->id}});
+        post(rank::Event{rank::TaskResuming{task_->id}});
+        hear();
         client_.pool_.wait_resumed(task_->id);
-    } else if (task_->context != task_->id) {
-        client_.pool_.call_resumes();
     }
+    client_.pool_.thread_resumes(*task_);
     client_.parked_.fetch_sub(1);
+}
+
+RankClient::Attached::Attached(RankClient& client, detail::Watcher& watcher)
+    : client_(client), watcher_(watcher) {
+    const std::lock_guard lock(client_.ending_);
+    client_.waiting_watchers_.insert(&watcher_);
+    if (client_.ended_) {
+        watcher_.end();
+    }
+}
+
+RankClient::Attached::~Attached() {
+    const std::lock_guard lock(client_.ending_);
+    client_.waiting_watchers_.erase(client_.waiting_watchers_.find(&watcher_));
 }
 
 void RankClient::wait_value(detail::FutureBlock& block, std::uint64_t index) {
@@ -375,7 +492,7 @@ void RankClient::wait_value(detail::FutureBlock& block, std::uint64_t index) {
     if (settled(state)) {
         return;
     }
-    const Blocked blocked(*this);
+    Blocked blocked(*this, true);
     {
         const std::lock_guard lock(ending_);
         if (ended_) {
@@ -384,47 +501,84 @@ void RankClient::wait_value(detail::FutureBlock& block, std::uint64_t index) {
         waiting_slots_.insert(&slot);
     }
     bool asked = false;
-    const auto spin_until = std::chrono::steady_clock::now() + spin_time;
-    while (!settled(state)) {
+    const auto done = [&] {
+        state = slot.state.load(std::memory_order_acquire);
         if (state == SlotState::kept_elsewhere && !asked) {
             asked = true;
-            post(ValueWanted{block.shared_from_this(), index});
+            blocked.post(ValueWanted{block.shared_from_this(), index});
         }
-        if (std::chrono::steady_clock::now() < spin_until) {
-            ::sched_yield();
-        } else {
-            slot.state.wait(state, std::memory_order_acquire);
-        }
-        state = slot.state.load(std::memory_order_acquire);
+        return settled(state);
+    };
+    while (!blocked.drive_until(std::ref(done))) {
+        slot.state.wait(state, std::memory_order_acquire);
     }
     const std::lock_guard lock(ending_);
     waiting_slots_.erase(waiting_slots_.find(&slot));
 }
 
+void RankClient::want_value(detail::FutureBlock& block, std::uint64_t index) {
+    post(ValueWanted{block.shared_from_this(), index});
+}
+
 std::optional<std::size_t>
-RankClient::wait_any(detail::Watcher& watcher,
+RankClient::wait_any(detail::CompletionQueue& queue,
                      std::optional<std::chrono::steady_clock::time_point> deadline) {
     // Without waiting first: what is done already costs no lending.
-    if (const auto ready = watcher.next(std::chrono::steady_clock::time_point::min())) {
+    if (const auto ready = queue.next(std::chrono::steady_clock::time_point::min())) {
         return ready;
     }
-    const Blocked blocked(*this);
+    Blocked blocked(*this, true);
     {
         const std::lock_guard lock(ending_);
         if (ended_) {
             throw_ended();
         }
-        waiting_watchers_.insert(&watcher);
+        waiting_watchers_.insert(&queue);
     }
-    const auto ready = watcher.next(deadline);
+    std::optional<std::size_t> ready;
+    const auto done = [&] {
+        ready = queue.next(std::chrono::steady_clock::time_point::min());
+        return ready || ended_;
+    };
+    if (!blocked.drive_until(std::ref(done), deadline)) {
+        ready = queue.next(deadline);
+    }
     {
         const std::lock_guard lock(ending_);
-        waiting_watchers_.erase(waiting_watchers_.find(&watcher));
+        waiting_watchers_.erase(waiting_watchers_.find(&queue));
     }
     if (!ready && ended_) {
         throw_ended();
     }
     return ready;
+}
+
+std::optional<TimePoint> RankClient::end_time() const noexcept {
+    const TimePoint end = end_time_.load();
+    return end != TimePoint::max() ? std::optional{end} : config_.time_limit;
+}
+
+void RankClient::begin_ending(TimePoint end, bool with_hooks) {
+    end_time_ = end;
+    stopping_ = true;
+    if (!with_hooks) {
+        return;
+    }
+    hooks_.begin([this](const std::function<void()>& hook) {
+        const detail::CurrentScope scope(*this, nullptr);
+        try {
+            hook();
+        } catch (const std::exception& error) {
+            write_line(fmt::format("error: rank {}: an on_deadline hook threw: {}",
+                                   index(config_.self),
+                                   error.what()));
+        } catch (...) {
+            write_line(
+                fmt::format("error: rank {}: an on_deadline hook threw something that is not "
+                            "a std::exception",
+                            index(config_.self)));
+        }
+    });
 }
 
 void RankClient::end() {

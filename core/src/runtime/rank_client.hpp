@@ -2,20 +2,27 @@
 
 #include "registry/registry.hpp"
 #include "runtime/call_counter.hpp"
+#include "runtime/deadline_hooks.hpp"
 #include "runtime/executor_pool.hpp"
 #include "runtime/inbox.hpp"
+#include "runtime/leadership.hpp"
 #include "runtime/name_desk.hpp"
 
 #include <muster/core/detail/client.hpp>
 #include <muster/core/runtime.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <mutex>
 #include <set>
 
 namespace muster::process {
 class Zygote;
+}
+
+namespace muster::recorder {
+class Recorder;
 }
 
 namespace muster::runtime {
@@ -30,6 +37,9 @@ public:
         std::string no_raw_mpi;            ///< Why gangs cannot call MPI; empty if they can.
         std::uint32_t parked_max = 1024;   ///< Tasks of this rank that may wait in get() at once.
         process::Zygote* zygote = nullptr; ///< Starts commands; none if it could not be forked.
+        std::optional<bool> survives_lost_ranks; ///< As ClusterInfo says it.
+        std::optional<TimePoint> time_limit{};   ///< When the run's time is over, if that is known.
+        recorder::Recorder* journal = nullptr;   ///< The driver's rank's, if the run has one.
     };
 
     /// `wake` wakes the progress thread; called from any thread.
@@ -39,14 +49,15 @@ public:
                Inbox& inbox,
                std::function<void()> wake);
 
-    /// What the coordinator announced. Before any user thread runs.
+    /// What the coordinator announced. First before any user thread runs, and again after each
+    /// loss of a rank.
     void set_cluster(const wire::AnnounceCluster& cluster);
 
     /// Wakes every waiting thread: its call throws, as will every later one. `pool` and `inbox` are
     /// not touched afterwards.
     void end();
 
-    [[nodiscard]] ClusterInfo cluster() const;
+    [[nodiscard]] ClusterInfo cluster() const override;
 
     std::shared_ptr<detail::FutureBlock> submit(const detail::FunctionEntry& function,
                                                 const TaskOptions& options,
@@ -54,8 +65,9 @@ public:
     std::shared_ptr<detail::FutureBlock> put(Buffer value, std::vector<ObjectId> actors) override;
     void cancel(ObjectId task) override;
     void wait_value(detail::FutureBlock& block, std::uint64_t index) override;
+    void want_value(detail::FutureBlock& block, std::uint64_t index) override;
     std::optional<std::size_t>
-    wait_any(detail::Watcher& watcher,
+    wait_any(detail::CompletionQueue& queue,
              std::optional<std::chrono::steady_clock::time_point> deadline) override;
     void escape(ObjectId object) override;
     std::shared_ptr<detail::FutureBlock> borrow(ObjectId object) override;
@@ -70,13 +82,47 @@ public:
     std::shared_ptr<detail::ActorBlock> find_actor(const std::string& name,
                                                    const char* class_name) override;
     void escape_actor(ObjectId actor) override;
-    std::shared_ptr<detail::ActorBlock> borrow_actor(ObjectId actor,
-                                                     std::uint32_t pending_calls_max) override;
+    std::shared_ptr<detail::ActorBlock>
+    borrow_actor(ObjectId actor, std::uint32_t pending_calls_max, bool replays) override;
     void release_actor(ObjectId actor) noexcept override;
 
+    [[nodiscard]] bool stopping() const noexcept override { return stopping_.load(); }
+
+    [[nodiscard]] std::optional<TimePoint> end_time() const noexcept override;
+
+    std::uint64_t add_deadline_hook(std::function<void()> hook) override {
+        return hooks_.add(std::move(hook));
+    }
+
+    void remove_deadline_hook(std::uint64_t id) override { hooks_.remove(id); }
+
     // The progress thread's answers.
+
+    /// The run is about to end, at `end`; again if it comes closer.
+    void begin_ending(TimePoint end, bool with_hooks);
+
+    /// Tasks and calls of this rank that wait for a future.
+    [[nodiscard]] std::size_t parked() const { return parked_.load(); }
+
+    /// A thread that runs no task waits for a future: on the driver's rank, the driver.
+    [[nodiscard]] bool driver_waits() const { return outside_waiting_.load() > 0; }
+
+    /// Hooks are running.
+    [[nodiscard]] bool hooks_busy() const { return hooks_.busy(); }
+
     void calls_done(const wire::CallsDone& done);
     void answer_name(wire::AnswerName answer);
+
+    /// From the progress thread: how a task ended, for the journal if it is keyed.
+    void
+    report_keyed(detail::FutureBlock& block, std::uint64_t index, const wire::Outcome& outcome);
+
+    /// From the journal's thread: what becomes of tasks that were withheld for it.
+    void decide(std::vector<TaskId> run, std::vector<std::pair<TaskId, wire::Outcome>> done);
+
+    /// Before an end that runs no destructors: see recorder::Recorder::seal().
+    bool seal_journal(std::chrono::nanoseconds timeout);
+    void sync_journal();
 
     [[nodiscard]] std::uint64_t run_id() const override { return config_.run_id; }
 
@@ -87,26 +133,73 @@ public:
     /// From executor threads: a task's fate, for the progress thread.
     void report(rank::Event event);
 
-private:
+    /// Who drives this rank.
+    [[nodiscard]] Leadership& leadership() { return leadership_; }
+
     /// The calling task, if any, lends its CPUs from construction to destruction.
     class Blocked {
     public:
-        explicit Blocked(RankClient& client);
+        /// If the caller `drives`, nobody is woken for what is posted here before drive_until().
+        explicit Blocked(RankClient& client, bool drives = false);
         Blocked(const Blocked&) = delete;
         Blocked& operator=(const Blocked&) = delete;
         ~Blocked();
 
+        /// Until `done`, driving the rank if nobody else is at it; see Leadership::drive_until().
+        [[nodiscard]] bool
+        drive_until(const std::function<bool()>& done,
+                    std::optional<std::chrono::steady_clock::time_point> deadline = {});
+
+        /// An event that the caller waits for. Nobody is woken for it before drive_until().
+        void post(LocalEvent event);
+
     private:
+        void hear();
+
         RankClient& client_;
         const detail::CurrentTask* task_;
+        bool unheard_ = false;    ///< Posted, and nobody was woken for it.
+        bool is_outside_ = false; ///< No task waits, but the driver.
     };
 
+    /// For as long as it lives, the end of the run is told to a watcher.
+    class Attached {
+    public:
+        Attached(RankClient& client, detail::Watcher& watcher);
+        Attached(const Attached&) = delete;
+        Attached& operator=(const Attached&) = delete;
+        ~Attached();
+
+    private:
+        [[nodiscard]] std::shared_ptr<const wire::AnnounceCluster> announced() const;
+        RankClient& client_;
+        detail::Watcher& watcher_;
+    };
+
+    [[nodiscard]] Attached attach(detail::Watcher& watcher) { return {*this, watcher}; }
+
+private:
+    [[nodiscard]] std::shared_ptr<const wire::AnnounceCluster> announced() const;
     [[nodiscard]] ObjectId next_id(std::uint64_t count);
     bool post(LocalEvent event);
+    /// What the caller is probably going to wait for: sent on its way here, if the rank is quiet.
+    bool post_and_drive(LocalEvent event);
     /// `what` it is about, in errors: "task train".
     [[nodiscard]] wire::TaskClass classify(const detail::FunctionEntry& function,
                                            const TaskOptions& options,
                                            const std::string& what) const;
+    /// Throws Error (usage) for tasks that cannot be keyed.
+    [[nodiscard]] std::vector<detail::KeyDigest>
+    digest_keys(const detail::FunctionEntry& function,
+                const TaskOptions& options,
+                const std::vector<detail::EncodedTask>& tasks,
+                const std::string& what) const;
+    [[nodiscard]] std::shared_ptr<detail::FutureBlock>
+    submit_keyed(owner::Submission submission,
+                 std::vector<detail::KeyDigest> keys,
+                 const detail::FunctionEntry& function,
+                 const std::string& what);
+    void tell_journal_slots() const;
     void check_feasible(const wire::TaskClass& task_class, const std::string& what) const;
     void check_members_fit(const wire::TaskClass& task_class, const std::string& what) const;
     void check_gang(const TaskOptions& options,
@@ -122,7 +215,9 @@ private:
     ExecutorPool& pool_;
     Inbox& inbox_;
     std::function<void()> wake_;
-    wire::AnnounceCluster cluster_; ///< Written before the first user thread starts.
+    mutable std::mutex cluster_mutex_; ///< Guards the pointer.
+    std::shared_ptr<const wire::AnnounceCluster> cluster_;
+    Leadership leadership_;
     std::atomic<std::uint64_t> last_sequence_{0};
     std::atomic<std::uint32_t> parked_{0};
 
@@ -133,6 +228,11 @@ private:
 
     CallCounter calls_;
     NameDesk names_;
+
+    std::atomic<std::uint32_t> outside_waiting_{0};
+    std::atomic<bool> stopping_{false};
+    std::atomic<TimePoint> end_time_{TimePoint::max()};
+    DeadlineHooks hooks_;
 };
 
 } // namespace muster::runtime

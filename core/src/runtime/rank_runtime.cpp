@@ -1,27 +1,50 @@
 #include "runtime/rank_runtime.hpp"
 
+#include "recorder/recorder.hpp"
+#include "runtime/exit_codes.hpp"
+#include "runtime/standard_error.hpp"
+
 #include <muster/base/error.hpp>
 
 #include <fmt/format.h>
-#include <unistd.h>
 
+#include <chrono>
 #include <exception>
 
 namespace muster::runtime {
 namespace {
 
+// Of the time after which others give a silent rank up: once it is over, nobody misses this one.
+constexpr int watchdog_timeouts = 3;
+// The journal's, when the run must end: within the grace that launchers leave.
+constexpr std::chrono::milliseconds seal_time_max{500};
+
 void print_error(const std::string& text) {
-    const std::string line = fmt::format("error: {}\n", text);
-    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+    write_line("error: " + text);
+}
+
+[[noreturn]] void end_stalled(Rank self, Duration limit) {
+    print_error(fmt::format("{}: its progress thread has not come back from MPI for {} s: it ends, "
+                            "so that the others can go on without it",
+                            to_string(self),
+                            std::chrono::duration_cast<std::chrono::seconds>(limit).count()));
+    ::_exit(exit_code_lost_rank);
 }
 
 // 2 is for a command line that cannot be used, 1 for everything else.
-int run_and_report(const std::function<int()>& driver) {
+int run_and_report(const std::function<int()>& driver, const RankClient& client) {
     try {
         return driver();
     } catch (const UsageError& error) {
         print_error(error.what());
         return 2;
+    } catch (const Error& error) {
+        // That the run is ending has been said, and is why it did not get what it waited for.
+        const bool said = client.stopping() && (error.code() == ErrorCode::ending ||
+                                                error.code() == ErrorCode::cancelled);
+        if (!said) {
+            print_error(error.what());
+        }
     } catch (const std::exception& error) {
         print_error(error.what());
     } catch (...) {
@@ -41,12 +64,19 @@ RankRuntime::RankRuntime(Config config,
                                                               transport_->world().node_of,
                                                               transport_->no_raw_communicator(),
                                                               config.parked_max,
-                                                              config.zygote},
+                                                              config.zygote,
+                                                              config.survives_lost_ranks,
+                                                              config.machine.time_limit,
+                                                              config.journal},
                                            functions,
                                            pool_,
                                            inbox_,
                                            [this] { transport_->wake(); })),
-      pool_({config.machine.self, config.machine.host, transport_.get()},
+      pool_({config.machine.self,
+             config.machine.host,
+             transport_.get(),
+             config.zygote,
+             config.stop_grace},
             functions,
             [this](rank::Event event) { client_->report(std::move(event)); }),
       progress_(config.machine,
@@ -55,10 +85,28 @@ RankRuntime::RankRuntime(Config config,
                 inbox_,
                 *client_,
                 pool_,
+                config.limits,
                 {.formed = [this] { formed_.set_value(); },
-                 .ended = [this](int exit_code) { ended_.set_value(exit_code); }}) {
+                 .closing =
+                     [this] {
+                         if (watchdog_) {
+                             watchdog_->stop();
+                         }
+                     },
+                 .ended = [this](RunEnd end) { ended_.set_value(end); },
+                 .seal = [this] { (void)client_->seal_journal(seal_time_max); }}) {
     pool_.set_client(*client_);
+    if (config.survives_lost_ranks == true && config.machine.watches) {
+        const Duration limit = watchdog_timeouts * config.machine.heartbeat_timeout;
+        watchdog_.emplace(progress_.rounds(), limit, [self = config.machine.self, limit] {
+            end_stalled(self, limit);
+        });
+    }
     progress_thread_ = std::thread([this] { progress_.run(); });
+    if (config.journal != nullptr) {
+        config.journal->start(
+            [this](auto run, auto done) { client_->decide(std::move(run), std::move(done)); });
+    }
 }
 
 RankRuntime::~RankRuntime() {
@@ -70,12 +118,12 @@ void RankRuntime::run_driver(const std::function<int()>& driver) {
     int exit_code = 0;
     {
         const detail::CurrentScope scope(*client_, nullptr);
-        exit_code = run_and_report(driver);
+        exit_code = run_and_report(driver, *client_);
     }
     client_->report(rank::DriverFinished{exit_code});
 }
 
-int RankRuntime::wait_end() {
+RunEnd RankRuntime::wait_end() {
     return ended_.get_future().get();
 }
 

@@ -4,11 +4,13 @@
 #include "runtime/inbox.hpp"
 #include "runtime/progress.hpp"
 #include "runtime/rank_client.hpp"
+#include "runtime/watchdog.hpp"
 #include "transport/transport.hpp"
 
 #include <functional>
 #include <future>
 #include <memory>
+#include <optional>
 #include <thread>
 
 namespace muster::runtime {
@@ -21,6 +23,11 @@ public:
         std::uint64_t run_id = 0;
         std::uint32_t parked_max = 1024;
         process::Zygote* zygote = nullptr; ///< Must outlive the runtime; may be none.
+        std::optional<bool> survives_lost_ranks;
+        ending::Limits limits;
+        std::chrono::seconds stop_grace{5};
+        /// The driver's rank's journal; may be none. The caller closes it before the runtime goes.
+        recorder::Recorder* journal = nullptr;
     };
 
     /// `functions` must outlive it.
@@ -36,8 +43,8 @@ public:
     /// orders the end. What the driver throws is printed here.
     void run_driver(const std::function<int()>& driver);
 
-    /// Until the run has ended on every rank. @return the run's exit code.
-    int wait_end();
+    /// Until the run has ended on every rank.
+    RunEnd wait_end();
 
     /// Any thread, and signal handlers.
     void wake() noexcept { transport_->wake(); }
@@ -48,9 +55,10 @@ private:
     std::shared_ptr<RankClient> client_; // before the pool: its threads report to the last
     ExecutorPool pool_;
     std::promise<void> formed_;
-    std::promise<int> ended_;
+    std::promise<RunEnd> ended_;
     ProgressLoop progress_;
     std::thread progress_thread_;
+    std::optional<Watchdog> watchdog_; ///< Where others can do without this rank.
 };
 
 } // namespace muster::runtime

@@ -1,23 +1,31 @@
+#include "ending/limits.hpp"
 #include "process/zygote.hpp"
+#include "recorder/recorder.hpp"
 #include "registry/registry.hpp"
 #include "resources/detect.hpp"
 #include "resources/share_out.hpp"
+#include "runtime/isolate/serve.hpp"
 #include "runtime/rank_runtime.hpp"
 #include "runtime/settings.hpp"
 #include "runtime/signals.hpp"
+#include "runtime/standard_error.hpp"
 #include "transport/local.hpp"
 #include "transport/mpi.hpp"
 
+#include <muster/base/duration.hpp>
 #include <muster/base/log.hpp>
 #include <muster/core/runtime.hpp>
 #include <muster/core/serialize.hpp>
 #include <muster/slurm/environment.hpp>
 #include <muster/slurm/launch.hpp>
+#include <muster/slurm/loss_outlook.hpp>
 
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdio>
+#include <iostream>
 #include <memory>
 #include <random>
 #include <thread>
@@ -38,12 +46,12 @@ struct StartRecord {
     std::uint64_t run_id = 0; ///< Rank 0's counts.
     std::string host;
     resources::LocalResources resources;
+    std::string refusal; ///< Why this rank cannot take part; empty if it can.
 };
 
 void print_once(bool speaks, const std::string& text) {
     if (speaks) {
-        const std::string line = fmt::format("error: {}\n", text);
-        [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+        runtime::write_line("error: " + text);
     }
 }
 
@@ -61,35 +69,75 @@ void wake_signalled() {
     }
 }
 
+using Journal = std::unique_ptr<recorder::Recorder>;
+
+/// @return none if the run has no journal.
+Result<Journal>
+open_journal(const runtime::Settings& settings, const std::string& host, std::uint64_t run_id) {
+    if (settings.journal.empty()) {
+        return Journal{};
+    }
+    recorder::Recorder::Config config;
+    config.directory.path = settings.journal;
+    config.directory.program_version = settings.program_version;
+    config.directory.host = host;
+    config.run_id = run_id;
+    return recorder::Recorder::open(std::move(config));
+}
+
+int close_journal(recorder::Recorder& journal, int exit_code) {
+    const auto failure = journal.close();
+    if (!failure) {
+        return exit_code;
+    }
+    print_once(true, failure->message);
+    return exit_code == 0 ? 1 : exit_code;
+}
+
+/// `journal` may be none.
 int run_ranks(std::vector<std::unique_ptr<RankRuntime>>& ranks,
               bool hosts_driver,
-              const std::function<int()>& driver) {
+              const std::function<int()>& driver,
+              recorder::Recorder* journal) {
     signalled = ranks.front().get();
     const runtime::SignalScope signals(wake_signalled);
     if (hosts_driver) {
         ranks.front()->run_driver(driver);
     }
-    int exit_code = 0;
+    runtime::RunEnd end;
     for (auto& rank : ranks) {
-        exit_code = rank->wait_end();
+        end = rank->wait_end();
+    }
+    if (journal != nullptr) {
+        end.exit_code = close_journal(*journal, end.exit_code);
     }
     signalled = nullptr;
     ranks.clear();
-    return exit_code;
+    if (!end.orderly) { // MPI is not finalized, and what it left running must not meet destructors
+        std::cout.flush();
+        std::fflush(nullptr);
+        ::_exit(end.exit_code);
+    }
+    return end.exit_code;
 }
 
 /// What is the same for every rank of this process.
 struct Setup {
     slurm::LaunchInfo launch;
+    slurm::LossOutlook outlook;
     runtime::Settings settings;
     resources::LocalResources resources;
+    ending::Limits limits;
+    TimePoint began{};
     process::Zygote* zygote = nullptr;
+    const FunctionTable& functions;
 };
 
 RankRuntime::Config configure(const Setup& setup,
                               const transport::World& world,
                               std::uint64_t run_id,
-                              const resources::Capacity& capacity) {
+                              const resources::Capacity& capacity,
+                              recorder::Recorder* journal) {
     const auto self = static_cast<std::size_t>(index(world.rank));
     RankRuntime::Config config;
     config.machine = {.self = world.rank,
@@ -102,26 +150,46 @@ RankRuntime::Config configure(const Setup& setup,
     if (setup.settings.driver_cpus && world.rank == driver_rank) {
         config.machine.capacity.cpus = *setup.settings.driver_cpus;
     }
+    if (setup.limits.left) {
+        config.machine.time_limit = setup.began + *setup.limits.left;
+    }
+    config.machine.time_lead = setup.limits.lead;
+    config.limits = setup.limits;
+    // Where one dead rank is the end of all, a slow one is waited for.
+    config.machine.watches = setup.launch.use_mpi && setup.settings.heartbeat_timeout > 0 &&
+                             setup.outlook.survives.value_or(true);
+    config.machine.heartbeat_timeout = std::chrono::seconds{setup.settings.heartbeat_timeout};
+    config.machine.driver_timeout = 4 * config.machine.heartbeat_timeout;
+    config.machine.hosts = world.host_of;
     config.run_id = run_id;
     config.parked_max = setup.settings.parked_max;
     config.zygote = setup.zygote;
+    config.survives_lost_ranks = setup.outlook.survives;
+    config.stop_grace = std::chrono::seconds(setup.settings.stop_grace_seconds);
+    config.journal = world.rank == driver_rank ? journal : nullptr;
     return config;
 }
 
 int run_locally(const Setup& setup, const std::function<int()>& driver) {
-    const FunctionTable functions = FunctionTable::build();
+    const FunctionTable& functions = setup.functions;
     const std::uint64_t run_id = random_id();
     std::vector<std::unique_ptr<RankRuntime>> ranks;
     const std::vector<resources::LocalResources> reports(
         static_cast<std::size_t>(setup.settings.local_ranks), setup.resources);
     const auto capacities = resources::share_out(reports);
-    for (auto& transport : transport::make_local_world(setup.settings.local_ranks)) {
+    auto transports = transport::make_local_world(setup.settings.local_ranks);
+    const auto journal =
+        open_journal(setup.settings, transports.front()->world().host_of.front(), run_id)
+            .value_or_throw();
+    for (auto& transport : transports) {
         const auto& world = transport->world();
         const auto& capacity = capacities[static_cast<std::size_t>(index(world.rank))];
-        ranks.push_back(std::make_unique<RankRuntime>(
-            configure(setup, world, run_id, capacity), functions, std::move(transport)));
+        ranks.push_back(
+            std::make_unique<RankRuntime>(configure(setup, world, run_id, capacity, journal.get()),
+                                          functions,
+                                          std::move(transport)));
     }
-    return run_ranks(ranks, true, driver);
+    return run_ranks(ranks, true, driver, journal.get());
 }
 
 int run_over_mpi(int argc, char** argv, const Setup& setup, const std::function<int()>& driver) {
@@ -135,16 +203,30 @@ int run_over_mpi(int argc, char** argv, const Setup& setup, const std::function<
         transport->close(true);
         return 1;
     }
-    const FunctionTable functions = FunctionTable::build();
+    const FunctionTable& functions = setup.functions;
     StartRecord own;
     own.functions_hash = functions.hash();
     own.functions = functions.describe();
     own.run_id = random_id();
     own.host = world.host_of[static_cast<std::size_t>(index(world.rank))];
     own.resources = setup.resources;
+    Journal journal;
+    if (world.rank == driver_rank) {
+        auto opened = open_journal(setup.settings, own.host, own.run_id);
+        if (opened) {
+            journal = std::move(*opened);
+        } else {
+            own.refusal = opened.error().message;
+        }
+    }
     std::vector<StartRecord> records;
     for (const auto& bytes : transport->all_gather(to_buffer(own).bytes())) {
         records.push_back(from_buffer<StartRecord>(std::span<const std::byte>(bytes)));
+    }
+    if (!records[0].refusal.empty()) {
+        print_once(speaks, records[0].refusal);
+        transport->close(true);
+        return 1;
     }
     for (std::size_t r = 1; r < records.size(); ++r) {
         if (records[r].functions_hash != records[0].functions_hash) {
@@ -178,19 +260,29 @@ int run_over_mpi(int argc, char** argv, const Setup& setup, const std::function<
     }
     std::vector<std::unique_ptr<RankRuntime>> ranks;
     ranks.push_back(std::make_unique<RankRuntime>(
-        configure(setup, world, records[0].run_id, capacity), functions, std::move(transport)));
-    return run_ranks(ranks, world.rank == driver_rank, driver);
+        configure(setup, world, records[0].run_id, capacity, journal.get()),
+        functions,
+        std::move(transport)));
+    return run_ranks(ranks, world.rank == driver_rank, driver, journal.get());
 }
 
 } // namespace
 
 int run(int argc, char** argv, const std::function<int()>& driver, const RunOptions& options) {
+    const TimePoint began = std::chrono::steady_clock::now();
     const auto environment = slurm::Environment::of_process();
     const auto launch = slurm::detect_launch(environment);
     const auto settings = runtime::read_settings(environment, options);
-    if (!launch || !settings) {
+    const auto limits = ending::read_limits(environment,
+                                            launch ? launch->launcher : slurm::Launcher::none,
+                                            options,
+                                            std::chrono::system_clock::now());
+    if (!launch || !settings || !limits) {
         print_once(!launch || launch->rank.value_or(0) == 0,
-                   (launch ? settings.error() : launch.error()).message);
+                   (!launch     ? launch.error()
+                    : !settings ? settings.error()
+                                : limits.error())
+                       .message);
         return 2;
     }
     log::set_level(settings->log_level);
@@ -198,9 +290,29 @@ int run(int argc, char** argv, const std::function<int()>& driver, const RunOpti
         log::warn("start", "{}", doubt);
     }
     log::info("start", "launcher reason=\"{}\"", launch->reason);
+    if (!limits->doubt.empty() && launch->rank.value_or(0) == 0) {
+        log::warn("start", "{}", limits->doubt);
+    }
+    if (limits->left) {
+        log::info("start",
+                  "time_limit left=\"{}\" lead=\"{}\" by={}",
+                  format_duration(*limits->left),
+                  format_duration(limits->lead),
+                  limits->why);
+    }
+    const slurm::LossOutlook outlook = slurm::loss_outlook(environment, *launch);
+    if (launch->rank.value_or(0) == 0) {
+        log::info("start",
+                  "lost_ranks survived={} why=\"{}\"",
+                  !outlook.survives ? "unknown" : (*outlook.survives ? "yes" : "no"),
+                  outlook.why);
+    }
     try {
+        const FunctionTable functions = FunctionTable::build();
         // Before MPI and before any thread: what it forks later inherits neither.
-        const auto zygote = process::Zygote::fork_off();
+        const auto zygote = process::Zygote::fork_off([&functions](process::UniqueFd socket) {
+            runtime::isolate::serve(functions, std::move(socket));
+        });
         if (!zygote) {
             log::warn("start", "no_commands why=\"{}\"", zygote.error().message);
         }
@@ -209,7 +321,14 @@ int run(int argc, char** argv, const std::function<int()>& driver, const RunOpti
             print_once(launch->rank.value_or(0) == 0, local.error().message);
             return 2;
         }
-        const Setup setup{*launch, *settings, *local, zygote ? zygote->get() : nullptr};
+        const Setup setup{*launch,
+                          outlook,
+                          *settings,
+                          *local,
+                          *limits,
+                          began,
+                          zygote ? zygote->get() : nullptr,
+                          functions};
         return launch->use_mpi ? run_over_mpi(argc, argv, setup, driver)
                                : run_locally(setup, driver);
     } catch (const std::exception& error) {
@@ -223,7 +342,7 @@ int run(int argc, char** argv, const std::function<int()>& driver, const RunOpti
 namespace muster {
 
 ClusterInfo cluster() {
-    return dynamic_cast<runtime::RankClient&>(detail::current_client()).cluster();
+    return detail::current_client().cluster();
 }
 
 } // namespace muster

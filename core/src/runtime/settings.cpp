@@ -7,6 +7,14 @@ namespace muster::runtime {
 Result<Settings> read_settings(const slurm::Environment& environment, const RunOptions& options) {
     Settings settings;
     settings.local_ranks = options.local_ranks;
+    settings.journal = options.journal;
+    settings.program_version = options.program_version;
+    if (const auto text = environment.find("MUSTER_JOURNAL")) {
+        settings.journal = *text;
+    }
+    if (const auto text = environment.find("MUSTER_PROGRAM_VERSION")) {
+        settings.program_version = *text;
+    }
     std::optional<Failure> failure;
 
     if (const auto text = environment.find("MUSTER_LOG");
@@ -32,7 +40,9 @@ Result<Settings> read_settings(const slurm::Environment& environment, const RunO
     number("MUSTER_LOCAL_RANKS", 1, 1024, settings.local_ranks);
     number("MUSTER_COORDINATOR", 0, world_size_max - 1, settings.coordinator);
     number("MUSTER_DRIVER_CPUS", 0, 1 << 20, settings.driver_cpus);
+    number("MUSTER_HEARTBEAT_TIMEOUT", 0, 3600, settings.heartbeat_timeout);
     number("MUSTER_PARKED_MAX", 1, 1 << 20, settings.parked_max);
+    number("MUSTER_STOP_GRACE", 0, 86'400, settings.stop_grace_seconds);
     if (failure) {
         return *failure;
     }

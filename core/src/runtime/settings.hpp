@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 namespace muster::runtime {
 
@@ -16,7 +17,11 @@ struct Settings {
     std::int32_t local_ranks = 1;
     std::optional<std::int32_t> coordinator; ///< The rank to prefer in the election.
     std::optional<std::int32_t> driver_cpus; ///< CPUs of the driver's rank; 0: it runs no tasks.
+    std::uint32_t stop_grace_seconds = 5;
     std::uint32_t parked_max = 1024;
+    std::int32_t heartbeat_timeout = 4; ///< Seconds; 0: ranks are not watched.
+    std::string journal;                ///< A directory; empty: none.
+    std::string program_version;
 };
 
 /// @return a Failure that names the variable, what it says and what it may say.

@@ -34,6 +34,14 @@ namespace muster {
 /// A call that throws fails alone: its future throws TaskError, and the actor lives on. If the
 /// constructor threw or was cancelled, every call fails with that reason.
 ///
+/// An actor whose rank is lost is gone, unless ActorOptions::max_restarts says otherwise. It goes
+/// on with the state it was constructed with or, if its class has `S save() const` and
+/// `void load(S)`, with the one saved last:
+///
+///     struct Counter { int n = 0; void add(int k) { n += k; }
+///                      int save() const { return n; } void load(int saved) { n = saved; } };
+///     auto hits = muster::spawn<Counter>({.max_restarts = 2, .replay = true});
+///
 /// Threads: different handles may be used at the same time, also if they name the same actor.
 template <class C>
 class ActorHandle {
@@ -107,7 +115,7 @@ private:
 /// the coordinator to enter it, and find_actor() finds it from then on.
 ///
 /// @throws Error (infeasible) if no rank could ever satisfy the options, with the closest fit;
-///         Error (usage) if a living actor has the name.
+///         Error (usage) if a living actor has the name, or if it is to be replayed and cannot be.
 template <class C, class... A>
 ActorHandle<C> spawn(const ActorOptions& options, A&&... arguments) {
     using Parameters = typename detail::ConstructorChoice<A...>::template For<C>;
@@ -124,10 +132,11 @@ ActorHandle<C> spawn(const ActorOptions& options, A&&... arguments) {
         detail::Client& client = detail::current_client();
         detail::ArgumentEncoder encoder(client);
         detail::encode_as(encoder, std::type_identity<Tuple>{}, std::forward<A>(arguments)...);
-        return ActorHandle<C>(
-            client.spawn({detail::RegisteredConstructor<C, Tuple>::entry, detail::type_name<C>()},
-                         options,
-                         encoder.take()));
+        return ActorHandle<C>(client.spawn({detail::RegisteredConstructor<C, Tuple>::entry,
+                                            detail::type_name<C>(),
+                                            detail::Saves<C>},
+                                           options,
+                                           encoder.take()));
     } else {
         return {};
     }
@@ -169,6 +178,7 @@ void muster_encode(Writer& writer, const ActorHandle<C>& actor) {
     }
     encode(writer, block.client()->run_id());
     encode(writer, block.pending_calls_max());
+    encode(writer, block.replays());
 }
 
 template <class C>
@@ -180,11 +190,12 @@ void muster_decode(Reader& reader, ActorHandle<C>& actor) {
     }
     const auto run_id = decode<std::uint64_t>(reader);
     const auto pending_calls_max = decode<std::uint32_t>(reader);
+    const auto replays = decode<bool>(reader);
     auto& client = detail::current_client();
     if (run_id != client.run_id()) {
         detail::throw_handle_of_another_run(id);
     }
-    actor = ActorHandle<C>(client.borrow_actor(id, pending_calls_max));
+    actor = ActorHandle<C>(client.borrow_actor(id, pending_calls_max, replays));
 }
 
 } // namespace muster

@@ -32,7 +32,7 @@ template <class C>
 class ActorPool {
 public:
     explicit ActorPool(std::vector<ActorHandle<C>> actors, ActorPoolOptions options = {})
-        : options_(options), watcher_(std::make_shared<detail::Watcher>()) {
+        : options_(options), queue_(std::make_shared<detail::CompletionQueue>()) {
         if (options_.pending_max == 0) {
             throw Error("an actor pool's pending_max is 0, so no actor could ever be called",
                         ErrorCode::usage);
@@ -62,7 +62,7 @@ public:
         change_load(number, member, member.load + 1, call);
         // Held, so that its end is heard of also if the caller lets it go.
         under_way_.emplace(call, std::pair{number, Future<void>(future.block(), future.index())});
-        future.block()->watch(future.index(), watcher_, call);
+        future.block()->watch(future.index(), queue_, call);
         return future;
     }
 
@@ -177,18 +177,18 @@ private:
     }
 
     void note_done() {
-        while (const auto call = watcher_->next(std::chrono::steady_clock::time_point::min())) {
+        while (const auto call = queue_->next(std::chrono::steady_clock::time_point::min())) {
             note(*call);
         }
     }
 
     void note_one_done() {
         const auto& client = under_way_.begin()->second.second.block()->client();
-        note(*client->wait_any(*watcher_, std::nullopt));
+        note(*client->wait_any(*queue_, std::nullopt));
     }
 
     ActorPoolOptions options_;
-    std::shared_ptr<detail::Watcher> watcher_;
+    std::shared_ptr<detail::CompletionQueue> queue_;
     std::map<std::size_t, Member> actors_; ///< By number, which counts up.
     std::set<Order> order_;
     std::map<std::size_t, std::pair<std::size_t, Future<void>>> under_way_; ///< By call: the actor.

@@ -53,7 +53,11 @@ public:
 
     /// True once the task is done, with a value or without. Never blocks.
     [[nodiscard]] bool ready() const {
-        return slot().state.load(std::memory_order_acquire) != detail::SlotState::pending;
+        const auto& state = slot().state;
+        if (state.load(std::memory_order_acquire) == detail::SlotState::pending) {
+            block_->client()->poll();
+        }
+        return state.load(std::memory_order_acquire) != detail::SlotState::pending;
     }
 
     /// Waits for the value and returns a copy of it; a second call decodes it again.
@@ -128,8 +132,11 @@ void muster_decode(Reader& reader, Future<T>& future) {
 }
 
 /// Asks that a task not be run, or stop: one that has not started is cancelled for certain, a
-/// running one sees this_task().stop_token(). Its future then throws TaskError, unless it finishes
+/// running one sees this_task().stop_token. Its future then throws TaskError, unless it finishes
 /// with a value all the same.
+///
+/// With one that waits for its arguments, the tasks that make these are cancelled, too, if nothing
+/// else needs them: no future of theirs is left, and no other task takes their result.
 template <class T>
 void cancel(const Future<T>& future) {
     const ObjectId id = future.id();
@@ -158,16 +165,16 @@ WaitResult<T> wait(const std::vector<Future<T>>& futures, WaitOptions options = 
     if (options.timeout && *options.timeout < Clock::time_point::max() - now) {
         deadline = now + std::chrono::duration_cast<Clock::duration>(*options.timeout);
     }
-    auto watcher = std::make_shared<detail::Watcher>();
+    auto queue = std::make_shared<detail::CompletionQueue>();
     for (std::size_t i = 0; i < futures.size(); ++i) {
         (void)futures[i].id();
-        futures[i].block()->watch(futures[i].index(), watcher, i);
+        futures[i].block()->watch(futures[i].index(), queue, i);
     }
     const std::size_t wanted = std::min(options.count, futures.size());
     std::vector<bool> is_done(futures.size());
     WaitResult<T> result;
     while (result.done.size() < wanted) {
-        const auto next = futures.front().block()->client()->wait_any(*watcher, deadline);
+        const auto next = futures.front().block()->client()->wait_any(*queue, deadline);
         if (!next) {
             break;
         }
@@ -182,6 +189,15 @@ WaitResult<T> wait(const std::vector<Future<T>>& futures, WaitOptions options = 
     return result;
 }
 
+template <class T>
+class AsCompleted;
+
+/// What AsCompleted::next() gives, to be awaited by a Coroutine.
+template <class T>
+struct NextCompleted {
+    AsCompleted<T>& range;
+};
+
 /// A range over futures in the order in which they are done; advancing waits for the next.
 ///
 ///     for (auto& loss : muster::as_completed(losses)) { use(loss.get()); }
@@ -191,10 +207,10 @@ template <class T>
 class AsCompleted {
 public:
     explicit AsCompleted(std::vector<Future<T>>& futures)
-        : futures_(futures), watcher_(std::make_shared<detail::Watcher>()) {
+        : futures_(futures), queue_(std::make_shared<detail::CompletionQueue>()) {
         for (std::size_t i = 0; i < futures_.size(); ++i) {
             (void)futures_[i].id();
-            futures_[i].block()->watch(futures_[i].index(), watcher_, i);
+            futures_[i].block()->watch(futures_[i].index(), queue_, i);
         }
     }
 
@@ -238,15 +254,33 @@ public:
     /// Index of the present one in the vector.
     [[nodiscard]] std::size_t index() const { return current_; }
 
+    /// In a coroutine, in place of iterating: `co_await completed.next()` points to the next one
+    /// that is done, and is null after the last.
+    [[nodiscard]] NextCompleted<T> next() { return {*this}; }
+
+    // Private to the library, for next().
+    [[nodiscard]] std::size_t remaining() const {
+        return given_ < futures_.size() ? futures_.size() - given_ : 0;
+    }
+
+    [[nodiscard]] const std::vector<Future<T>>& futures() const { return futures_; }
+
+    [[nodiscard]] detail::CompletionQueue& queue() { return *queue_; }
+
+    Future<T>& take_next() {
+        advance();
+        return futures_[current_];
+    }
+
 private:
     void advance() {
         if (given_++ < futures_.size()) {
-            current_ = *futures_.front().block()->client()->wait_any(*watcher_, std::nullopt);
+            current_ = *futures_.front().block()->client()->wait_any(*queue_, std::nullopt);
         }
     }
 
     std::vector<Future<T>>& futures_;
-    std::shared_ptr<detail::Watcher> watcher_;
+    std::shared_ptr<detail::CompletionQueue> queue_;
     std::size_t given_ = 0; ///< Elements given so far, the end included.
     std::size_t current_ = 0;
 };

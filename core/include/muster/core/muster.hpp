@@ -6,6 +6,8 @@
 #include <muster/core/actor_pool.hpp>
 #include <muster/core/command_task.hpp>
 #include <muster/core/communicator.hpp>
+#include <muster/core/coroutine.hpp>
+#include <muster/core/ending.hpp>
 #include <muster/core/error.hpp>
 #include <muster/core/future.hpp>
 #include <muster/core/options.hpp>

@@ -3,6 +3,7 @@
 #include <muster/base/amount.hpp>
 #include <muster/core/resources.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -30,6 +31,38 @@ struct TaskOptions {
     std::int32_t ranks = 1;
     /// The gang calls MPI through mpi_communicator() of <muster/core/mpi.hpp>.
     bool raw_mpi = false;
+    /// How many times it is run again after an attempt that was lost: its rank died, or its
+    /// process. So a task may run more than once, even to its end; its result is delivered once.
+    std::uint32_t retries = 3;
+    /// Its own exceptions, and timeouts, count as such attempts, too.
+    bool retry_exceptions = false;
+    /// Before the second attempt that follows an exception or a timeout; twice as long before each
+    /// later one, at most a minute. An attempt that was lost is made up for at once.
+    std::chrono::milliseconds retry_delay{100};
+    /// An attempt that takes longer has timed out (TaskError, ErrorCode::timed_out), to within 50
+    /// ms: it is asked to stop by its stop_token, and what it takes stays taken until it returns.
+    /// Counted from its start, also while it waits in get(). 0: it may take any time.
+    std::chrono::milliseconds timeout{0};
+    /// Counted from its submission: later than that it does not start, and has timed out even if it
+    /// runs (then it is asked to stop, as above), and is not retried. 0: it has any time.
+    std::chrono::milliseconds deadline{0};
+    /// Runs in a process of its own, so that whatever ends it (a crash, `exit`, a signal) is a
+    /// failed attempt and no more. `memory` is then a limit, and not only reserved. The process is
+    /// kept for the next task of the same function: statics keep their values, as on a thread. What
+    /// is inside may submit, put and get. Asked to stop it gets SIGTERM, which its stop token
+    /// shows, and SIGKILL if it still runs some seconds later (MUSTER_STOP_GRACE). Not for gangs.
+    bool isolate = false;
+    /// The work's name in the journal (MUSTER_JOURNAL): when the program runs again, and the
+    /// journal has a result of the function under this key, that is the task's result and it is not
+    /// run. Two tasks of a function with one key are one piece of work also within a run. Of a
+    /// map() each entry's arguments belong to its key. Without a journal it has no effect. Only the
+    /// driver submits such tasks; the function's name must stay the same.
+    std::string key{};
+    /// The same by the function and its arguments: their encoding, so that a container without an
+    /// order may count as changed. Refused for lambdas, and for functions that share their name
+    /// with another, unless there is a `key` as well. An argument that is a future must be of a
+    /// keyed task, or of put().
+    bool keyed = false;
 };
 
 /// How an actor is to be made and where. Written with designated initialisers:
@@ -51,6 +84,24 @@ struct ActorOptions {
     /// Calls of one caller (the driver, a task, an actor) that are not done: with more, call()
     /// waits. An actor's calls to itself are not counted.
     std::uint32_t pending_calls_max = 100'000;
+    /// How many times it is made again, elsewhere, when its rank is lost: constructed from the same
+    /// arguments and, if its class has `S save() const` and `void load(S)` with an S that travels,
+    /// given by load() what save() gave last. Calls that were under way then fail
+    /// (ErrorCode::restarted), or are replayed; later ones go to the new one.
+    std::uint32_t max_restarts = 0;
+    /// Lives in a process of its own, from its constructor to its destructor: if that crashes, the
+    /// call under way and all later ones fail with the reason. `memory` is then a limit. A call
+    /// that is cancelled is asked to stop, and not killed: that would end the actor.
+    bool isolate = false;
+    /// Calls from one save to the next, if the class has save() and the actor may be restarted;
+    /// 0: it is never saved. save() runs behind a call and before its result is sent, alone like a
+    /// call; what it gives goes to the rank that spawned the actor, and may have 128 MiB.
+    std::uint32_t save_every = 1;
+    /// Calls that are not in the state the actor is restarted with are sent to it again, in each
+    /// caller's order: so its state has every call once, and none fails because of the restart. Who
+    /// has the result of a call already keeps it. Calls and their arguments are kept by their
+    /// callers until a save has them. Needs save(), and is refused without.
+    bool replay = false;
 };
 
 /// How a run is set up. Environment variables (MUSTER_*) win over these, so that a program can be
@@ -59,6 +110,18 @@ struct RunOptions {
     /// Ranks of a run in one process (threads instead of processes): for tests and debugging.
     /// Ignored under an MPI launcher. MUSTER_LOCAL_RANKS.
     std::int32_t local_ranks = 1;
+    /// From the call of run(): when it is near, the run begins to end, and exits with code 75. 0:
+    /// no limit but that of the Slurm job. MUSTER_TIME_LIMIT.
+    std::chrono::nanoseconds time_limit{0};
+    /// How long before the limit it begins to end; 0: a minute, but no more than a tenth of the
+    /// time. MUSTER_TIME_LEAD.
+    std::chrono::nanoseconds time_lead{0};
+    /// Directory of the journal, in which keyed tasks' results outlive the run; made if it is not
+    /// there. Empty: none. MUSTER_JOURNAL.
+    std::string journal{};
+    /// Which results a journal may hold: one that another version wrote is refused. Change it when
+    /// results of before are not right any more. MUSTER_PROGRAM_VERSION.
+    std::string program_version{};
 };
 
 } // namespace muster

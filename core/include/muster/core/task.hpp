@@ -32,7 +32,7 @@ struct TaskCall {
                       "function takes (default arguments are not seen through a function pointer)");
         check_signature<F>();
         if constexpr (count_matches && takes_values<F>) {
-            ArgumentEncoder encoder(current_client());
+            ArgumentEncoder encoder(current_client(), 1, options.keyed);
             encode_arguments<F>(encoder, std::forward<A>(arguments)...);
             std::vector<EncodedTask> tasks;
             tasks.push_back(encoder.take());
@@ -94,7 +94,8 @@ map(R&& range, const TaskOptions& options = {}) {
         tasks_expected = std::ranges::size(range);
         tasks.reserve(tasks_expected);
     }
-    detail::ArgumentEncoder encoder(detail::current_client(), tasks_expected);
+    const bool keyed = options.keyed || !options.key.empty();
+    detail::ArgumentEncoder encoder(detail::current_client(), tasks_expected, keyed);
     for (auto&& element : range) {
         detail::encode_element<F>(encoder, std::forward<decltype(element)>(element));
         tasks.push_back(encoder.take());

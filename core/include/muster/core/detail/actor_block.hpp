@@ -12,8 +12,12 @@ namespace muster::detail {
 /// What the copies of a handle share; the last one's end tells the rank that it holds one less.
 class ActorBlock {
 public:
-    ActorBlock(std::shared_ptr<Client> client, ObjectId actor, std::uint32_t pending_calls_max)
-        : client_(std::move(client)), actor_(actor), pending_calls_max_(pending_calls_max) {}
+    ActorBlock(std::shared_ptr<Client> client,
+               ObjectId actor,
+               std::uint32_t pending_calls_max,
+               bool replays)
+        : client_(std::move(client)), actor_(actor), pending_calls_max_(pending_calls_max),
+          replays_(replays) {}
 
     ActorBlock(const ActorBlock&) = delete;
     ActorBlock& operator=(const ActorBlock&) = delete;
@@ -26,10 +30,14 @@ public:
 
     [[nodiscard]] std::uint32_t pending_calls_max() const { return pending_calls_max_; }
 
+    /// ActorOptions::replay.
+    [[nodiscard]] bool replays() const { return replays_; }
+
 private:
     std::shared_ptr<Client> client_;
     ObjectId actor_;
     std::uint32_t pending_calls_max_;
+    bool replays_;
 };
 
 /// Throws Error (ErrorCode::object_lost) unless the actor belongs to the calling thread's run.

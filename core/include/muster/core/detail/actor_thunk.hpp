@@ -89,13 +89,17 @@ constexpr bool check_method() {
 template <class C, auto M>
 void invoke_method(Invocation& invocation) {
     using Signature = Method<M>;
-    auto& object = *static_cast<C*>(invocation.instance);
-    invoke_with<typename Signature::Result>(invocation,
-                                            std::type_identity<typename Signature::Parameters>{},
-                                            [&](auto&&... values) -> decltype(auto) {
-                                                return (object.*M)(
-                                                    std::forward<decltype(values)>(values)...);
-                                            });
+    using Result = typename Signature::Result;
+    constexpr std::type_identity<typename Signature::Parameters> parameters;
+    auto* const object = static_cast<C*>(invocation.instance);
+    const auto call = [object](auto&&... values) -> decltype(auto) {
+        return (object->*M)(std::forward<decltype(values)>(values)...);
+    };
+    if constexpr (Signature::returns_coroutine) {
+        start_with<Result>(invocation, parameters, call);
+    } else {
+        invoke_with<Result>(invocation, parameters, call);
+    }
 }
 
 template <class C, auto M>
@@ -147,10 +151,34 @@ struct ConstructorChoice {
     using For = std::conditional_t<AsValues::template constructs<C>, AsValues, AsGiven>;
 };
 
+/// What an actor's save() gives.
+template <class C>
+using SavedState = std::remove_cvref_t<decltype(std::declval<const C&>().save())>;
+
+/// The class has `S save() const` and `void load(S)`, and S travels.
+template <class C>
+concept Saves = requires(const C& from, C& to) {
+    requires !std::is_void_v<decltype(from.save())>;
+    to.load(std::declval<SavedState<C>>());
+    requires Serializable<SavedState<C>>;
+};
+
+template <class C>
+Buffer save_actor(const void* actor) {
+    return to_buffer(static_cast<const C*>(actor)->save());
+}
+
 template <class C, class Parameters>
 void invoke_constructor(Invocation& invocation) {
     invoke_with<void>(invocation, std::type_identity<Parameters>{}, [&](auto&&... values) {
-        invocation.made = std::make_shared<C>(std::forward<decltype(values)>(values)...);
+        auto made = std::make_shared<C>(std::forward<decltype(values)>(values)...);
+        if constexpr (Saves<C>) {
+            if (invocation.saved != nullptr) {
+                made->load(from_buffer<SavedState<C>>(invocation.saved->bytes()));
+            }
+            invocation.save = &save_actor<C>;
+        }
+        invocation.made = std::move(made);
     });
 }
 

@@ -2,11 +2,15 @@
 
 #include <muster/base/ids.hpp>
 #include <muster/core/buffer.hpp>
+#include <muster/core/detail/coroutine_run.hpp>
 #include <muster/core/detail/future_block.hpp>
+#include <muster/core/detail/key_digest.hpp>
 #include <muster/core/detail/registry.hpp>
 #include <muster/core/options.hpp>
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -18,7 +22,8 @@
 /// library, which does not. Private to the library.
 namespace muster {
 class Communicator;
-}
+struct ClusterInfo;
+} // namespace muster
 
 namespace muster::detail {
 
@@ -27,6 +32,11 @@ struct EncodedTask {
     Buffer arguments;
     std::vector<ObjectId> dependencies;
     std::vector<ObjectId> actors{}; ///< Whose handles are inside the arguments.
+
+    // Of tasks that are keyed by their arguments.
+    bool by_arguments = false;
+    KeyDigest inputs{};         ///< Of what stands behind the dependencies.
+    bool unkeyed_input = false; ///< A dependency, or a future inside, has no key to go by.
 };
 
 class ActorBlock;
@@ -35,6 +45,7 @@ class ActorBlock;
 struct ActorType {
     const FunctionEntry& constructor;
     const char* class_name; ///< Static storage.
+    bool saves = false;     ///< It has save() and load().
 };
 
 /// What an executor hands to a task function's thunk, and gets back from it.
@@ -45,6 +56,11 @@ struct Invocation {
     Communicator* communicator = nullptr; ///< A gang member's.
     void* instance = nullptr;             ///< The actor whose method is called.
     std::shared_ptr<void> made{};         ///< By a constructor: the actor.
+    /// Made by a function that is a coroutine, and not started: its result is the invocation's. It
+    /// refers to nothing above but the actor.
+    std::unique_ptr<CoroutineCall> coroutine{};
+    const Buffer* saved = nullptr;         ///< What load() is to get after the constructor.
+    Buffer (*save)(const void*) = nullptr; ///< Of the actor made; none if its class has no save().
 };
 
 /// The task that the calling thread runs; none in the driver.
@@ -58,6 +74,7 @@ struct CurrentTask {
     /// In whose name it calls actors: the task itself, or the actor whose method it is.
     ObjectId context{};
     bool in_destructor = false; ///< Of an actor, which must not throw.
+    bool resumed = false;       ///< A coroutine that has been suspended.
 };
 
 /// One rank's runtime as user threads see it. Thread-safe.
@@ -79,9 +96,13 @@ public:
     /// Waits until the slot is done and its bytes are here. A task that calls it lends its CPUs.
     virtual void wait_value(FutureBlock& block, std::uint64_t index) = 0;
 
-    /// As Watcher::next, lending the calling task's CPUs meanwhile.
+    /// Has the bytes of a slot come that is kept elsewhere, if the run has not ended.
+    virtual void want_value(FutureBlock& block, std::uint64_t index) = 0;
+
+    /// As CompletionQueue::next, lending the calling task's CPUs meanwhile.
     virtual std::optional<std::size_t>
-    wait_any(Watcher& watcher, std::optional<std::chrono::steady_clock::time_point> deadline) = 0;
+    wait_any(CompletionQueue& queue,
+             std::optional<std::chrono::steady_clock::time_point> deadline) = 0;
 
     /// A future's name leaves this rank inside a value, or came to it in one.
     virtual void escape(ObjectId object) = 0;
@@ -99,12 +120,30 @@ public:
                                                    const char* class_name) = 0;
     /// A handle's name leaves this rank inside a value that nobody watches, or came to it in one.
     virtual void escape_actor(ObjectId actor) = 0;
-    virtual std::shared_ptr<ActorBlock> borrow_actor(ObjectId actor,
-                                                     std::uint32_t pending_calls_max) = 0;
+    virtual std::shared_ptr<ActorBlock>
+    borrow_actor(ObjectId actor, std::uint32_t pending_calls_max, bool replays) = 0;
     virtual void release_actor(ObjectId actor) noexcept = 0;
+
+    /// The run is about to end, and when; nothing is known of an end: nothing.
+    [[nodiscard]] virtual bool stopping() const noexcept { return false; }
+
+    [[nodiscard]] virtual std::optional<std::chrono::steady_clock::time_point>
+    end_time() const noexcept {
+        return std::nullopt;
+    }
+
+    /// @return its number, for remove_deadline_hook(); 0 if it will never be called.
+    virtual std::uint64_t add_deadline_hook(std::function<void()> /*hook*/) { return 0; }
+
+    virtual void remove_deadline_hook(std::uint64_t /*id*/) {}
 
     /// Random, the same on every rank: tells this run's futures from another's.
     [[nodiscard]] virtual std::uint64_t run_id() const = 0;
+
+    /// Takes in what futures have become, where nobody does so in the background.
+    virtual void poll() {}
+
+    [[nodiscard]] virtual ClusterInfo cluster() const = 0;
     [[nodiscard]] virtual bool ended() const = 0;
 };
 

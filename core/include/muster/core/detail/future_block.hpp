@@ -2,6 +2,7 @@
 
 #include <muster/base/ids.hpp>
 #include <muster/core/buffer.hpp>
+#include <muster/core/detail/key_digest.hpp>
 #include <muster/core/error.hpp>
 
 #include <atomic>
@@ -43,23 +44,45 @@ struct FutureSlot {
     std::unique_ptr<SlotFailure> failure;
 };
 
-/// Collects which of several futures are done, for wait() and as_completed().
+/// Hears which of several futures are done.
 class Watcher {
 public:
-    void notify(std::size_t index);
+    Watcher() = default;
+    Watcher(const Watcher&) = delete;
+    Watcher& operator=(const Watcher&) = delete;
+    virtual ~Watcher() = default;
+
+    /// Any thread; under a lock of what it watches, so it must not wait, nor watch anything.
+    virtual void notify(std::size_t index) = 0;
+
+    /// The run is over, and nothing else will be heard.
+    virtual void end() {}
+};
+
+/// Collects which of several futures are done, for wait() and as_completed().
+class CompletionQueue final : public Watcher {
+public:
+    void notify(std::size_t index) override;
 
     /// The run is over: next() waits no more.
-    void end();
+    void end() override;
 
     /// The index of one that is done, in order of completion; nothing when the deadline passes
     /// first, or the run ends. Threads: one waits.
     [[nodiscard]] std::optional<std::size_t>
     next(std::optional<std::chrono::steady_clock::time_point> deadline);
 
+    [[nodiscard]] bool has_next() const;
+
+    /// `watcher` hears 0 once there is a next one; at once if there is. Threads: the one that
+    /// waits.
+    void watch(std::shared_ptr<Watcher> watcher);
+
 private:
-    std::mutex mutex_; ///< Guards what follows.
+    mutable std::mutex mutex_; ///< Guards what follows.
     std::condition_variable changed_;
     std::deque<std::size_t> ready_;
+    std::shared_ptr<Watcher> watcher_;
     bool ended_ = false;
 };
 
@@ -85,22 +108,66 @@ public:
     /// The last handle's end tells the owner that the object is not needed here.
     void release(std::uint64_t index) noexcept;
 
+    [[nodiscard]] std::uint64_t index_of(ObjectId object) const {
+        return distance(first_, object) / stride_;
+    }
+
+    /// Makes the block one of keyed tasks. Before anybody else has it.
+    void set_keys(std::vector<KeyDigest> keys);
+
+    /// Of a keyed task; else null.
+    [[nodiscard]] const KeyDigest* key(std::uint64_t index) const {
+        return keys_.empty() ? nullptr : &keys_[index];
+    }
+
+    /// The journal holds a handle of this slot until the progress thread calls let_go(), so that
+    /// the value comes to be. @return whether it did.
+    void hold(std::uint64_t index);
+    bool let_go(std::uint64_t index);
+
+    [[nodiscard]] bool is_held(std::uint64_t index) const {
+        return !held_.empty() && held_[index] != 0;
+    }
+
+    /// Its values were there from the start: put().
+    void set_stored() { stored_ = true; }
+
+    /// What stands for the slot's value in the key of a task that takes it: a keyed task's key, the
+    /// digest of a stored value, or nothing.
+    [[nodiscard]] std::optional<KeyDigest> input_digest(std::uint64_t index);
+
     /// Called once per slot by the progress thread (and once more for kept_elsewhere -> value).
     void resolve(std::uint64_t index, SlotState state);
 
     /// `watcher` hears `tag` once the slot is not pending; at once if it is so already.
     void watch(std::uint64_t index, std::shared_ptr<Watcher> watcher, std::size_t tag);
 
+    /// As watch(), but once the slot's bytes are here, which it asks for, or never will be.
+    void watch_value(std::uint64_t index, std::shared_ptr<Watcher> watcher, std::size_t tag);
+
 private:
+    struct Entry {
+        std::shared_ptr<Watcher> watcher;
+        std::size_t tag = 0;
+        bool wants_value = false;
+    };
+
+    void add(std::uint64_t index, Entry entry);
+
     std::shared_ptr<Client> client_;
     ObjectId first_;
     std::uint64_t count_;
     std::uint64_t stride_;
     std::unique_ptr<FutureSlot[]> slots_;
 
+    std::vector<KeyDigest> keys_;    ///< By index, of keyed tasks.
+    std::vector<std::uint8_t> held_; ///< By index; see hold().
+    bool stored_ = false;
+
     std::atomic<bool> watched_{false}; ///< Set once, by the first watch().
-    std::mutex mutex_;                 ///< Guards watchers_.
-    std::multimap<std::uint64_t, std::pair<std::shared_ptr<Watcher>, std::size_t>> watchers_;
+    std::mutex mutex_;                 ///< Guards what follows.
+    std::optional<KeyDigest> stored_digest_;
+    std::multimap<std::uint64_t, Entry> watchers_;
 };
 
 } // namespace muster::detail

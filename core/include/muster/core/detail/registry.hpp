@@ -4,11 +4,18 @@
 #include <muster/core/detail/function_name.hpp>
 
 #include <atomic>
+#include <cstdint>
 
 /// Which functions are tasks: every rank's process finds the same ones before main() starts.
 namespace muster::detail {
 
 struct Invocation;
+
+/// Hashes of the shapes of a function's types (see type_hash()), for what outlives the process.
+struct FunctionShape {
+    std::uint64_t result = 0; ///< 0: it returns nothing.
+    std::uint64_t parameters = 0;
+};
 
 /// A task function as every rank knows it. Lives as long as the process: make it a static.
 ///
@@ -24,9 +31,13 @@ struct Invocation;
 /// and never unloaded.
 struct FunctionEntry {
     using Invoke = void (*)(Invocation&);
+    using Shape = FunctionShape (*)();
 
     /// Registers it. Safe at any time during static initialisation, and from several threads.
-    FunctionEntry(Invoke invoke, const char* name, bool is_gang = false) noexcept;
+    FunctionEntry(Invoke invoke,
+                  const char* name,
+                  bool is_gang = false,
+                  Shape shape = nullptr) noexcept;
     FunctionEntry(const FunctionEntry&) = delete;
     FunctionEntry& operator=(const FunctionEntry&) = delete;
     ~FunctionEntry() = default;
@@ -34,6 +45,7 @@ struct FunctionEntry {
     Invoke invoke;    ///< Decodes arguments, calls the function, encodes the result.
     const char* name; ///< For people; static storage.
     bool is_gang;     ///< It takes a communicator, and runs on any number of ranks at once.
+    Shape shape;      ///< Null where nothing of it outlives the process.
 
     /// Private to FunctionTable.
     mutable std::atomic<FunctionId> id{FunctionId{~std::uint32_t{0}}};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <muster/core/coroutine.hpp>
 #include <muster/core/detail/client.hpp>
 #include <muster/core/detail/registry.hpp>
 #include <muster/core/future.hpp>
@@ -29,21 +30,24 @@ struct GangResult<R> {
 
 template <class R, class... P>
 struct SignatureTraits {
-    using Result = std::remove_cv_t<R>;
+    /// What a function that is a coroutine has in the end.
+    using Result = typename CoroutineResult<std::remove_cv_t<R>>::type;
     using MemberResult = Result;
     using Parameters = std::tuple<P...>;
     static constexpr std::size_t parameter_count = sizeof...(P);
     static constexpr bool is_gang = false;
+    static constexpr bool returns_coroutine = is_coroutine<std::remove_cv_t<R>>;
 };
 
 /// A function that takes a communicator first runs as a gang: its result is every member's.
 template <class R, class... P>
 struct SignatureTraits<R, Communicator&, P...> {
-    using Result = typename GangResult<R>::type;
-    using MemberResult = std::remove_cv_t<R>;
+    using Result = typename GangResult<typename CoroutineResult<R>::type>::type;
+    using MemberResult = typename CoroutineResult<std::remove_cv_t<R>>::type;
     using Parameters = std::tuple<P...>;
     static constexpr std::size_t parameter_count = sizeof...(P);
     static constexpr bool is_gang = true;
+    static constexpr bool returns_coroutine = is_coroutine<std::remove_cv_t<R>>;
 };
 
 // Falls back to the signature of a function that takes and returns nothing, so that the compiler
@@ -115,6 +119,10 @@ constexpr void check_signature() {
                   "f(muster::Communicator& ranks, ...)");
     static_assert(takes_values<F> || !takes_one_communicator<F>,
                   "muster: a task's parameters are passed by value: T or const T&, not T&");
+    static_assert(
+        !Signature::is_gang || !Signature::returns_coroutine,
+        "muster: a gang's function is no coroutine: its members meet in collectives, which "
+        "hold their threads; it may call get()");
     static_assert(!std::is_reference_v<typename Signature::MemberResult>,
                   "muster: a task returns by value: a reference would point into another rank");
     if constexpr (!std::is_void_v<typename Signature::MemberResult>) {
@@ -154,8 +162,9 @@ enum class ArgumentKind : std::uint8_t {
 class ArgumentEncoder {
 public:
     /// `tasks_expected` if it is known: many small tasks then share pieces of memory.
-    explicit ArgumentEncoder(Client& client, std::size_t tasks_expected = 1)
-        : client_(client), tasks_left_(tasks_expected) {
+    /// `keyed`: for tasks whose arguments belong to their key.
+    explicit ArgumentEncoder(Client& client, std::size_t tasks_expected = 1, bool keyed = false)
+        : client_(client), tasks_left_(tasks_expected), keyed_(keyed) {
         writer_.set_context(&actors_);
     }
 
@@ -208,17 +217,20 @@ private:
     static constexpr std::size_t inline_bytes_max = 2048;
 
     [[nodiscard]] Buffer store(std::span<const std::byte> bytes);
-    void depend_on(const FutureBlock& block, ObjectId object);
+    void depend_on(FutureBlock& block, ObjectId object);
     void move_to_store(std::size_t from);
 
     Client& client_;
     std::size_t tasks_left_; ///< An estimate.
-    Buffer chunk_;           ///< What the next arguments are stored in, from chunk_used_ on.
+    bool keyed_;
+    Buffer chunk_; ///< What the next arguments are stored in, from chunk_used_ on.
     std::byte* chunk_bytes_ = nullptr;
     std::size_t chunk_used_ = 0;
     Writer writer_;
     std::vector<ObjectId> dependencies_;
     std::vector<ObjectId> actors_; ///< The writer's context: handles put themselves here.
+    KeyDigest inputs_{};
+    bool unkeyed_input_ = false;
     /// Objects made by move_to_store: held until the tasks are submitted.
     std::vector<Future<void>> held_;
 };
@@ -330,12 +342,55 @@ void invoke_with(Invocation& call, std::type_identity<std::tuple<P...>>, F&& fun
     }
 }
 
+/// What a function that is a coroutine was called with, and its coroutine. The arguments live as
+/// long, so that parameters may be references to them.
+template <class Result, class Arguments>
+class CallWithArguments final : public CoroutineCall {
+public:
+    template <class F>
+    CallWithArguments(F&& function, Arguments arguments)
+        : arguments_(std::move(arguments)),
+          coroutine_(std::apply(std::forward<F>(function), std::move(arguments_))) {
+        coroutine_.check();
+        coroutine_.handle().promise().run = this;
+        continue_with(coroutine_.handle());
+    }
+
+    Buffer result() override {
+        if constexpr (std::is_void_v<Result>) {
+            coroutine_.handle().promise().take();
+            return {};
+        } else {
+            return to_buffer(coroutine_.handle().promise().take());
+        }
+    }
+
+private:
+    Arguments arguments_;
+    Coroutine<Result> coroutine_;
+};
+
+/// As invoke_with(), for a function that returns a coroutine, which is left to the caller to run.
+template <class Result, class... P, class F>
+void start_with(Invocation& call, std::type_identity<std::tuple<P...>>, F&& function) {
+    using Arguments = std::tuple<std::remove_cvref_t<P>...>;
+    ArgumentDecoder decoder(call);
+    call.coroutine = std::make_unique<CallWithArguments<Result, Arguments>>(
+        std::forward<F>(function), Arguments{decoder.template next<P>()...});
+}
+
 template <auto F>
 void invoke_function(Invocation& invocation) {
     using Signature = FunctionTraits<F>;
     constexpr std::type_identity<typename Signature::Parameters> parameters;
     using Result = typename Signature::MemberResult;
-    if constexpr (Signature::is_gang) {
+    if constexpr (Signature::returns_coroutine) {
+        if constexpr (!Signature::is_gang) { // which check_signature() refuses
+            start_with<Result>(invocation, parameters, [](auto&&... values) {
+                return F(std::forward<decltype(values)>(values)...);
+            });
+        }
+    } else if constexpr (Signature::is_gang) {
         Communicator& communicator = *invocation.communicator;
         invoke_with<Result>(invocation, parameters, [&](auto&&... values) -> decltype(auto) {
             return F(communicator, std::forward<decltype(values)>(values)...);
@@ -351,11 +406,24 @@ void invoke_function(Invocation& invocation) {
     }
 }
 
+template <auto F>
+FunctionShape function_shape() {
+    using Signature = FunctionTraits<F>;
+    FunctionShape shape;
+    if constexpr (!std::is_void_v<typename Signature::Result>) {
+        shape.result = type_hash<typename Signature::Result>();
+    }
+    []<class... P>(std::type_identity<std::tuple<P...>>, std::uint64_t& hash) {
+        ((hash = combine_hashes(hash, type_hash<std::remove_cvref_t<P>>())), ...);
+    }(std::type_identity<typename Signature::Parameters>{}, shape.parameters);
+    return shape;
+}
+
 /// Registered before main() on every rank, because it is odr-used by every call of task<F>.
 template <auto F>
 struct Registered {
     static inline FunctionEntry entry{
-        &invoke_function<F>, function_name<F>(), FunctionTraits<F>::is_gang};
+        &invoke_function<F>, function_name<F>(), FunctionTraits<F>::is_gang, &function_shape<F>};
 };
 
 template <auto F>
