@@ -5,6 +5,7 @@
 #include "payload.hpp"
 
 #include <muster/base/assert.hpp>
+#include <muster/core/serialize.hpp>
 
 namespace muster::sim {
 
@@ -14,20 +15,14 @@ void Executors::borrow_actors(Context& context, std::span<const ObjectId> actors
     for (const ObjectId actor : actors) {
         world_.statistics.took(owner_of(actor) == self_ ? Path::actor_came_home
                                                         : Path::actor_borrowed);
-        world_.oracle.actor_held(actor, 1);
+        world_.oracle.actor_held(actor, self_, 1);
         post_(rank::ActorBorrowed{actor});
         context.actors.push_back({actor, true});
     }
 }
 
-void Executors::unpack(Context& context, ObjectId object) {
-    const auto& truth = world_.oracle.truth(object);
-    borrow_all(context, truth.contained);
-    borrow_actors(context, truth.contained_actors);
-}
-
 void Executors::release_actor(ObjectId actor) {
-    world_.oracle.actor_held(actor, -1);
+    world_.oracle.actor_held(actor, self_, -1);
     post_(rank::ActorReleased{actor});
 }
 
@@ -67,8 +62,9 @@ void Executors::submit_actor(ObjectId actor,
                              const Launch& constructor) {
     owner::Submission submission = submission_of(actor, kind, depth, constructor);
     submission.task_class.actor = true;
+    submission.making.save_every = kind.save_every;
     world_.oracle.makes_actor(actor);
-    world_.oracle.actor_held(actor, 1);
+    world_.oracle.actor_held(actor, self_, 1);
     ++world_.statistics.actors;
     post_(rank::TasksSubmitted{std::move(submission)});
 }
@@ -84,7 +80,15 @@ Handle Executors::call(ObjectId actor,
     owner::Submission submission =
         submission_of(block->first, {function, {}, 0, {}}, depth, method);
     submission.futures = block;
-    submission.call = owner::CallTarget{actor, context};
+    const bool replays = world_.oracle.truth(actor).kind.replays;
+    submission.call = owner::CallTarget{actor, context, replays};
+    if (replays && (!method.passed_actors.empty() || !method.dependencies.empty())) {
+        // Kept until it is covered, which may never be: with what it holds, itself among it.
+        for (const ObjectId held : method.passed_actors) {
+            world_.oracle.actor_pinned(held);
+        }
+        world_.oracle.actor_pinned(actor);
+    }
     world_.oracle.is_call(block->first, actor, context);
     ++world_.statistics.calls;
     post_(rank::TasksSubmitted{std::move(submission)});
@@ -105,6 +109,7 @@ Executors::submission_of(TaskId id, const TaskKind& kind, std::uint32_t depth, c
     world_.oracle.submitted(id, std::move(truth));
     owner::Submission submission;
     submission.first = id;
+    submission.retry = retry_policy(kind);
     submission.task_class = {kind.function, kind.demand, kind.priority, depth, kind.placement};
     for (const ObjectId actor : task.passed_actors) {
         submission.actors.emplace_back(0, actor);
@@ -176,7 +181,7 @@ void Executors::answer(const wire::AnswerName& order) {
     Context& context = place->second;
     if (order.actor &&
         std::holds_alternative<FindActor>(context.program->steps[context.position])) {
-        world_.oracle.actor_held(order.actor->actor, 1);
+        world_.oracle.actor_held(order.actor->actor, self_, 1);
     }
     context.answer = order;
     plan(context, wake_delay());
@@ -218,7 +223,21 @@ void Executors::keep_actor(Context& context) {
     state.demand = context.demand;
     add(held_, context.demand);
     require(fits(held_, capacity_), "actors were given more than their rank has");
-    mailboxes_.open(*context.task, {}, nullptr);
+    mailboxes_.open(*context.task, {}, nullptr, context.making ? context.making->save_every : 0);
+    if (context.making && context.making->saved) {
+        const auto ran = from_buffer<std::vector<TaskId>>(context.making->saved->bytes());
+        state.ran = {ran.begin(), ran.end()};
+        world_.statistics.took(Path::state_loaded);
+    }
+}
+
+std::optional<Buffer> Executors::save(ObjectId actor) {
+    if (!mailboxes_.save_due(actor) || world_.random.chance(0.1)) {
+        return std::nullopt;
+    }
+    mailboxes_.saved(actor);
+    const auto& ran = actors_.at(actor).ran;
+    return to_buffer(std::vector<TaskId>(ran.begin(), ran.end()));
 }
 
 void Executors::enqueue_call(wire::EnqueueCall order) {
@@ -244,7 +263,7 @@ void Executors::destroy(const wire::DestroyActor& order) {
 }
 
 void Executors::plan_actor() {
-    world_.queue.after(wake_delay(), [this] { take_actor(); });
+    later(wake_delay(), [this] { take_actor(); });
 }
 
 void Executors::take_actor() {

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <deque>
 #include <map>
+#include <memory>
 #include <queue>
 #include <utility>
 #include <variant>
@@ -18,14 +19,16 @@
 namespace muster::sim {
 namespace {
 
-constexpr Rank coordinator{0};
+constexpr Rank first_coordinator{0};
 constexpr Rank owner{1};
+constexpr Rank second_coordinator{2};
 
 class Load {
 public:
     explicit Load(const CoordinatorLoad& load)
-        : load_(load), random_(1), machine_(config(load)),
-          workers_(static_cast<std::size_t>(load.ranks)) {
+        : load_(load), random_(1),
+          machine_(std::make_unique<rank::RankMachine>(config(load, first_coordinator))),
+          workers_(static_cast<std::size_t>(load.ranks)), states_(load.tasks) {
         cost_.tasks = load.tasks;
         form();
     }
@@ -37,6 +40,9 @@ public:
             finish_tasks();
             require(!inbox_.empty() || !endings_.empty(), "the coordinator has stopped granting");
             turn();
+            if (term_ == Term{1} && load_.tasks - done_ <= load_.lost_with_left) {
+                lose_coordinator();
+            }
         }
         cost_.makespan = now_;
         return cost_;
@@ -48,10 +54,13 @@ private:
         std::uint64_t number = 0;
     };
 
+    /// What the owner knows of a task.
+    enum class State : std::uint8_t { waiting, ready, granted, done };
+
     /// A virtual rank: starts what it is granted as its CPUs allow, first come, first served.
     struct Worker {
         std::deque<Task> waiting;
-        std::int32_t running = 0;
+        std::vector<Task> running;
     };
 
     struct Ending {
@@ -64,9 +73,9 @@ private:
 
     using Clock = std::chrono::steady_clock;
 
-    static rank::RankMachine::Config config(const CoordinatorLoad& load) {
+    static rank::RankMachine::Config config(const CoordinatorLoad& load, Rank self) {
         rank::RankMachine::Config config;
-        config.self = coordinator;
+        config.self = self;
         config.world_size = load.ranks;
         config.driver = owner;
         config.capacity.cpus = load.cpus_per_rank;
@@ -75,21 +84,89 @@ private:
 
     void send(Rank from, const wire::Message& message) {
         Writer writer;
-        wire::encode_envelope(writer, Term{1}, message);
+        wire::encode_envelope(writer, term_, message);
         inbox_.emplace_back(from, writer.take());
     }
 
     void form() {
-        send(owner, wire::CoordinatorElected{Term{1}, coordinator, ""});
-        for (std::int32_t i = 1; i < load_.ranks; ++i) {
-            wire::Register message{NodeId{i / 64}, "host", {}};
-            message.capacity.cpus = load_.cpus_per_rank;
-            send(Rank{i}, message);
-        }
+        send(owner, wire::CoordinatorElected{term_, coordinator_, "", {}});
+        enter();
         turn();
         const auto tasks = cost_.tasks;
         cost_ = {};
         cost_.tasks = tasks;
+    }
+
+    /// Every rank but the coordinator's, which does so by itself, enters the cluster.
+    void enter() {
+        for (std::int32_t i = 0; i < load_.ranks; ++i) {
+            const Rank rank{i};
+            if (rank == coordinator_ || !alive(rank)) {
+                continue;
+            }
+            wire::Register message{NodeId{i / 64}, "host", {}, held_by(at(rank))};
+            message.capacity.cpus = load_.cpus_per_rank;
+            send(rank, message);
+        }
+    }
+
+    [[nodiscard]] bool alive(Rank rank) const {
+        return term_ == Term{1} || rank != first_coordinator;
+    }
+
+    Worker& at(Rank rank) { return workers_[static_cast<std::size_t>(index(rank))]; }
+
+    /// What a worker has, as it tells a coordinator that does not know.
+    [[nodiscard]] std::vector<wire::HeldClass> held_by(const Worker& worker) {
+        std::map<std::size_t, std::map<LeaseId, std::uint64_t>> leases;
+        std::map<std::size_t, std::uint64_t> slots;
+        for (const Task& task : worker.running) {
+            ++leases[task.number % classes_.size()][task.lease];
+            ++slots[task.number % classes_.size()];
+        }
+        for (const Task& task : worker.waiting) {
+            ++leases[task.number % classes_.size()][task.lease];
+        }
+        std::vector<wire::HeldClass> held;
+        for (const auto& [one, tasks_of] : leases) {
+            held.push_back({classes_[one], slots[one], {}});
+            for (const auto& [lease, tasks] : tasks_of) {
+                held.back().leases.push_back({lease, tasks, 0});
+                cost_.held += tasks;
+            }
+        }
+        return held;
+    }
+
+    /// The first coordinator's rank dies. All others enter the cluster of the second one, with what
+    /// they have, and the owner submits anew what nobody has.
+    void lose_coordinator() {
+        term_ = Term{2};
+        coordinator_ = second_coordinator;
+        machine_ = std::make_unique<rank::RankMachine>(config(load_, coordinator_));
+        inbox_.clear();
+        for (const Task& task : std::exchange(at(first_coordinator).waiting, {})) {
+            states_[task.number] = State::ready;
+        }
+        for (const Task& task : std::exchange(at(first_coordinator).running, {})) {
+            states_[task.number] = State::ready;
+        }
+        const Duration before = cost_.deciding + cost_.coding;
+        cost_.held = 0;
+        send(owner, wire::CoordinatorElected{term_, coordinator_, "", {first_coordinator}});
+        turn();
+        enter();
+        std::map<std::size_t, std::vector<wire::Range>> ready;
+        for (std::uint64_t task = 0; task < load_.tasks; ++task) {
+            if (states_[task] == State::ready) {
+                add_ready(task, ready);
+            }
+        }
+        for (auto& [index, ranges] : ready) {
+            send(owner, wire::Submit{classes_[index], std::move(ranges)});
+        }
+        turn();
+        cost_.taking_over = cost_.deciding + cost_.coding - before;
     }
 
     /// One round of the coordinator's progress loop: decode, decide, encode.
@@ -102,15 +179,15 @@ private:
         }
         const auto decoded = Clock::now();
         for (auto& message : messages) {
-            machine_.on_event(std::move(message), actions_);
+            machine_->on_event(std::move(message), actions_);
         }
-        machine_.flush(actions_);
+        machine_->flush(actions_);
         const auto decided = Clock::now();
         Writer writer;
         for (const auto& action : actions_) {
             if (const auto* order = std::get_if<wire::SendMessage>(&action)) {
                 writer.clear();
-                wire::encode_envelope(writer, Term{1}, order->message);
+                wire::encode_envelope(writer, term_, order->message);
             }
         }
         const auto encoded = Clock::now();
@@ -130,10 +207,12 @@ private:
 
     void deliver(const wire::SendMessage& order) {
         if (const auto* grant = std::get_if<wire::Grant>(&order.message)) {
-            Worker& worker = workers_[static_cast<std::size_t>(index(grant->worker))];
+            Worker& worker = at(grant->worker);
             for (std::uint64_t i = 0; i < grant->range.count; ++i) {
-                worker.waiting.push_back(
-                    {grant->lease, sequence_of(advance(grant->range.first, i)) - 1});
+                const std::uint64_t task = sequence_of(advance(grant->range.first, i)) - 1;
+                require(states_[task] == State::ready, "a task was granted that is not ready");
+                states_[task] = State::granted;
+                worker.waiting.push_back({grant->lease, task});
             }
             start_tasks(grant->worker);
         } else if (const auto* recall = std::get_if<wire::Recall>(&order.message)) {
@@ -143,23 +222,25 @@ private:
     }
 
     void start_tasks(Rank rank) {
-        Worker& worker = workers_[static_cast<std::size_t>(index(rank))];
-        while (worker.running < load_.cpus_per_rank && !worker.waiting.empty()) {
+        Worker& worker = at(rank);
+        while (static_cast<std::int32_t>(worker.running.size()) < load_.cpus_per_rank &&
+               !worker.waiting.empty()) {
             const Duration time{
                 random_.between(load_.task_time.count() / 2, load_.task_time.count() * 3 / 2)};
             endings_.push({now_ + time, rank, worker.waiting.front()});
+            worker.running.push_back(worker.waiting.front());
             worker.waiting.pop_front();
-            ++worker.running;
         }
     }
 
     void give_back(Rank rank, const wire::Recall& recall) {
-        Worker& worker = workers_[static_cast<std::size_t>(index(rank))];
+        Worker& worker = at(rank);
         wire::Returned returned{recall.task_class, {}};
         while (!worker.waiting.empty() && returned.tasks.size() < recall.count &&
                class_of(worker.waiting.back().number) == recall.task_class) {
             const Task task = worker.waiting.back();
             worker.waiting.pop_back();
+            states_[task.number] = State::ready;
             returned.tasks.push_back({task.lease, make_object_id(owner, task.number + 1)});
         }
         send(rank, returned);
@@ -172,11 +253,16 @@ private:
         while (!endings_.empty() && endings_.top().when <= now_) {
             const Ending ending = endings_.top();
             endings_.pop();
+            if (!alive(ending.worker)) {
+                continue;
+            }
             auto& report = reports[ending.worker][ending.task.lease];
             report.lease = ending.task.lease;
             ++report.finished;
             report.busy += load_.task_time;
-            --workers_[static_cast<std::size_t>(index(ending.worker))].running;
+            std::erase_if(at(ending.worker).running,
+                          [&](const Task& task) { return task.number == ending.task.number; });
+            states_[ending.task.number] = State::done;
             start_tasks(ending.worker);
             ++done_;
             settle(ending.task.number, ready);
@@ -195,6 +281,7 @@ private:
 
     void submit_map() {
         classes_.push_back(task_class(0, 0));
+        states_.assign(load_.tasks, State::ready);
         send(owner, wire::Submit{classes_[0], {{make_object_id(owner, 1), load_.tasks}}});
         turn();
     }
@@ -236,7 +323,14 @@ private:
     }
 
     void add_ready(std::uint64_t task, std::map<std::size_t, std::vector<wire::Range>>& ready) {
-        ready[task % classes_.size()].push_back({make_object_id(owner, task + 1), 1});
+        states_[task] = State::ready;
+        auto& ranges = ready[task % classes_.size()];
+        const ObjectId id = make_object_id(owner, task + 1);
+        if (!ranges.empty() && advance(ranges.back().first, ranges.back().count) == id) {
+            ++ranges.back().count;
+        } else {
+            ranges.push_back({id, 1});
+        }
     }
 
     [[nodiscard]] const wire::TaskClass& class_of(std::uint64_t task) const {
@@ -249,8 +343,11 @@ private:
 
     CoordinatorLoad load_;
     Random random_;
-    rank::RankMachine machine_;
+    Term term_{1};
+    Rank coordinator_ = first_coordinator;
+    std::unique_ptr<rank::RankMachine> machine_;
     std::vector<Worker> workers_;
+    std::vector<State> states_; ///< Of the tasks.
     std::vector<wire::TaskClass> classes_;
     std::vector<std::uint8_t> missing_; ///< Of a graph's task: dependencies not done.
     std::vector<std::vector<std::uint64_t>> dependents_;

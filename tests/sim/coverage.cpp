@@ -56,6 +56,30 @@ constexpr std::array<std::string_view, path_count> names{
     "message withdrawn",
     "message late",
     "message not to come",
+    "rank crashed",
+    "coordinator crashed",
+    "owner crashed",
+    "worker crashed",
+    "gang member crashed",
+    "actor host crashed",
+    "crashed in start",
+    "crashed in recovery",
+    "crashed in shutdown",
+    "rank froze",
+    "frozen rank lost",
+    "frozen rank ended",
+    "rank cut off",
+    "machine froze",
+    "attempt retried",
+    "gang retried",
+    "object recomputed",
+    "object lost",
+    "value lost",
+    "failed by system",
+    "actor restarted",
+    "call interrupted",
+    "call replayed",
+    "state loaded",
 };
 
 static_assert(!names.back().empty());
@@ -75,6 +99,9 @@ void Statistics::add(const Statistics& other) {
     attempts += other.attempts;
     actors += other.actors;
     calls += other.calls;
+    crashes += other.crashes;
+    freezes += other.freezes;
+    terms += other.terms;
     for (std::size_t i = 0; i < path_count; ++i) {
         paths[i] += other.paths[i];
     }

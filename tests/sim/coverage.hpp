@@ -62,10 +62,37 @@ enum class Path : std::uint8_t {
     message_withdrawn,        ///< A long one was given up when it was asked for.
     message_late,             ///< A short one came for a gang that had failed.
     message_not_to_come,      ///< Whoever asked for one was told that its sender had returned.
+
+    // Only where ranks fail.
+    rank_crashed,
+    coordinator_crashed,
+    owner_crashed,       ///< A rank whose tasks were not done.
+    worker_crashed,      ///< A rank that ran tasks.
+    gang_member_crashed, ///< A rank that ran a member of a gang.
+    actor_host_crashed,
+    crashed_in_start,    ///< Before the cluster stood.
+    crashed_in_recovery, ///< Shortly after another loss was declared.
+    crashed_in_shutdown,
+    rank_froze,        ///< Alone, but not for so long that it was taken for lost.
+    frozen_rank_lost,  ///< A rank that stood still was taken for lost.
+    frozen_rank_ended, ///< And ended when it came back and was told.
+    rank_cut_off,      ///< A rank ended since it had not heard of the driver's for long.
+    machine_froze,     ///< All ranks at once.
+    attempt_retried,
+    gang_retried,
+    object_recomputed, ///< A task that had ended well ran again, for its value.
+    object_lost,       ///< A future failed since what it stands for is lost.
+    value_lost,        ///< A future was resolved, and its bytes were lost before they came.
+    failed_by_system,  ///< A task failed since its attempts were lost.
+    actor_restarted,
+    call_interrupted, ///< A call was under way when its actor's rank was lost.
+    call_replayed,    ///< A call ran again, since what it had done was lost.
+    state_loaded,     ///< An actor was restarted with what was saved.
     count_,
 };
 
 inline constexpr std::size_t path_count = static_cast<std::size_t>(Path::count_);
+inline constexpr std::size_t first_fault_path = static_cast<std::size_t>(Path::rank_crashed);
 
 [[nodiscard]] std::string_view name(Path path);
 
@@ -79,6 +106,9 @@ struct Statistics {
     std::uint64_t attempts = 0; ///< Started.
     std::uint64_t actors = 0;   ///< Spawned.
     std::uint64_t calls = 0;    ///< Of them.
+    std::uint64_t crashes = 0;  ///< Injected, and so on.
+    std::uint64_t freezes = 0;
+    std::uint64_t terms = 0; ///< Granted after losses.
     std::array<std::uint64_t, path_count> paths{};
 
     void took(Path path, std::uint64_t times = 1) {

@@ -33,6 +33,33 @@ void Executors::use(const Resources& what) {
                         to_string(capacity_)));
 }
 
+void Executors::later(Duration delay, std::function<void()> step) {
+    ++world_.steps_pending;
+    world_.queue.after(delay, [this, step = std::move(step)]() mutable {
+        --world_.steps_pending;
+        if (crashed_) {
+            return;
+        }
+        const Duration frozen = world_.fate.frozen_until(self_) - world_.queue.now();
+        if (frozen > Duration{}) {
+            later(frozen + wake_delay(), std::move(step));
+            return;
+        }
+        world_.stirred();
+        step();
+    });
+}
+
+void Executors::crash() {
+    crashed_ = true;
+    contexts_.clear();
+    running_.clear();
+    wanted_.clear();
+    asking_.clear();
+    actors_.clear();
+    world_.oracle.crashed(self_);
+}
+
 // Slots and tasks.
 
 void Executors::enqueue(wire::EnqueueTask order) {
@@ -42,7 +69,7 @@ void Executors::enqueue(wire::EnqueueTask order) {
 
 void Executors::grant_slot(wire::ClassIndex index) {
     require(classes_.contains(index), "a slot was granted for a class without tasks");
-    world_.queue.after(wake_delay(), [this, index] { take_task(index, true); });
+    later(wake_delay(), [this, index] { take_task(index, true); });
 }
 
 void Executors::take_task(wire::ClassIndex index, bool first) {
@@ -72,7 +99,14 @@ void Executors::start(wire::ClassIndex index, wire::ReadyTask ready) {
 
 void Executors::start_context(Context& context, wire::ReadyTask ready) {
     const auto& truth = world_.oracle.truth(ready.id);
-    world_.oracle.started(ready.id, self_);
+    if (!truth.attempts.empty()) {
+        world_.statistics.took(truth.actor                         ? Path::call_replayed
+                               : truth.makes_actor && truth.made() ? Path::actor_restarted
+                               : truth.attempts.back().ended       ? Path::object_recomputed
+                               : truth.gang                        ? Path::gang_retried
+                                                                   : Path::attempt_retried);
+    }
+    world_.oracle.started(ready.id, self_, ready.gang.get());
     ++world_.statistics.attempts;
     require(ready.function == truth.kind.function, "a task came with another function");
     require(ready.attempt >= 1, "an attempt has no number");
@@ -82,6 +116,10 @@ void Executors::start_context(Context& context, wire::ReadyTask ready) {
     context.depth = truth.depth;
     context.attempt = ready.attempt;
     context.began = world_.queue.now();
+    context.making = std::move(ready.making);
+    if (context.actor) {
+        world_.oracle.runs_on_state(ready.id, actors_.at(*context.actor).ran);
+    }
     running_.emplace(ready.id, context.id);
     started_.push_back(ready.id);
 
@@ -99,9 +137,11 @@ void Executors::start_context(Context& context, wire::ReadyTask ready) {
     require(ready.dependencies.size() == truth.dependencies.size(),
             "a task came with another number of dependencies");
     for (std::size_t i = 0; i < ready.dependencies.size(); ++i) {
-        world_.oracle.value_came(truth.dependencies[i], ready.dependencies[i]);
+        const Payload value =
+            world_.oracle.value_came(truth.dependencies[i], ready.dependencies[i]);
         if (context.program->unpacks) {
-            unpack(context, truth.dependencies[i]);
+            borrow_all(context, value.futures);
+            borrow_actors(context, value.actors);
         }
     }
     run(context);
@@ -189,8 +229,10 @@ void Executors::borrow_all(Context& context, std::span<const ObjectId> objects) 
 
 void Executors::escape(std::span<const ObjectId> objects) {
     for (const ObjectId object : objects) {
-        for (const ObjectId actor : world_.oracle.truth(object).contained_actors) {
-            world_.oracle.actor_pinned(actor); // with the object
+        for (const auto& attempt : world_.oracle.truth(object).attempts) {
+            for (const ObjectId actor : attempt.contained_actors) {
+                world_.oracle.actor_pinned(actor); // with the object
+            }
         }
         post_(rank::FutureEscaped{object});
     }
@@ -221,15 +263,18 @@ void Executors::resolve(const wire::ResolveFuture& order) {
     FutureSlot& slot = block->slots[order.index];
     require(slot.state == SlotState::pending,
             "the future of " + to_string(order.object) + " was resolved twice");
-    world_.oracle.resolved(order.object, order.outcome);
+    world_.oracle.resolved(order.object, self_, order.outcome);
     if (order.outcome.kind == wire::Outcome::Kind::failed) {
         slot.state = SlotState::failed;
         slot.failure = order.outcome.failure;
         using Kind = wire::FailureRecord::Kind;
         const Kind kind = slot.failure.front().kind;
-        world_.statistics.took(kind == Kind::dependency  ? Path::failed_by_dependency
-                               : kind == Kind::cancelled ? Path::cancelled_before_start
-                                                         : Path::failed_by_exception);
+        world_.statistics.took(kind == Kind::dependency    ? Path::failed_by_dependency
+                               : kind == Kind::cancelled   ? Path::cancelled_before_start
+                               : kind == Kind::object_lost ? Path::object_lost
+                               : kind == Kind::system      ? Path::failed_by_system
+                               : kind == Kind::restarted   ? Path::call_interrupted
+                                                           : Path::failed_by_exception);
     } else if (order.outcome.kept) {
         slot.state = SlotState::kept_elsewhere;
     } else {
@@ -243,12 +288,17 @@ void Executors::deliver(const wire::DeliverValue& order) {
     const auto [begin, end] = wanted_.equal_range(order.object);
     for (auto place = begin; place != end; ++place) {
         FutureSlot& slot = place->second.slot();
-        require(order.outcome.kind == wire::Outcome::Kind::value,
-                "the value of " + to_string(order.object) + " is lost");
-        world_.oracle.value_came(order.object, order.outcome.value);
-        world_.statistics.took(Path::value_delivered);
-        slot.state = SlotState::value;
-        slot.value = order.outcome.value;
+        if (order.outcome.kind == wire::Outcome::Kind::failed) {
+            world_.oracle.value_lost(order.object);
+            world_.statistics.took(Path::value_lost);
+            slot.state = SlotState::failed;
+            slot.failure = order.outcome.failure;
+        } else {
+            world_.oracle.value_came(order.object, order.outcome.value);
+            world_.statistics.took(Path::value_delivered);
+            slot.state = SlotState::value;
+            slot.value = order.outcome.value;
+        }
         wake_waiters(slot);
     }
     wanted_.erase(begin, end);
@@ -266,6 +316,7 @@ Executors::submit(const TaskKind& kind, std::uint32_t depth, const std::vector<L
     submission.task_class = {
         kind.function, kind.demand, kind.priority, depth, kind.placement, kind.ranks, false};
     submission.futures = block;
+    submission.retry = retry_policy(kind);
     std::vector<Handle> handles;
     for (std::size_t i = 0; i < tasks.size(); ++i) {
         const Launch& task = tasks[i];
@@ -291,6 +342,10 @@ Executors::submit(const TaskKind& kind, std::uint32_t depth, const std::vector<L
     world_.statistics.tasks += tasks.size();
     post_(rank::TasksSubmitted{std::move(submission)});
     return handles;
+}
+
+owner::RetryPolicy Executors::retry_policy(const TaskKind& kind) const {
+    return {kind.retries, kind.retry_exceptions, world_.options.retry_delay, kind.restarts};
 }
 
 Handle Executors::put(std::size_t bytes,
@@ -324,7 +379,7 @@ std::string Executors::describe() const {
         text += fmt::format("    {} at step {} of {}{}{}\n",
                             context.task ? to_string(*context.task) : "the driver",
                             context.position,
-                            context.program->steps.size(),
+                            context.program ? context.program->steps.size() : 0,
                             context.blocked ? ", blocked" : "",
                             context.resuming ? ", waits for its CPUs" : "");
     }

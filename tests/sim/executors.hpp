@@ -7,6 +7,7 @@
 #include "worker/run_queue.hpp"
 #include "world.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -35,6 +36,8 @@ public:
 
     void revoke_slot(wire::ClassIndex index) { queue_.revoke_slot(index); }
 
+    void hold() { queue_.hold(); }
+
     void take_back(const wire::TakeBackTasks& order);
     void stop(const wire::StopTask& order);
     void resume(TaskId task);
@@ -48,6 +51,8 @@ public:
     void settle(const wire::SettleMessage& order);
     void abort(const wire::AbortMember& order);
     void fall_silent();
+    /// Everything here is gone.
+    void crash();
 
     /// Runs a program as the driver; `done` is called at its end.
     void run_driver(ProgramPtr program, std::function<void()> done);
@@ -99,6 +104,12 @@ public:
 
     [[nodiscard]] bool hosts_actors() const { return !actors_.empty(); }
 
+    [[nodiscard]] bool runs_member() const {
+        return std::any_of(contexts_.begin(), contexts_.end(), [](const auto& entry) {
+            return entry.second.gang != nullptr;
+        });
+    }
+
     /// Tasks in the order in which they started.
     [[nodiscard]] const std::vector<TaskId>& started() const { return started_; }
 
@@ -138,6 +149,7 @@ private:
     struct ActorState {
         std::vector<ActorRef> actors;
         Resources demand;
+        std::set<TaskId> ran; ///< Its state: the calls that have run on it.
     };
 
     /// A thread of the user: the driver, or an executor inside a task.
@@ -161,6 +173,7 @@ private:
         std::uint32_t depth = 0;
         std::uint32_t attempt = 0;
         Resources demand;
+        std::shared_ptr<const wire::ActorMaking> making; ///< Of a constructor.
         TimePoint began;
         bool blocked = false;
         bool resuming = false;
@@ -181,6 +194,10 @@ private:
     void start(wire::ClassIndex index, wire::ReadyTask ready);
     void join_gang(Context& context, std::shared_ptr<const wire::Gang> gang, std::int32_t member);
     void leave_gang(Context& context);
+    /// What an actor's save() gives behind a call, if it is due; now and then it throws.
+    [[nodiscard]] std::optional<Buffer> save(ObjectId actor);
+    /// Does it after the delay; never if this rank has crashed, and not while it is frozen.
+    void later(Duration delay, std::function<void()> step);
     void plan(Context& context, Duration delay);
     void run(Context& context);
     Next perform(Context& context, const Compute& step);
@@ -206,8 +223,8 @@ private:
     [[nodiscard]] std::vector<ObjectId> local_actors(Context& context,
                                                      const std::vector<Local>& locals) const;
     void borrow_actors(Context& context, std::span<const ObjectId> actors);
-    void unpack(Context& context, ObjectId object);
     void ask(Context& context, std::uint64_t request, rank::Event question);
+    [[nodiscard]] owner::RetryPolicy retry_policy(const TaskKind& kind) const;
     void submit_actor(ObjectId actor,
                       const TaskKind& kind,
                       std::uint32_t depth,
@@ -265,6 +282,7 @@ private:
     std::size_t blocked_most_ = 0;
     bool ended_ = false;
     bool stop_reported_ = false;
+    bool crashed_ = false;
 };
 
 } // namespace muster::sim

@@ -28,7 +28,7 @@ void Executors::run_driver(ProgramPtr program, std::function<void()> done) {
 
 void Executors::plan(Context& context, Duration delay) {
     const std::uint64_t number = ++context.plan;
-    world_.queue.after(delay, [this, id = context.id, number] {
+    later(delay, [this, id = context.id, number] {
         const auto place = contexts_.find(id);
         if (place != contexts_.end() && place->second.plan == number) {
             run(place->second);
@@ -154,7 +154,9 @@ Executors::Next Executors::await(Context& context, const Handle& handle, bool to
             subtract(used_, cpus_of(context.demand));
             blocked_most_ = std::max(blocked_most_, ++blocked_count_);
             world_.statistics.took(Path::task_blocked);
-            post_(rank::TaskBlocked{*context.task});
+            // Half of them as coroutines do, which leave their threads.
+            const bool suspended = static_cast<std::uint64_t>(*context.task) % 2 == 0;
+            post_(rank::TaskBlocked{*context.task, suspended});
         }
         return Next::wait;
     }
@@ -248,7 +250,7 @@ void Executors::end(Context& context, Ending ending) {
         report.failure.push_back(std::move(record));
     }
     world_.oracle.ended(
-        task, report.ok, std::move(contained), std::move(actors), report.value.size());
+        task, self_, report.ok, std::move(contained), std::move(actors), report.value.size());
     const auto actor = context.actor;
     const int calls_left = context.calls_left;
     subtract(used_, context.demand);
@@ -265,7 +267,7 @@ void Executors::end(Context& context, Ending ending) {
     }
     // A thread may lose its core between leaving its gang and telling of its end.
     ++leaving_;
-    world_.queue.after(wake_delay(), [this, index, report = std::move(report)]() mutable {
+    later(wake_delay(), [this, index, report = std::move(report)]() mutable {
         --leaving_;
         hand_in(index, std::move(report), std::nullopt, 0, false);
     });
@@ -277,7 +279,9 @@ void Executors::hand_in(wire::ClassIndex index,
                         int calls_left,
                         bool made_actor) {
     if (actor) {
-        post_(rank::CallFinished{std::move(report)});
+        actors_.at(*actor).ran.insert(report.task);
+        auto saved = save(*actor);
+        post_(rank::CallFinished{std::move(report), std::move(saved)});
     } else {
         post_(std::move(report));
     }
@@ -285,10 +289,9 @@ void Executors::hand_in(wire::ClassIndex index,
         stopped_if_empty();
     }
     if (actor) {
-        world_.queue.after(wake_delay(),
-                           [this, one = *actor, calls_left] { run_calls(one, calls_left); });
+        later(wake_delay(), [this, one = *actor, calls_left] { run_calls(one, calls_left); });
     } else if (!made_actor) {
-        world_.queue.after(wake_delay(), [this, index] { take_task(index, false); });
+        later(wake_delay(), [this, index] { take_task(index, false); });
     }
 }
 

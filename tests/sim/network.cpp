@@ -26,6 +26,9 @@ TimePoint Network::packet_arrival(TimePoint now, Rank from, Rank to, std::size_t
 std::optional<Network::BulkArrival>
 Network::send_bulk(TimePoint now, Rank from, Rank to, std::uint64_t transfer, Buffer data) {
     const BulkKey key{from, to, transfer};
+    if (crashed_.contains(to) || forgotten_.contains({from, to})) {
+        return std::nullopt;
+    }
     const auto receive = receives_.find(key);
     if (receive == receives_.end()) {
         require(sends_.emplace(key, std::move(data)).second, "a bulk transfer is sent twice");
@@ -41,6 +44,9 @@ Network::send_bulk(TimePoint now, Rank from, Rank to, std::uint64_t transfer, Bu
 std::optional<Network::BulkArrival> Network::receive_bulk(
     TimePoint now, Rank from, Rank to, std::uint64_t transfer, std::uint64_t size) {
     const BulkKey key{from, to, transfer};
+    if (crashed_.contains(from) || forgotten_.contains({to, from})) {
+        return std::nullopt;
+    }
     const auto send = sends_.find(key);
     if (send == sends_.end()) {
         require(receives_.emplace(key, size).second, "a bulk transfer is received twice");
@@ -51,6 +57,28 @@ std::optional<Network::BulkArrival> Network::receive_bulk(
     sends_.erase(send);
     const Duration time = travel_time(data.size());
     return BulkArrival{now + time, std::move(data)};
+}
+
+void Network::crash(Rank rank) {
+    crashed_.insert(rank);
+    const auto concerned = [&](const auto& entry) {
+        const auto& [from, to, transfer] = entry.first;
+        return from == rank || to == rank;
+    };
+    std::erase_if(sends_, concerned);
+    std::erase_if(receives_, concerned);
+}
+
+void Network::forget(Rank self, Rank other) {
+    forgotten_.insert({self, other});
+    std::erase_if(sends_, [&](const auto& entry) {
+        const auto& [from, to, transfer] = entry.first;
+        return from == self && to == other;
+    });
+    std::erase_if(receives_, [&](const auto& entry) {
+        const auto& [from, to, transfer] = entry.first;
+        return from == other && to == self;
+    });
 }
 
 } // namespace muster::sim

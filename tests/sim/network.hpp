@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -44,6 +45,11 @@ public:
     [[nodiscard]] std::optional<BulkArrival>
     receive_bulk(TimePoint now, Rank from, Rank to, std::uint64_t transfer, std::uint64_t size);
 
+    /// It neither sends nor receives any more.
+    void crash(Rank rank);
+    /// `self` has given up on what it sends to `other`, and receives from it.
+    void forget(Rank self, Rank other);
+
     /// No bulk transfer waits for its other side.
     [[nodiscard]] bool bulk_idle() const { return sends_.empty() && receives_.empty(); }
 
@@ -57,6 +63,8 @@ private:
     std::map<std::pair<Rank, Rank>, TimePoint> last_arrival_;
     std::map<BulkKey, Buffer> sends_;
     std::map<BulkKey, std::uint64_t> receives_;
+    std::set<Rank> crashed_;
+    std::set<std::pair<Rank, Rank>> forgotten_; ///< Who has given up on whom.
 };
 
 } // namespace muster::sim

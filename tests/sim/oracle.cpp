@@ -1,7 +1,8 @@
 #include "oracle.hpp"
 
 #include "failure.hpp"
-#include "payload.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -14,7 +15,24 @@ std::string about(ObjectId object, const char* what) {
     return to_string(object) + ": " + what;
 }
 
+template <class Range, class Predicate>
+bool any(const Range& range, Predicate&& predicate) {
+    return std::any_of(range.begin(), range.end(), predicate);
+}
+
+bool ended_well(const Oracle::Attempt& attempt) {
+    return attempt.ended && attempt.ok;
+}
+
+bool ended_badly(const Oracle::Attempt& attempt) {
+    return attempt.ended && !attempt.ok;
+}
+
 } // namespace
+
+bool Oracle::Truth::made() const {
+    return any(attempts, ended_well);
+}
 
 Oracle::Truth& Oracle::at(ObjectId object) {
     const auto place = truths_.find(object);
@@ -29,6 +47,9 @@ const Oracle::Truth& Oracle::truth(ObjectId object) const {
 }
 
 void Oracle::submitted(TaskId task, Truth truth) {
+    for (const ObjectId object : truth.dependencies) {
+        at(object).dependents.push_back(task);
+    }
     for (std::int32_t m = 0; m < truth.kind.ranks; ++m) {
         Truth member = truth;
         member.gang = task;
@@ -41,48 +62,6 @@ void Oracle::submitted(TaskId task, Truth truth) {
     }
 }
 
-bool Oracle::failed(ObjectId object) const {
-    const Truth& truth = this->truth(object);
-    for (std::int32_t m = 0; m < truth.kind.ranks; ++m) {
-        if (!member(object, m).ended_ok) {
-            return true;
-        }
-    }
-    return !truth.ended_ok;
-}
-
-const Oracle::Truth& Oracle::member(ObjectId gang, std::int32_t member) const {
-    return truth(advance(gang, static_cast<std::uint64_t>(member)));
-}
-
-// Nothing is said of a gang before all its members have ended, and a value only if all have run.
-void Oracle::check_members(ObjectId gang, const Truth& truth, bool ok) const {
-    for (std::int32_t m = 0; m < truth.kind.ranks; ++m) {
-        const Truth& other = member(gang, m);
-        require(other.starts == other.ends, about(gang, "was resolved while a member ran"));
-        require(!ok || other.ended_ok, about(gang, "has a value, and a member has none"));
-    }
-}
-
-// A member that another's failure released must not be taken for the one that began it. Where one
-// returns early, or the gang is cancelled, anyone may.
-void Oracle::check_thrower(ObjectId gang, const Truth& truth, std::int32_t member) const {
-    const Truth& thrower = this->member(gang, member);
-    require(thrower.ends == 1 && !thrower.ended_ok,
-            about(gang, "failed by a member that did not throw"));
-    const auto& steps = truth.program->steps;
-    require(
-        thrower.threw || truth.cancel_requested ||
-            std::any_of(steps.begin(),
-                        steps.end(),
-                        [](const Step& step) { return std::holds_alternative<LeaveOne>(step); }),
-        about(gang, "failed by a member that was only released"));
-}
-
-void Oracle::threw(TaskId task) {
-    at(task).threw = true;
-}
-
 void Oracle::stored(ObjectId object,
                     Rank owner,
                     std::vector<ObjectId> contained,
@@ -90,10 +69,13 @@ void Oracle::stored(ObjectId object,
                     std::size_t bytes) {
     Truth truth;
     truth.owner = owner;
-    truth.ended_ok = true;
-    truth.contained = std::move(contained);
-    truth.contained_actors = std::move(actors);
-    truth.value_bytes = bytes;
+    Attempt made{owner};
+    made.ended = true;
+    made.ok = true;
+    made.contained = std::move(contained);
+    made.contained_actors = std::move(actors);
+    made.value_bytes = bytes;
+    truth.attempts.push_back(std::move(made));
     submitted(object, std::move(truth));
 }
 
@@ -101,88 +83,313 @@ void Oracle::cancel_requested(TaskId task) {
     at(task).cancel_requested = true;
 }
 
-void Oracle::started(TaskId task, Rank rank) {
+void Oracle::threw(TaskId task) {
+    at(task).threw = true;
+}
+
+// What runs.
+
+void Oracle::started(TaskId task, Rank rank, const wire::Gang* gang) {
     Truth& truth = at(task);
     require(truth.program != nullptr, about(task, "is no task"));
-    require(truth.starts == 0, about(task, "runs twice"));
-    require(!truth.outcome, about(task, "runs after it was resolved"));
+    if (!fate_.gone(rank)) { // what others have taken for lost does not know better
+        check_start(task, truth);
+    }
+    Attempt& attempt = truth.attempts.emplace_back();
+    attempt.rank = rank;
+    if (gang != nullptr) {
+        attempt.gang = gang->id;
+        attempt.members = gang->members;
+    }
+    if (truth.actor && !fate_.gone(rank)) {
+        start_call(task, truth, rank);
+    }
+}
+
+void Oracle::check_start(TaskId task, const Truth& truth) const {
+    for (const Attempt& earlier : truth.attempts) {
+        require(earlier.ended || earlier.lost || fate_.gone(earlier.rank),
+                about(task, "runs twice at a time"));
+    }
+    if (!truth.attempts.empty()) {
+        std::set<ObjectId> seen;
+        require(may_run_again(truth.gang.value_or(task), seen), about(task, "runs twice"));
+    }
+    const bool replays = truth.actor && this->truth(*truth.actor).kind.replays;
+    require(!truth.outcome || truth.outcome == wire::Outcome::Kind::value || replays,
+            about(task, "runs after it failed"));
+    require(!truth.outcome || fate_.any_gone(), about(task, "runs after it was resolved"));
     for (const ObjectId object : truth.dependencies) {
         require(!failed(object), about(task, "runs without its dependency's value"));
     }
-    require(!truth.gang || !this->truth(*truth.gang).outcome,
+    require(!truth.gang || !this->truth(*truth.gang).outcome || fate_.any_gone(),
             about(task, "is a member of a gang that was resolved"));
-    ++truth.starts;
-    truth.ran_on = rank;
-    if (!truth.actor) {
-        return;
-    }
+}
+
+void Oracle::start_call(TaskId task, const Truth& truth, Rank rank) {
     const Truth& constructor = this->truth(*truth.actor);
-    require(constructor.ended_ok, about(task, "is called of an actor that was not made"));
-    require(constructor.ran_on == rank, about(task, "runs where its actor does not live"));
-    ActorTruth& actor = actors_[*truth.actor];
+    require(constructor.made(), about(task, "is called of an actor that was not made"));
+    require(any(constructor.attempts,
+                [&](const Attempt& made) { return ended_well(made) && made.rank == rank; }),
+            about(task, "runs where its actor does not live"));
+    Instance& actor = actors_[*truth.actor].instances[rank];
     require(!actor.destroyed, about(task, "runs after its actor was destroyed"));
     require(!actor.running, about(task, "runs while another call of its actor does"));
     actor.running = task;
     auto& last = actor.last_started[truth.context];
-    require(last < task, about(task, "runs after a later call of its context"));
-    last = task;
-}
-
-void Oracle::actor_held(ObjectId actor, int change) {
-    ActorTruth& truth = actors_[actor];
-    require(change < 0 || !truth.destroyed, about(actor, "is held after it was destroyed"));
-    truth.handles += change;
-    require(truth.handles >= 0, about(actor, "is released more often than held"));
-}
-
-void Oracle::actor_destroyed(ObjectId actor, Rank rank) {
-    ActorTruth& truth = actors_[actor];
-    require(!truth.destroyed, about(actor, "is destroyed twice"));
-    require(truth.handles == 0, about(actor, "is destroyed while somebody has a handle"));
-    require(!truth.running, about(actor, "is destroyed while a call of it runs"));
-    require(this->truth(actor).ran_on == rank, about(actor, "is destroyed where it does not live"));
-    truth.destroyed = true;
-}
-
-void Oracle::check_actors() const {
-    for (const auto& [object, truth] : truths_) {
-        if (truth.actor && truth.starts == 0) {
-            require(truth.cancel_requested || !this->truth(*truth.actor).ended_ok ||
-                        std::any_of(truth.dependencies.begin(),
-                                    truth.dependencies.end(),
-                                    [&](ObjectId one) { return failed(one); }),
-                    about(object, "is a call that never ran"));
-        }
-        if (truth.makes_actor && truth.ended_ok && pinned_.empty()) {
-            const auto actor = actors_.find(object);
-            require(actor != actors_.end() && actor->second.destroyed,
-                    about(object, "is an actor that was never destroyed"));
-        }
-    }
+    // One whose argument was lost with its rank is sent again by itself.
+    require(last < task || (constructor.kind.replays && !truth.dependencies.empty()),
+            about(task, "runs after a later call of its context"));
+    last = std::max(last, task);
 }
 
 void Oracle::ended(TaskId task,
+                   Rank rank,
                    bool ok,
                    std::vector<ObjectId> contained,
                    std::vector<ObjectId> actors,
                    std::size_t bytes) {
     Truth& truth = at(task);
+    const auto attempt = std::find_if(truth.attempts.rbegin(),
+                                      truth.attempts.rend(),
+                                      [&](const Attempt& one) { return one.rank == rank; });
+    require(attempt != truth.attempts.rend() && !attempt->ended && !attempt->lost,
+            about(task, "ended without having started"));
     if (truth.actor) {
-        actors_[*truth.actor].running.reset();
+        actors_[*truth.actor].instances[rank].running.reset();
     }
-    truth.contained_actors = std::move(actors);
-    require(truth.starts == 1 && truth.ends == 0, about(task, "ended without having started"));
-    ++truth.ends;
-    truth.ended_ok = ok;
-    truth.contained = std::move(contained);
-    truth.value_bytes = bytes;
+    attempt->ended = true;
+    attempt->ok = ok;
+    attempt->contained = std::move(contained);
+    attempt->contained_actors = std::move(actors);
+    attempt->value_bytes = bytes;
 }
 
-void Oracle::resolved(ObjectId object, const wire::Outcome& outcome) {
+bool Oracle::may_run_again(ObjectId object, std::set<ObjectId>& seen) const {
+    if (!seen.insert(object).second) {
+        return false;
+    }
+    const Truth& truth = this->truth(object);
+    const auto made_up_for = [&](const Attempt& attempt) {
+        return fate_.gone(attempt.rank) ||
+               any(attempt.members, [&](Rank rank) { return fate_.gone(rank); }) ||
+               (truth.kind.retry_exceptions && ended_badly(attempt));
+    };
+    if (any(truth.attempts, made_up_for)) {
+        return true;
+    }
+    for (std::int32_t m = 0; m < truth.kind.ranks; ++m) {
+        if (any(member(object, m).attempts, made_up_for)) {
+            return true;
+        }
+    }
+    return any(truth.dependents, [&](TaskId task) { return may_run_again(task, seen); });
+}
+
+void Oracle::crashed(Rank rank) {
+    for (auto& [object, truth] : truths_) {
+        for (Attempt& attempt : truth.attempts) {
+            attempt.lost = attempt.lost || (attempt.rank == rank && !attempt.ended);
+        }
+    }
+    for (auto& [object, actor] : actors_) {
+        actor.handles.erase(rank);
+    }
+}
+
+bool Oracle::touched_by_loss(ObjectId object, std::set<ObjectId>& seen) const {
+    if (!seen.insert(object).second) {
+        return false;
+    }
+    const Truth& truth = this->truth(object);
+    if (fate_.gone(truth.owner)) {
+        return true;
+    }
+    const auto lost = [&](const Attempt& attempt) {
+        return fate_.gone(attempt.rank) ||
+               any(attempt.members, [&](Rank rank) { return fate_.gone(rank); });
+    };
+    if (any(truth.attempts, lost)) {
+        return true;
+    }
+    if (truth.actor && touched_by_loss(*truth.actor, seen)) {
+        return true;
+    }
+    for (std::int32_t m = 1; m < truth.kind.ranks; ++m) {
+        if (any(member(object, m).attempts, lost)) {
+            return true;
+        }
+    }
+    return any(truth.dependencies, [&](ObjectId one) { return touched_by_loss(one, seen); });
+}
+
+bool Oracle::failed(ObjectId object) const {
+    const Truth& truth = this->truth(object);
+    for (std::int32_t m = 0; m < truth.kind.ranks; ++m) {
+        if (!member(object, m).made()) {
+            return true;
+        }
+    }
+    return !truth.made();
+}
+
+// Gangs.
+
+const Oracle::Truth& Oracle::member(ObjectId gang, std::int32_t member) const {
+    return truth(advance(gang, static_cast<std::uint64_t>(member)));
+}
+
+// Nothing is said of a gang before all its members have ended, and a value only if all of one
+// attempt have run.
+void Oracle::check_members(ObjectId gang, const Truth& truth, bool ok) const {
+    for (std::int32_t m = 0; m < truth.kind.ranks; ++m) {
+        for (const Attempt& attempt : member(gang, m).attempts) {
+            require(attempt.ended || attempt.lost || fate_.gone(attempt.rank),
+                    about(gang, "was resolved while a member ran"));
+        }
+    }
+    if (!ok) {
+        return;
+    }
+    const auto complete = [&](const Attempt& first) {
+        for (std::int32_t m = 0; m < truth.kind.ranks; ++m) {
+            if (!any(member(gang, m).attempts, [&](const Attempt& other) {
+                    return other.gang == first.gang && ended_well(other);
+                })) {
+                return false;
+            }
+        }
+        return true;
+    };
+    require(any(truth.attempts, complete), about(gang, "has a value, and a member has none"));
+}
+
+// A member that another's failure released must not be taken for the one that began it. Where one
+// returns early, or the gang is cancelled, anyone may.
+void Oracle::check_thrower(ObjectId gang, const Truth& truth, std::int32_t member) const {
+    const Truth& thrower = this->member(gang, member);
+    require(any(thrower.attempts, ended_badly),
+            about(gang, "failed by a member that did not throw"));
+    const auto& steps = truth.program->steps;
+    require(thrower.threw || truth.cancel_requested ||
+                any(steps, [](const Step& step) { return std::holds_alternative<LeaveOne>(step); }),
+            about(gang, "failed by a member that was only released"));
+}
+
+// Actors.
+
+void Oracle::actor_held(ObjectId actor, Rank rank, int change) {
+    ActorTruth& truth = actors_[actor];
+    require(change < 0 || fate_.any_gone() ||
+                !any(truth.instances, [](const auto& one) { return one.second.destroyed; }),
+            about(actor, "is held after it was destroyed"));
+    std::int64_t& handles = truth.handles[rank];
+    handles += change;
+    require(handles >= 0, about(actor, "is released more often than held"));
+}
+
+void Oracle::actor_destroyed(ObjectId actor, Rank rank) {
+    ActorTruth& truth = actors_[actor];
+    Instance& instance = truth.instances[rank];
+    require(!instance.destroyed, about(actor, "is destroyed twice"));
+    require(!instance.running, about(actor, "is destroyed while a call of it runs"));
+    require(fate_.gone(owner_of(actor)) || fate_.gone(rank) ||
+                !any(truth.handles,
+                     [&](const auto& held) { return held.second > 0 && !fate_.gone(held.first); }),
+            about(actor, "is destroyed while somebody has a handle"));
+    require(any(this->truth(actor).attempts,
+                [&](const Attempt& made) { return made.rank == rank && ended_well(made); }),
+            about(actor, "is destroyed where it does not live"));
+    instance.destroyed = true;
+}
+
+void Oracle::runs_on_state(TaskId call, const std::set<TaskId>& ran) const {
+    const Truth& truth = this->truth(call);
+    if (!this->truth(*truth.actor).kind.replays) {
+        return;
+    }
+    require(!ran.contains(call), about(call, "runs twice on its actor's state"));
+    for (auto place = truths_.begin(); place != truths_.end() && place->first < call; ++place) {
+        const auto& [earlier, other] = *place;
+        const bool fits = other.actor != truth.actor || other.context != truth.context ||
+                          other.owner != truth.owner || !other.dependencies.empty() ||
+                          other.cancel_requested || other.outcome != wire::Outcome::Kind::value ||
+                          ran.contains(earlier);
+        if (!fits) {
+            const std::string what = "runs on a state without " + to_string(earlier);
+            require(false, about(call, what.c_str()));
+        }
+    }
+}
+
+void Oracle::check_end() const {
+    for (const auto& [object, truth] : truths_) {
+        for (const Attempt& attempt : truth.attempts) {
+            require(attempt.ended || attempt.lost, about(object, "never ended"));
+        }
+        if (truth.actor && truth.attempts.empty()) {
+            require(truth.cancel_requested || !this->truth(*truth.actor).made() ||
+                        touched_by_loss(object) ||
+                        any(truth.dependencies, [&](ObjectId one) { return failed(one); }),
+                    about(object, "is a call that never ran"));
+        }
+        if (!truth.makes_actor || !pinned_.empty()) {
+            continue;
+        }
+        for (const Attempt& made : truth.attempts) {
+            if (!ended_well(made) || fate_.gone(made.rank)) {
+                continue;
+            }
+            const auto actor = actors_.find(object);
+            require(actor != actors_.end() && actor->second.instances.contains(made.rank) &&
+                        actor->second.instances.at(made.rank).destroyed,
+                    about(object, "is an actor that was never destroyed"));
+        }
+    }
+}
+
+std::string Oracle::describe_open() const {
+    std::string text;
+    int listed = 0;
+    for (const auto& [object, truth] : truths_) {
+        if (truth.outcome || !truth.program || fate_.gone(truth.owner) ||
+            (truth.gang && *truth.gang != object) || (truth.makes_actor && truth.made())) {
+            continue;
+        }
+        text += fmt::format("  open: {}{}{}{}",
+                            to_string(object),
+                            truth.gang ? fmt::format(", gang of {}", truth.kind.ranks) : "",
+                            truth.actor ? ", call of " + to_string(*truth.actor) : "",
+                            truth.makes_actor ? ", makes an actor" : "");
+        for (const ObjectId dependency : truth.dependencies) {
+            text += ", needs " + to_string(dependency);
+        }
+        for (const Attempt& attempt : truth.attempts) {
+            text += fmt::format(", {} on {}",
+                                attempt.lost     ? "lost"
+                                : !attempt.ended ? "runs"
+                                : attempt.ok     ? "ran"
+                                                 : "failed",
+                                to_string(attempt.rank));
+        }
+        text += '\n';
+        if (++listed == 20) {
+            return text + "  and more\n";
+        }
+    }
+    return text;
+}
+
+// Outcomes.
+
+void Oracle::resolved(ObjectId object, Rank rank, const wire::Outcome& outcome) {
+    if (fate_.gone(rank)) {
+        return;
+    }
     Truth& truth = at(object);
-    require(!truth.outcome || *truth.outcome == outcome.kind,
+    require(!truth.outcome || *truth.outcome == outcome.kind || touched_by_loss(object),
             about(object, "has another outcome on another rank"));
-    truth.outcome = outcome.kind;
+    truth.outcome = truth.outcome.value_or(outcome.kind);
     if (truth.gang) {
         check_members(object, truth, outcome.kind == wire::Outcome::Kind::value);
     }
@@ -190,24 +397,36 @@ void Oracle::resolved(ObjectId object, const wire::Outcome& outcome) {
         check_failure(object, truth, outcome);
         return;
     }
-    require(truth.ended_ok, about(object, "has a value that was never made"));
-    require(outcome.size == truth.value_bytes, about(object, "has a value of another size"));
-    if (outcome.kept) {
-        require(outcome.holder == truth.ran_on.value_or(truth.owner),
-                about(object, "is said to be kept where it was not made"));
-        require(outcome.value.empty(), about(object, "travels although it is kept"));
-    } else {
+    require(truth.made(), about(object, "has a value that was never made"));
+    if (!outcome.kept) {
         value_came(object, outcome.value);
+        return;
     }
+    require(any(truth.attempts,
+                [&](const Attempt& made) {
+                    return ended_well(made) && made.rank == outcome.holder &&
+                           made.value_bytes == outcome.size;
+                }),
+            about(object, "is said to be kept where it was not made, or with another size"));
+    require(outcome.value.empty(), about(object, "travels although it is kept"));
 }
 
-void Oracle::value_came(ObjectId object, const Buffer& value) const {
+Payload Oracle::value_came(ObjectId object, const Buffer& value) const {
     const Truth& truth = this->truth(object);
-    require(truth.ended_ok, about(object, "has a value that was never made"));
-    require(value.size() == truth.value_bytes, about(object, "has a value of another size"));
-    const Payload payload = read_payload(object, value.bytes());
-    require(payload.futures == truth.contained, about(object, "has other futures inside"));
-    require(payload.actors == truth.contained_actors, about(object, "has other actors inside"));
+    require(truth.made(), about(object, "has a value that was never made"));
+    Payload payload = read_payload(object, value.bytes());
+    require(any(truth.attempts,
+                [&](const Attempt& made) {
+                    return ended_well(made) && made.value_bytes == value.size() &&
+                           made.contained == payload.futures &&
+                           made.contained_actors == payload.actors;
+                }),
+            about(object, "has another size than any attempt gave it, or other things inside"));
+    return payload;
+}
+
+void Oracle::value_lost(ObjectId object) const {
+    require(touched_by_loss(object), about(object, "is not where it was kept"));
 }
 
 void Oracle::check_failure(ObjectId object,
@@ -222,29 +441,59 @@ void Oracle::check_failure(ObjectId object,
             check_thrower(object, truth, reason.member.value());
             break;
         }
-        require(truth.ends == 1 && !truth.ended_ok, about(object, "failed but did not throw"));
+        require(any(truth.attempts, ended_badly), about(object, "failed but did not throw"));
         break;
     case Kind::cancelled:
         require(truth.cancel_requested, about(object, "was cancelled, and nobody asked for it"));
-        require(truth.starts == truth.ends && (truth.gang || !truth.ended_ok),
+        require(!any(truth.attempts,
+                     [&](const Attempt& a) {
+                         return !a.lost && !fate_.gone(a.rank) &&
+                                (!a.ended || (a.ok && !truth.gang));
+                     }),
                 about(object, "was cancelled, and ran all the same"));
         break;
     case Kind::dependency:
-        require(truth.starts == 0, about(object, "ran, and failed by a dependency"));
-        require(outcome.failure.size() >= 2,
-                about(object, "failed by a dependency, without its reason"));
-        require(std::any_of(truth.dependencies.begin(),
-                            truth.dependencies.end(),
-                            [&](ObjectId dependency) { return failed(dependency); }) ||
-                    (truth.actor && !this->truth(*truth.actor).ended_ok),
-                about(object, "failed by a dependency, and none failed"));
+        check_dependency_failure(object, truth, outcome);
         break;
     case Kind::released:
         throw SimFailure(about(object, "was released, and nobody says by whom"));
+    case Kind::timed_out:
+        throw SimFailure(about(object, "timed out, and it may take any time"));
+    case Kind::restarted:
+        require(truth.actor && any(this->truth(*truth.actor).attempts,
+                                   [&](const Attempt& a) { return fate_.gone(a.rank); }),
+                about(object, "was interrupted, and its actor's rank was not lost"));
+        break;
     case Kind::object_lost:
+        require(touched_by_loss(object), about(object, "was lost: ") + reason.message);
+        break;
     case Kind::system:
-        throw SimFailure(about(object, "was lost: ") + reason.message);
+        require(may_never_run(truth) || (truth.actor && touched_by_loss(*truth.actor)) ||
+                    (touched_by_loss(object) && fate_.gone_count() > truth.kind.retries),
+                about(object, "failed by the system: ") + reason.message);
+        break;
+    case Kind::ended:
+        require(!any(truth.attempts, ended_well),
+                about(object, "ran, and is said not to have started"));
+        break;
     }
+}
+
+void Oracle::check_dependency_failure(ObjectId object,
+                                      const Truth& truth,
+                                      const wire::Outcome& outcome) const {
+    require(truth.attempts.empty() || touched_by_loss(object),
+            about(object, "ran, and failed by a dependency"));
+    require(outcome.failure.size() >= 2,
+            about(object, "failed by a dependency, without its reason"));
+    const auto without_value = [&](ObjectId one) { return failed(one) || touched_by_loss(one); };
+    require(any(truth.dependencies, without_value) || (truth.actor && without_value(*truth.actor)),
+            about(object, "failed by a dependency, and none failed"));
+}
+
+// What it needs is nowhere, since ranks are lost.
+bool Oracle::may_never_run(const Truth& /*truth*/) const {
+    return fate_.any_gone();
 }
 
 } // namespace muster::sim

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "faults.hpp"
+#include "payload.hpp"
 #include "program.hpp"
 #include "wire/messages.hpp"
 
@@ -14,9 +16,26 @@ namespace muster::sim {
 /// The simulation's own knowledge of every object, kept apart from the machines': what was asked
 /// for, what ran, what came of it. Each report of the simulated system is held against it.
 ///
+/// Where no rank is lost a task runs once. Else it may run again, but only if that makes up for
+/// something that a lost rank had: an attempt of it, its value, or those of a task that needs it.
+/// A failure that is nobody's doing must have such a loss behind it, too.
+///
 /// Every function throws SimFailure if the system did what it must not.
 class Oracle {
 public:
+    /// One run of a task, or of a member of a gang.
+    struct Attempt {
+        Rank rank{};
+        LeaseId gang{};              ///< Of a member: which attempt of the gang it belongs to.
+        std::vector<Rank> members{}; ///< And the ranks of all members.
+        bool ended = false;
+        bool ok = false;
+        bool lost = false;               ///< Its rank crashed while it ran.
+        std::vector<ObjectId> contained; ///< Futures inside its value.
+        std::vector<ObjectId> contained_actors{};
+        std::size_t value_bytes = 0;
+    };
+
     struct Truth {
         TaskKind kind;
         std::uint32_t depth = 0;
@@ -29,18 +48,22 @@ public:
         bool makes_actor = false;
         std::size_t argument_bytes = 0;
         Rank owner{};
-        std::uint32_t starts = 0;
-        std::uint32_t ends = 0;
-        bool ended_ok = false;
+        std::vector<Attempt> attempts{}; ///< Of an object made by put(): one, which ended well.
         bool threw = false; ///< As its program says, and not since something that it did failed.
         bool cancel_requested = false;
-        std::optional<Rank> ran_on;
-        std::vector<ObjectId> contained; ///< Futures inside its value.
-        std::vector<ObjectId> contained_actors{};
-        std::size_t value_bytes = 0;
-        std::optional<wire::Outcome::Kind> outcome; ///< As first reported.
-        std::optional<ObjectId> gang;               ///< Of a member: the gang it belongs to.
+        std::optional<wire::Outcome::Kind> outcome{}; ///< As first reported.
+        std::optional<ObjectId> gang{};               ///< Of a member: the gang it belongs to.
+        std::vector<TaskId> dependents{};
+
+        [[nodiscard]] bool running() const {
+            return !attempts.empty() && !attempts.back().ended && !attempts.back().lost;
+        }
+
+        /// Some attempt has made a value.
+        [[nodiscard]] bool made() const;
     };
+
+    explicit Oracle(const Fate& fate) : fate_(fate) {}
 
     void submitted(TaskId task, Truth truth);
 
@@ -57,31 +80,47 @@ public:
                 std::vector<ObjectId> actors,
                 std::size_t bytes);
     void cancel_requested(TaskId task);
-    void started(TaskId task, Rank rank);
+    /// `gang`: of a member, the gang's attempt.
+    void started(TaskId task, Rank rank, const wire::Gang* gang = nullptr);
     void threw(TaskId task);
     void ended(TaskId task,
+               Rank rank,
                bool ok,
                std::vector<ObjectId> contained,
                std::vector<ObjectId> actors,
                std::size_t bytes);
 
-    /// A program on some rank has one more handle of an actor, or one less.
-    void actor_held(ObjectId actor, int change);
+    /// A rank crashed: what ran there is lost, and so are its handles.
+    void crashed(Rank rank);
+
+    /// A program on the rank has one more handle of an actor, or one less.
+    void actor_held(ObjectId actor, Rank rank, int change);
     /// Its destructor ran: nobody has a handle, and no call of it is under way.
     void actor_destroyed(ObjectId actor, Rank rank);
+    /// A call starts where `ran` have run: not itself, if it is replayed, and each that it may rely
+    /// on, since its caller has made it before and has its value.
+    void runs_on_state(TaskId call, const std::set<TaskId>& ran) const;
 
     /// It may live until the run ends: a handle is inside a result.
     void actor_pinned(ObjectId actor) { pinned_.insert(actor); }
 
     [[nodiscard]] bool any_pinned() const { return !pinned_.empty(); }
 
-    /// At the end: what was made and not pinned was destroyed, and no call was forgotten.
-    void check_actors() const;
+    /// At the end: nothing runs, what was made and not pinned was destroyed, and no call was
+    /// forgotten.
+    void check_end() const;
 
-    /// A future was resolved, on whichever rank.
-    void resolved(ObjectId object, const wire::Outcome& outcome);
-    /// A future's bytes came, or the bytes of a dependency of a task that starts.
-    void value_came(ObjectId object, const Buffer& value) const;
+    /// What is not resolved, as far as its owner lives: for the report of a simulation that got
+    /// stuck.
+    [[nodiscard]] std::string describe_open() const;
+
+    /// A future was resolved on that rank.
+    void resolved(ObjectId object, Rank rank, const wire::Outcome& outcome);
+    /// A future's bytes came, or the bytes of a dependency of a task that starts. @return what is
+    /// inside.
+    Payload value_came(ObjectId object, const Buffer& value) const;
+    /// A future's bytes cannot be had.
+    void value_lost(ObjectId object) const;
 
     [[nodiscard]] const Truth& truth(ObjectId object) const;
 
@@ -90,22 +129,43 @@ public:
     [[nodiscard]] const std::map<ObjectId, Truth>& truths() const { return truths_; }
 
 private:
-    Truth& at(ObjectId object);
-    /// It has no value, or will have none.
-    [[nodiscard]] bool failed(ObjectId object) const;
-    [[nodiscard]] const Truth& member(ObjectId gang, std::int32_t member) const;
-    void check_thrower(ObjectId gang, const Truth& truth, std::int32_t member) const;
-    void check_members(ObjectId gang, const Truth& truth, bool ok) const;
-
-    struct ActorTruth {
-        std::int64_t handles = 0;
+    /// An actor as it lives on one rank.
+    struct Instance {
         std::optional<TaskId> running;             ///< The call that runs.
         std::map<ObjectId, TaskId> last_started{}; ///< By context.
         bool destroyed = false;
     };
 
-    void check_failure(ObjectId object, const Truth& truth, const wire::Outcome& outcome) const;
+    struct ActorTruth {
+        std::map<Rank, std::int64_t> handles;
+        std::map<Rank, Instance> instances;
+    };
 
+    Truth& at(ObjectId object);
+    void check_start(TaskId task, const Truth& truth) const;
+    void start_call(TaskId task, const Truth& truth, Rank rank);
+    /// Nothing has its value, or ever will.
+    [[nodiscard]] bool failed(ObjectId object) const;
+
+    /// A rank that had to do with it is lost.
+    [[nodiscard]] bool touched_by_loss(ObjectId object) const {
+        std::set<ObjectId> seen;
+        return fate_.any_gone() && touched_by_loss(object, seen);
+    }
+
+    [[nodiscard]] bool touched_by_loss(ObjectId object, std::set<ObjectId>& seen) const;
+    /// It may run again: a lost rank had an attempt of it, or what one made from its value.
+    [[nodiscard]] bool may_run_again(ObjectId object, std::set<ObjectId>& seen) const;
+    [[nodiscard]] const Truth& member(ObjectId gang, std::int32_t member) const;
+    void check_thrower(ObjectId gang, const Truth& truth, std::int32_t member) const;
+    void check_members(ObjectId gang, const Truth& truth, bool ok) const;
+    void check_failure(ObjectId object, const Truth& truth, const wire::Outcome& outcome) const;
+    void check_dependency_failure(ObjectId object,
+                                  const Truth& truth,
+                                  const wire::Outcome& outcome) const;
+    [[nodiscard]] bool may_never_run(const Truth& truth) const;
+
+    const Fate& fate_;
     std::map<ObjectId, Truth> truths_;
     std::map<ObjectId, ActorTruth> actors_;
     std::set<ObjectId> pinned_;

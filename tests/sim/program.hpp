@@ -38,7 +38,12 @@ struct TaskKind {
     Resources demand;
     std::int32_t priority = 0;
     Placement placement;
-    std::int32_t ranks = 0; ///< Members, of a gang.
+    std::int32_t ranks = 0;     ///< Members, of a gang.
+    std::uint32_t retries = 3;  ///< Attempts that may be lost with their ranks.
+    std::uint32_t restarts = 0; ///< Of an actor, whose rank was lost.
+    bool retry_exceptions = false;
+    std::uint32_t save_every = 0; ///< Of an actor: calls from one save to the next.
+    bool replays = false;         ///< Of an actor: its calls are sent again when it is restarted.
 
     [[nodiscard]] std::uint64_t stride() const {
         return ranks > 0 ? static_cast<std::uint64_t>(ranks) : 1;

@@ -24,10 +24,18 @@ std::size_t log_uniform_count(Random& random, std::size_t low, std::size_t high)
         random.log_uniform(static_cast<double>(low), static_cast<double>(high) + 0.999));
 }
 
-SimOptions random_world(std::uint64_t seed, Random& random) {
+struct Size {
+    std::size_t ranks_min = 1;
+    std::size_t ranks_max = 12;
+    std::size_t tasks_max = 1500;
+    double alike_chance = 0.5; ///< That all ranks have the same.
+};
+
+SimOptions random_world(std::uint64_t seed, Random& random, const Size& size) {
     SimOptions options;
     options.seed = seed;
-    options.ranks = static_cast<std::int32_t>(log_uniform_count(random, 1, 12));
+    options.ranks =
+        static_cast<std::int32_t>(log_uniform_count(random, size.ranks_min, size.ranks_max));
     options.driver = Rank{static_cast<std::int32_t>(
         random.chance(0.7) ? 0 : random.below(static_cast<std::uint64_t>(options.ranks)))};
     if (random.chance(0.5)) {
@@ -35,7 +43,7 @@ SimOptions random_world(std::uint64_t seed, Random& random) {
             static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(options.ranks)))};
     }
     const auto nodes = random.between(1, 4);
-    const bool alike = random.chance(0.5);
+    const bool alike = random.chance(size.alike_chance);
     Resources capacity;
     for (std::int32_t i = 0; i < options.ranks; ++i) {
         options.nodes.push_back(NodeId{static_cast<std::int32_t>(i * nodes / options.ranks)});
@@ -66,6 +74,28 @@ SimOptions random_world(std::uint64_t seed, Random& random) {
     return options;
 }
 
+Fault random_fault(Random& random) {
+    Fault fault;
+    const double what = random.uniform(0, 1);
+    fault.what = what < 0.65  ? Fault::What::crash
+                 : what < 0.9 ? Fault::What::freeze
+                              : Fault::What::freeze_all;
+    const double when = random.uniform(0, 1);
+    fault.when = when < 0.07   ? Fault::When::start
+                 : when < 0.7  ? Fault::When::run
+                 : when < 0.92 ? Fault::When::recovery
+                               : Fault::When::shutdown;
+    fault.whom = Fault::Whom{static_cast<std::uint8_t>(random.below(6))};
+    const std::size_t events_max = fault.when == Fault::When::run ? 2'000 : 200;
+    fault.after_events = log_uniform_count(random, 1, events_max);
+    if (fault.what == Fault::What::freeze) {
+        fault.length = log_uniform(random, milliseconds{1}, milliseconds{2000});
+    } else if (fault.what == Fault::What::freeze_all) {
+        fault.length = std::chrono::seconds{60};
+    }
+    return fault;
+}
+
 /// Makes random programs that cannot deadlock by their own fault.
 ///
 /// A task that holds GPUs, memory or licences while it waits could wait for a task that wants the
@@ -78,7 +108,8 @@ SimOptions random_world(std::uint64_t seed, Random& random) {
 /// constructor's handles stay with its actor, so it only gets those of older ones.
 class ProgramMaker {
 public:
-    ProgramMaker(Random& random, const SimOptions& world) : random_(random), world_(world) {
+    ProgramMaker(Random& random, const SimOptions& world, std::size_t tasks_max)
+        : random_(random), world_(world) {
         const auto kinds = random_.between(2, 6);
         for (std::int64_t i = random_.between(0, 3); i > 0; --i) {
             add_gang_kind();
@@ -90,10 +121,17 @@ public:
         for (std::int64_t i = random_.between(1, 3); i > 0; --i) {
             actor_kinds_.push_back(random_kind(true));
             actor_kinds_.back().demand = {};
+            actor_kinds_.back().restarts =
+                world_.faults.empty() ? 0 : static_cast<std::uint32_t>(random_.below(3));
+            if (actor_kinds_.back().restarts > 0) {
+                const std::uint64_t choice = mix64(world_.seed * 4 + actor_kinds_.size());
+                actor_kinds_.back().save_every = static_cast<std::uint32_t>(choice % 4);
+                actor_kinds_.back().replays = choice % 4 > 0 && choice / 4 % 3 > 0;
+            }
         }
         with_actors_ = random_.chance(0.6);
         pins_ = random_.chance(0.1);
-        budget_ = log_uniform_count(random_, 10, 1500);
+        budget_ = log_uniform_count(random_, 10, tasks_max);
         task_time_max_ = log_uniform(random_, microseconds{20}, milliseconds{3});
     }
 
@@ -129,6 +167,8 @@ private:
     TaskKind random_kind(bool cpus_only) {
         TaskKind kind;
         kind.function = FunctionId{++last_function_};
+        kind.retries = random_retries();
+        kind.retry_exceptions = !world_.faults.empty() && random_.chance(0.1);
         kind.priority = random_.chance(0.6) ? 0 : static_cast<std::int32_t>(random_.between(-2, 2));
         // Made to fit one rank, so that it is feasible.
         std::size_t target = random_.below(world_.capacities.size());
@@ -171,11 +211,19 @@ private:
         return kind;
     }
 
+    std::uint32_t random_retries() {
+        return world_.faults.empty() || random_.chance(0.6)
+                   ? 3
+                   : static_cast<std::uint32_t>(random_.below(3));
+    }
+
     /// A gang that some ranks can host together. Often with CPUs alone, so that it meets what
     /// others lend.
     void add_gang_kind() {
         TaskKind kind;
         kind.function = FunctionId{++last_function_};
+        kind.retries = random_retries();
+        kind.retry_exceptions = !world_.faults.empty() && random_.chance(0.1);
         kind.priority = random_.chance(0.7) ? 0 : static_cast<std::int32_t>(random_.between(-2, 2));
         const std::array<Amount, 4> cpus{0, 0.5, 1, 1};
         kind.demand.cpus = cpus[random_.below(cpus.size())];
@@ -187,6 +235,8 @@ private:
             room += times_fitting(kind.demand, capacity, world_.ranks == 1 ? 4 : 1);
         }
         if (room > 0) {
+            // Where ranks may be lost, seldom of all.
+            room -= !world_.faults.empty() && room > 1 && random_.chance(0.7) ? 1 : 0;
             kind.ranks = static_cast<std::int32_t>(random_.between(1, room));
             gang_kinds_.push_back(kind);
         }
@@ -653,14 +703,30 @@ private:
 RandomSchedule random_schedule(std::uint64_t seed) {
     Random random(seed);
     RandomSchedule schedule;
-    schedule.options = random_world(seed, random);
+    const Size size;
+    schedule.options = random_world(seed, random, size);
     schedule.ends_early = random.chance(0.08);
-    schedule.driver = ProgramMaker(random, schedule.options).driver(!schedule.ends_early);
+    schedule.driver =
+        ProgramMaker(random, schedule.options, size.tasks_max).driver(!schedule.ends_early);
     return schedule;
 }
 
-Statistics run_schedule(std::uint64_t seed) {
-    RandomSchedule schedule = random_schedule(seed);
+RandomSchedule fault_schedule(std::uint64_t seed) {
+    Random random(seed, 4);
+    RandomSchedule schedule;
+    const Size size{.ranks_min = 2, .ranks_max = 7, .tasks_max = 250, .alike_chance = 0.8};
+    schedule.options = random_world(seed, random, size);
+    schedule.options.watches = true;
+    for (std::int64_t i = random.between(1, 4); i > 0; --i) {
+        schedule.options.faults.push_back(random_fault(random));
+    }
+    schedule.ends_early = random.chance(0.08);
+    schedule.driver =
+        ProgramMaker(random, schedule.options, size.tasks_max).driver(!schedule.ends_early);
+    return schedule;
+}
+
+Statistics run(RandomSchedule schedule) {
     Sim sim(schedule.options);
     sim.run_driver(std::move(schedule.driver));
     sim.run_until([&] { return sim.driver_done(); });
@@ -672,6 +738,14 @@ Statistics run_schedule(std::uint64_t seed) {
     Statistics statistics = sim.statistics();
     statistics.schedules = 1;
     return statistics;
+}
+
+Statistics run_schedule(std::uint64_t seed) {
+    return run(random_schedule(seed));
+}
+
+Statistics run_fault_schedule(std::uint64_t seed) {
+    return run(fault_schedule(seed));
 }
 
 } // namespace muster::sim

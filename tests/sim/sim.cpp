@@ -40,6 +40,9 @@ rank::RankMachine::Config machine_config(const SimOptions& options, std::int32_t
     }
     config.preferred_coordinator = options.preferred_coordinator == Rank{rank};
     config.inline_bytes_max = options.inline_bytes_max;
+    config.watches = options.watches;
+    config.heartbeat_timeout = options.heartbeat_timeout;
+    config.driver_timeout = options.driver_timeout;
     return config;
 }
 
@@ -64,7 +67,7 @@ ProgramPtr TaskBuilder::program() const {
     return program;
 }
 
-Sim::Sim(SimOptions options) : world_(options) {
+Sim::Sim(SimOptions options) : world_(options), faults_(options.faults) {
     seed_running = options.seed;
     std::signal(SIGABRT, report_seed);
     for (std::int32_t i = 0; i < options.ranks; ++i) {
@@ -96,11 +99,12 @@ std::string Sim::describe() const {
     for (const auto& rank : ranks_) {
         text += rank->describe();
     }
-    return text;
+    return text + world_.oracle.describe_open();
 }
 
 void Sim::run_event() {
     try {
+        inject_faults();
         world_.queue.run_next();
     } catch (const SimFailure& failure) {
         fail(failure.what());
@@ -113,7 +117,7 @@ void Sim::run_event() {
 
 void Sim::run_until(const std::function<bool()>& condition) {
     while (!condition()) {
-        if (world_.queue.empty()) {
+        if (idle()) {
             fail("nothing happens any more, and what was waited for has not come");
         }
         run_event();
@@ -127,7 +131,7 @@ void Sim::run_for(Duration time) {
 }
 
 void Sim::run_until_idle() {
-    while (!world_.queue.empty()) {
+    while (!idle()) {
         run_event();
     }
 }
@@ -169,11 +173,12 @@ void Sim::fetch(Future future) {
 }
 
 void Sim::run_driver(ProgramPtr program) {
+    driver_began_ = world_.queue.events_run();
     driver().executors().run_driver(std::move(program), [this] { driver_done_ = true; });
 }
 
 void Sim::finish() {
-    world_.faults = false;
+    world_.faults = false; // none but those meant for the end
     run_until_idle();
     for (auto& [object, handle] : held_) {
         if (handle.slot().state == SlotState::pending) {
@@ -186,7 +191,9 @@ void Sim::finish() {
     try {
         check_all_resolved();
         for (const auto& rank : ranks_) {
-            rank->check_idle();
+            if (!rank->crashed()) {
+                rank->check_idle();
+            }
         }
     } catch (const SimFailure& failure) {
         fail(failure.what());
@@ -202,10 +209,11 @@ void Sim::end_early() {
 }
 
 void Sim::shut_down() {
+    shutdown_began_ = world_.queue.events_run();
     driver().post(rank::DriverFinished{0});
     run_until_idle();
     for (const auto& rank : ranks_) {
-        if (!rank->fell_silent() || !rank->closed()) {
+        if (!rank->crashed() && (!rank->fell_silent() || !rank->closed())) {
             fail("the run ended, and a rank did not close");
         }
     }
@@ -215,10 +223,7 @@ void Sim::shut_down() {
 }
 
 void Sim::check_all_resolved() const {
-    for (const auto& [object, truth] : world_.oracle.truths()) {
-        require(truth.starts == truth.ends, to_string(object) + " never ended");
-    }
-    world_.oracle.check_actors();
+    world_.oracle.check_end();
 }
 
 const Handle& Sim::handle(Future future) const {
@@ -228,12 +233,11 @@ const Handle& Sim::handle(Future future) const {
 }
 
 bool Sim::running(Future future) const {
-    const auto& truth = world_.oracle.truth(future.id);
-    return truth.starts > truth.ends;
+    return world_.oracle.truth(future.id).running();
 }
 
 bool Sim::started(Future future) const {
-    return world_.oracle.truth(future.id).starts > 0;
+    return !world_.oracle.truth(future.id).attempts.empty();
 }
 
 bool Sim::resolved(Future future) const {
@@ -254,9 +258,9 @@ const std::vector<wire::FailureRecord>& Sim::failure(Future future) const {
 }
 
 Rank Sim::rank_of(Future future) const {
-    const auto& rank = world_.oracle.truth(future.id).ran_on;
-    MUSTER_ASSERT(rank.has_value());
-    return *rank;
+    const auto& attempts = world_.oracle.truth(future.id).attempts;
+    MUSTER_ASSERT(!attempts.empty());
+    return attempts.back().rank;
 }
 
 } // namespace muster::sim

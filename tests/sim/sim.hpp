@@ -46,6 +46,10 @@ public:
         return change([&] { kind_.function = FunctionId{n}; });
     }
 
+    TaskBuilder& retries(std::uint32_t times) {
+        return change([&] { kind_.retries = times; });
+    }
+
     /// A gang of so many members.
     TaskBuilder& ranks(std::int32_t members) {
         return change([&] { kind_.ranks = members; });
@@ -154,8 +158,14 @@ public:
     // Virtual time.
     void run_until(const std::function<bool()>& condition);
     void run_for(Duration time);
-    /// Until nothing is left to happen.
+    /// Until nothing is left to happen; where ranks watch one another, until nothing but that has
+    /// happened for longer than it takes them to notice a loss.
     void run_until_idle();
+
+    // Faults, besides those of the options. The driver's rank cannot crash.
+    void crash(Rank rank);
+    void freeze(Rank rank, Duration length);
+    void freeze_all(Duration length);
     /// Releases what the test holds, runs until idle, checks that nothing is left anywhere, and
     /// ends the run by the shutdown protocol.
     void finish();
@@ -195,6 +205,14 @@ private:
 
     [[nodiscard]] const Handle& handle(Future future) const;
     void run_event();
+    [[nodiscard]] bool idle() const;
+    void inject_faults();
+    void inject(const Fault& fault);
+    /// How many events have run in the fault's phase; none if it has not begun, or is over.
+    [[nodiscard]] std::optional<std::uint64_t> events_since(Fault::When when) const;
+    /// Ranks that may crash, and of those the ones that `whom` describes.
+    [[nodiscard]] std::vector<Rank> candidates() const;
+    [[nodiscard]] std::vector<Rank> candidates(Fault::Whom whom) const;
     void shut_down();
     void check_all_resolved() const;
     [[nodiscard]] std::string describe() const;
@@ -203,8 +221,10 @@ private:
     World world_;
     std::vector<std::unique_ptr<VirtualRank>> ranks_;
     std::map<ObjectId, Handle> held_;
+    std::vector<Fault> faults_;                 ///< Still to come.
+    std::optional<std::uint64_t> driver_began_; ///< Events run then, and so on.
+    std::optional<std::uint64_t> shutdown_began_;
     bool driver_done_ = false;
-    bool ended_ = false;
 };
 
 } // namespace muster::sim

@@ -519,5 +519,40 @@ TEST(Sim, NamesTheSeedWhenNothingHappensAnyMore) {
     }
 }
 
+TEST(Sim, ARunThatMustEndStartsNothingMoreAndAnswersEverybody) {
+    for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+        Sim sim{{.seed = seed,
+                 .ranks = 4,
+                 .cpus_per_rank = 2,
+                 .preferred_coordinator = Rank{static_cast<std::int32_t>(seed % 4)}}};
+        auto futures = sim.map(task().lasting(50us).returning(10), 400);
+        const auto large = sim.submit(task().lasting(1ms).returning(100'000));
+        for (int i = 0; i < 40; ++i) {
+            futures.push_back(sim.submit(task().lasting(1ms).after(large).cpus(2)));
+            futures.push_back(sim.submit(task().after(futures.back())));
+            futures.push_back(sim.submit(task().ranks(3).lasting(200us)));
+            futures.push_back(sim.submit(task().calling(task().lasting(100us), 3)));
+        }
+        const auto ran = [&] {
+            return std::count_if(
+                futures.begin(), futures.end(), [&](Future f) { return sim.resolved(f); });
+        };
+        sim.run_until([&] { return ran() > static_cast<std::ptrdiff_t>(seed * 10); });
+        sim.at(Rank{static_cast<std::int32_t>(seed / 4 % 4)})
+            .post(rank::EndTold{wire::EndCause::terminated, seed % 2 == 0 ? 30s : 1s});
+        sim.run_until_idle();
+        std::size_t not_started = 0;
+        for (const Future future : futures) {
+            ASSERT_TRUE(sim.resolved(future)) << "seed " << seed;
+            not_started += !sim.ok(future) && sim.failure(future).back().kind ==
+                                                  wire::FailureRecord::Kind::ended
+                               ? 1
+                               : 0;
+        }
+        EXPECT_GT(not_started, 0U) << "seed " << seed;
+        sim.finish();
+    }
+}
+
 } // namespace
 } // namespace muster::sim

@@ -1,6 +1,7 @@
 #include "virtual_rank.hpp"
 
 #include "failure.hpp"
+#include "trace.hpp"
 #include "wire/codec.hpp"
 
 #include <fmt/format.h>
@@ -24,15 +25,51 @@ VirtualRank::VirtualRank(World& world, const rank::RankMachine::Config& config, 
       link_({.world_size = config.world_size,
              .packet_bytes_max = world.options.packet_bytes_max,
              .window = world.options.window}),
-      executors_(world, config.self, config.capacity, [this](rank::Event event) {
-          post(std::move(event));
-      }) {
+      executors_(world,
+                 config.self,
+                 config.capacity,
+                 [this](rank::Event event) { post(std::move(event)); }),
+      clock_offset_(world.clock_random.between(0, std::int64_t{1} << 40)) {
 }
 
 void VirtualRank::post(rank::Event event) {
-    if (!closed_) {
+    if (!closed_ && !crashed()) {
         inbox_.push_back(std::move(event));
+        world_.stirred();
         wake();
+    }
+}
+
+void VirtualRank::crash() {
+    if (crashed() || closed_) {
+        return;
+    }
+    note_crash();
+    world_.fate.crash(self_);
+    executors_.crash();
+    world_.network.crash(self_);
+    inbox_.clear();
+    packets_.clear();
+    receiving_into_.clear();
+    world_.stirred();
+}
+
+void VirtualRank::note_crash() const {
+    Statistics& statistics = world_.statistics;
+    statistics.took(Path::rank_crashed);
+    const bool coordinates = peer_(world_.options.driver).machine().coordinator() == self_;
+    statistics.took(Path::coordinator_crashed, coordinates ? 1 : 0);
+    statistics.took(Path::owner_crashed, machine_.owner().unfinished() > 0 ? 1 : 0);
+    statistics.took(Path::worker_crashed, executors_.running_count() > 0 ? 1 : 0);
+    statistics.took(Path::gang_member_crashed, executors_.runs_member() ? 1 : 0);
+    statistics.took(Path::actor_host_crashed, executors_.hosts_actors() ? 1 : 0);
+}
+
+void VirtualRank::freeze(TimePoint until, bool alone) {
+    if (!crashed() && !closed_) {
+        world_.fate.freeze(self_, until, alone);
+        world_.last_stir = std::max(world_.last_stir, until);
+        stall(until);
     }
 }
 
@@ -41,7 +78,7 @@ void VirtualRank::stall(TimePoint until) {
 }
 
 void VirtualRank::wake() {
-    if (awake_ || closed_) {
+    if (awake_ || closed_ || crashed()) {
         return;
     }
     awake_ = true;
@@ -56,15 +93,52 @@ void VirtualRank::wake() {
     world_.queue.at(std::max(world_.queue.now() + delay, stalled_until_), [this] { loop(); });
 }
 
+void VirtualRank::advance() {
+    machine_.advance(clock(), actions_);
+    carry_out();
+}
+
+void VirtualRank::plan_timer() {
+    const auto next = machine_.next_timer();
+    if (!next) {
+        return;
+    }
+    const TimePoint now = world_.queue.now();
+    const TimePoint when = std::max(*next - clock_offset_, now + Duration{1});
+    if (timer_ && *timer_ <= when) {
+        return; // it comes round before
+    }
+    timer_ = when;
+    world_.queue.at(when, [this, when] {
+        if (timer_ == when) {
+            timer_.reset();
+            wake();
+        }
+    });
+}
+
 void VirtualRank::loop() {
+    if (crashed()) {
+        return;
+    }
+    if (stalled_until_ > world_.queue.now()) {
+        world_.queue.at(stalled_until_, [this] { loop(); });
+        return; // it was frozen meanwhile
+    }
     awake_ = false;
+    advance();
+    if (crashed()) {
+        return;
+    }
     // A batch of what has gathered; what this brings about is the next round's.
     const auto events = std::exchange(inbox_, {});
     const auto packets = std::exchange(packets_, {});
     const bool packets_first = world_.random.chance(0.5);
     const auto feed_packets = [&] {
         for (const Packet& packet : packets) {
-            feed_packet(packet);
+            if (!crashed()) {
+                feed_packet(packet);
+            }
         }
     };
     if (packets_first) {
@@ -75,13 +149,21 @@ void VirtualRank::loop() {
         if (const auto* resume = std::get_if<rank::TaskResuming>(&event)) {
             resuming.push_back(resume->task);
         }
-        feed(event);
+        if (!crashed()) {
+            feed(event);
+        }
     }
     if (!packets_first) {
         feed_packets();
     }
+    if (crashed()) {
+        return; // it was told to end
+    }
     machine_.flush(actions_);
     carry_out();
+    if (crashed()) {
+        return;
+    }
     world_.statistics.took(Path::resume_waited,
                            static_cast<std::uint64_t>(
                                std::count_if(resuming.begin(), resuming.end(), [&](TaskId task) {
@@ -89,12 +171,14 @@ void VirtualRank::loop() {
                                })));
     check_now_and_then();
     send_packets();
+    closed_ = closed_ || (closing_ && link_.queued_bytes() == 0);
     if (closed_) {
         return;
     }
     if (!inbox_.empty() || !packets_.empty()) {
         wake();
     }
+    plan_timer();
 }
 
 void VirtualRank::feed(rank::Event event) {
@@ -106,10 +190,15 @@ void VirtualRank::feed(rank::Event event) {
 }
 
 void VirtualRank::feed_packet(const Packet& packet) {
-    const auto taken =
-        link_.on_packet(packet.first,
-                        packet.second.bytes(),
-                        [&](Rank from, std::span<const std::byte> frame) { receive(from, frame); });
+    if (forgotten_.contains(packet.first)) {
+        return;
+    }
+    const auto taken = link_.on_packet(
+        packet.first, packet.second.bytes(), [&](Rank from, std::span<const std::byte> frame) {
+            if (!crashed()) {
+                receive(from, frame);
+            }
+        });
     require(taken.has_value(), "the link refused a packet");
 }
 
@@ -138,7 +227,9 @@ void VirtualRank::carry_out() {
     // Carrying out an order never calls the machine, so the list does not change meanwhile.
     std::swap(actions_, acting_);
     for (wire::Action& action : acting_) {
-        std::visit([&](auto& order) { carry_out(order); }, action);
+        if (!crashed()) {
+            std::visit([&](auto& order) { carry_out(order); }, action);
+        }
     }
     acting_.clear();
 }
@@ -147,6 +238,12 @@ void VirtualRank::carry_out(wire::SendMessage& order) {
     require(order.to != self_, "a rank sends itself a message");
     require(!closed_, "a closed rank sends a message");
     note_sent(order.message);
+    if (world_.options.trace) {
+        print_message(world_.queue.now(), self_, order.to, machine_.term(), order.message);
+    }
+    if (!holds<wire::Heartbeat>(order.message)) {
+        world_.stirred();
+    }
     Writer writer;
     wire::encode_envelope(writer, machine_.term(), order.message);
     link_.post(order.to, writer.bytes());
@@ -190,16 +287,53 @@ void VirtualRank::bulk_under_way(Rank from,
 }
 
 void VirtualRank::bulk_arrived(Rank from, std::uint64_t transfer, const Buffer& data) {
+    if (crashed() || forgotten_.contains(from)) {
+        return;
+    }
+    if (world_.fate.crashed(from) && world_.random.chance(0.5)) {
+        return; // the last of it never left
+    }
     const auto into = receiving_into_.extract({from, transfer});
     if (!into.empty()) {
         std::memcpy(into.mapped(), data.bytes().data(), data.size());
     }
     post(rank::BulkReceived{from, transfer, data});
-    peer_(from).post(rank::BulkSent{self_, transfer});
+    if (!peer_(from).forgotten_.contains(self_)) {
+        peer_(from).post(rank::BulkSent{self_, transfer});
+    }
+}
+
+void VirtualRank::carry_out(wire::ForgetRank& order) {
+    send_packets(); // what was ordered before still leaves
+    forgotten_.insert(order.rank);
+    link_.forget(order.rank);
+    world_.network.forget(self_, order.rank);
+    std::erase_if(receiving_into_,
+                  [&](const auto& entry) { return entry.first.first == order.rank; });
+    world_.stirred();
+    if (self_ != world_.options.driver) {
+        return;
+    }
+    require(world_.fate.crashed(order.rank) || world_.fate.frozen_alone(order.rank),
+            to_string(order.rank) + " was taken for lost, and had only been slow");
+    world_.statistics.took(Path::frozen_rank_lost, world_.fate.crashed(order.rank) ? 0 : 1);
+    world_.fate.declare_lost(order.rank);
+    if (world_.loss_declared != world_.queue.events_run()) {
+        ++world_.statistics.terms;
+    }
+    world_.loss_declared = world_.queue.events_run();
+}
+
+void VirtualRank::carry_out(wire::EndRank& order) {
+    const bool expelled = world_.fate.declared_lost(self_);
+    require(expelled || world_.fate.frozen_alone(world_.options.driver),
+            to_string(self_) + " ended, and there was no need: " + order.why);
+    world_.statistics.took(expelled ? Path::frozen_rank_ended : Path::rank_cut_off);
+    crash();
 }
 
 void VirtualRank::carry_out(wire::AnnounceCluster& order) {
-    require(!cluster_, "the cluster was announced twice");
+    require(!cluster_ || cluster_->term < order.term, "the cluster was announced twice");
     cluster_ = std::move(order);
     if (cluster_->coordinator != machine_.coordinator()) {
         throw SimFailure("the cluster was announced with another coordinator");
@@ -215,8 +349,10 @@ void VirtualRank::carry_out(wire::FallSilent& /*order*/) {
 }
 
 void VirtualRank::carry_out(wire::CloseTransport& /*order*/) {
-    require(silent_ && !closed_, "a transport was closed twice, or too early");
-    closed_ = true;
+    require(silent_ && !closing_, "a transport was closed twice, or too early");
+    closing_ = true;
+    // As the runtime does: what is queued leaves first, if its receivers give credits in time.
+    world_.queue.after(std::chrono::seconds{5}, [this] { closed_ = true; });
     send_packets();
 }
 
@@ -227,7 +363,7 @@ void VirtualRank::send_packets() {
         const TimePoint arrival =
             world_.network.packet_arrival(world_.queue.now(), self_, to, bytes.size());
         world_.queue.at(arrival, [&receiver, from = self_, packet = Buffer::copy_of(bytes)] {
-            if (!receiver.closed_) {
+            if (!receiver.closed_ && !receiver.crashed()) {
                 receiver.packets_.emplace_back(from, packet);
                 receiver.wake();
             }
@@ -301,9 +437,8 @@ void VirtualRank::note_received(const wire::Envelope& envelope) {
         world_.statistics.took(Path::found_actor_gone, known->gone ? 1 : 0);
     } else if (const auto* drop = std::get_if<wire::Drop>(&message)) {
         for (const ObjectId object : drop->objects) {
-            statistics.took(
-                Path::copy_dropped,
-                world_.oracle.truth(object).ran_on.value_or(owner_of(object)) != self_ ? 1 : 0);
+            const auto& made = world_.oracle.truth(object).attempts;
+            statistics.took(Path::copy_dropped, !made.empty() && made.back().rank != self_ ? 1 : 0);
         }
     }
 }
@@ -349,8 +484,11 @@ void VirtualRank::check_idle() const {
 
 std::string VirtualRank::describe() const {
     std::string text = fmt::format(
-        "  {}: {} unfinished of its own, {} at its worker, {} objects kept{}{}{}\n",
+        "  {}{}: {} unfinished of its own, {} at its worker, {} objects kept{}{}{}\n",
         to_string(self_),
+        crashed()                          ? " (crashed)"
+        : world_.fate.declared_lost(self_) ? " (taken for lost)"
+                                           : "",
         machine_.owner().unfinished(),
         machine_.worker().task_count(),
         machine_.store().object_count(),
@@ -358,6 +496,7 @@ std::string VirtualRank::describe() const {
         machine_.scheduler() != nullptr && !machine_.scheduler()->idle() ? ", scheduler not idle"
                                                                          : "",
         link_.queued_bytes() > 0 ? ", messages queued" : "");
+    text += machine_.owner().describe();
     return text + machine_.exchange().describe() + executors_.describe();
 }
 

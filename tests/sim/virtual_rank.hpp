@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,6 +46,14 @@ public:
     /// Holds the progress loop up until `until`.
     void stall(TimePoint until);
 
+    /// The process dies: what it has sent still arrives.
+    void crash();
+
+    /// Nothing of it runs until then.
+    void freeze(TimePoint until, bool alone);
+
+    [[nodiscard]] bool crashed() const { return world_.fate.crashed(self_); }
+
     /// Throws SimFailure unless nothing is left of what ran.
     void check_idle() const;
     /// What this rank is at, for the report of a simulation that got stuck.
@@ -55,6 +64,12 @@ private:
 
     void wake();
     void loop();
+    void advance();
+    void plan_timer();
+
+    /// A thread's clock, which has nothing to do with another rank's.
+    [[nodiscard]] TimePoint clock() const { return world_.queue.now() + clock_offset_; }
+
     void feed(rank::Event event);
     void feed_packet(const Packet& packet);
     void receive(Rank from, std::span<const std::byte> frame);
@@ -99,12 +114,28 @@ private:
     void carry_out(wire::AnnounceCluster& order);
     void carry_out(wire::FallSilent& order);
     void carry_out(wire::CloseTransport& order);
+    void carry_out(wire::ForgetRank& order);
+    void carry_out(wire::EndRank& order);
+
+    void carry_out(wire::BeginDrain& /*order*/) {}
+
+    void carry_out(wire::HoldTasks& /*order*/) { executors_.hold(); }
+
+    void carry_out(wire::HaltTasks& /*order*/) {}
+
+    void carry_out(wire::EndProcess& /*order*/) {}
+
+    void carry_out(wire::CountRunning& /*order*/) {}
+
+    void carry_out(wire::PrintStatus& /*order*/) {}
+
     void send_packets();
     void bulk_under_way(Rank from,
                         Rank to,
                         std::uint64_t transfer,
                         std::optional<Network::BulkArrival> arrival);
     void bulk_arrived(Rank from, std::uint64_t transfer, const Buffer& data);
+    void note_crash() const;
     void note_grant();
     void note_gang(const wire::Grant& grant);
     void note_sent(const wire::Message& message);
@@ -125,11 +156,15 @@ private:
     /// Where transfers that came with memory go.
     std::map<std::pair<Rank, std::uint64_t>, std::byte*> receiving_into_;
     TimePoint stalled_until_{};
-    std::uint64_t unchecked_ = 0; ///< Events since the invariants were last checked.
+    Duration clock_offset_;
+    std::optional<TimePoint> timer_; ///< In the world's time: when the loop comes round anyway.
+    std::uint64_t unchecked_ = 0;    ///< Events since the invariants were last checked.
     bool awake_ = false;
     bool granting_ = false; ///< A Grant is being handled.
     bool silent_ = false;
+    bool closing_ = false;
     bool closed_ = false;
+    std::set<Rank> forgotten_;
 };
 
 } // namespace muster::sim
