@@ -28,6 +28,15 @@ void measure(bench::Report& report, const std::string& name, const CoordinatorLo
     report.add(name + ".makespan", "x ideal", static_cast<double>(cost.makespan.count()) / ideal);
 }
 
+/// The coordinator's rank dies with 100,000 tasks left.
+void measure_loss(bench::Report& report, const std::string& name, CoordinatorLoad load) {
+    load.lost_with_left = 100'000;
+    load.tasks = load.lost_with_left * 11 / 10;
+    const auto cost = muster::sim::coordinator_cost(load);
+    report.add(name + ".taking_over", "ms", static_cast<double>(cost.taking_over.count()) / 1e6);
+    report.add(name + ".held", "tasks", static_cast<double>(cost.held));
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -68,6 +77,9 @@ int main(int argc, char** argv) {
             measure(report, "map_10ms", map);
             measure(report, "map_100us", short_tasks);
             measure(report, "graph_10ms", graph);
+            measure_loss(report, "loss_map_10ms", map);
+            measure_loss(report, "loss_map_100us", short_tasks);
+            measure_loss(report, "loss_graph_10ms", graph);
         }
         report.print();
     } catch (const std::exception& error) {

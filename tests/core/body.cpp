@@ -14,6 +14,7 @@ std::vector<Body>& bodies() {
 void set_environment() {
     ::setenv("MUSTER_CPUS", "2", 1);
     ::setenv("MUSTER_RESOURCES", "slot=2,license=1", 1);
+    ::setenv("MUSTER_STOP_GRACE", "1", 1);
 }
 
 int wait_for_stop() {

@@ -30,7 +30,7 @@ struct RegisteredBody {
 };
 
 /// What the bodies need of every rank, whatever the machine has: set before a run starts.
-/// 2 CPUs, and custom resources: 2 of "slot", 1 of "license".
+/// 2 CPUs, custom resources: 2 of "slot", 1 of "license"; a second from SIGTERM to SIGKILL.
 void set_environment();
 
 [[nodiscard]] inline int rank_count() {

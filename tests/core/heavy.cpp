@@ -1,4 +1,4 @@
-#include "body.hpp"
+#include "suspending.hpp"
 
 #include <fstream>
 #include <ranges>
@@ -49,6 +49,10 @@ std::size_t free_kibibytes() {
 
 } // namespace
 
+MUSTER_BODY(TenThousandSuspendedTasksHoldNoThread) {
+    expect_no_thread_for_each_of(10'000);
+}
+
 MUSTER_BODY(TwoHundredThousandTasksOneByOneWhileTasksSubmitTasks) {
     constexpr int count = 200'000;
     std::vector<Future<int>> spawners;
@@ -89,6 +93,15 @@ MUSTER_BODY(AValueOfMoreThanTwoGibibytesTravels) {
     }
     auto big = task<&made_of>.with({.placement = rank_at(1)})(count);
     EXPECT_TRUE(task<&is_made_of>.with({.placement = on_rank(0)})(big, count).get());
+}
+
+MUSTER_BODY(AHundredMebibytesGoToAnIsolatedTaskAndBack) {
+    constexpr std::size_t count = (std::size_t{100} << 20) / sizeof(std::uint64_t);
+    const TaskOptions options{.placement = rank_at(1), .isolate = true};
+    const auto big = task<&made_of>.with(options)(count);
+    EXPECT_TRUE(task<&is_made_of>.with(options)(big, count).get());
+    EXPECT_TRUE(task<&is_made_of>.with(options)(put(made_of(count)), count).get());
+    EXPECT_EQ(big.get(), made_of(count));
 }
 
 } // namespace muster::test

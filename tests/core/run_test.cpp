@@ -83,6 +83,41 @@ private:
     ActorHandle<Guest> neighbour_;
 };
 
+/// A variable of a coroutine's frame.
+class FrameGuest {
+public:
+    FrameGuest() { ++living; }
+
+    FrameGuest(const FrameGuest&) = delete;
+    FrameGuest& operator=(const FrameGuest&) = delete;
+
+    ~FrameGuest() { --living; }
+
+    static inline std::atomic<int> living{0};
+};
+
+Coroutine<int> wait_in_frame(Future<int> other) {
+    const FrameGuest guest;
+    FrameGuest::living.notify_all();
+    co_return co_await other;
+}
+
+Coroutine<int> wait_in_frames(Future<int> other, int levels) {
+    const FrameGuest guest;
+    if (levels > 0) {
+        co_return co_await wait_in_frames(other, levels - 1);
+    }
+    co_return co_await wait_in_frame(other);
+}
+
+class Waiter {
+public:
+    Coroutine<int> wait(Future<int> other) {
+        const int answer = co_await wait_in_frames(other, 1);
+        co_return answer;
+    }
+};
+
 int fail_with_many_waiting() {
     return task<&fail_with_many_waiting>().get();
 }
@@ -182,13 +217,16 @@ TEST(Run, ReturnsTwoForAUsageError) {
 }
 
 TEST(Run, RefusesSettingsThatDoNotParse) {
-    const std::array<std::pair<const char*, const char*>, 9> wrong{
+    const std::array<std::pair<const char*, const char*>, 12> wrong{
         {{"MUSTER_LOG", "loud"},
          {"MUSTER_LOCAL_RANKS", "0"},
          {"MUSTER_LOCAL_RANKS", "2x"},
          {"MUSTER_COORDINATOR", "-1"},
          {"MUSTER_DRIVER_CPUS", "many"},
          {"MUSTER_PARKED_MAX", "0"},
+         {"MUSTER_TIME_LIMIT", "60"},
+         {"MUSTER_TIME_LEAD", "soon"},
+         {"MUSTER_TERM_GRACE", "-1s"},
          {"MUSTER_CPUS", "-3"},
          {"MUSTER_RESOURCES", "gold"},
          {"MUSTER_TRANSPORT", "pigeon"}}};
@@ -254,7 +292,7 @@ TEST(Run, TooManyWaitingTasksAreAnErrorThatSaysWhatToDo) {
         [] { EXPECT_EQ(run_on(1, [] { (void)task<&fail_with_many_waiting>().get(); }), 1); });
     EXPECT_TRUE(contains(text, "5 tasks of rank 0 wait in get() already")) << text;
     EXPECT_TRUE(contains(text, "MUSTER_PARKED_MAX")) << text;
-    EXPECT_TRUE(contains(text, "pass futures as arguments")) << text;
+    EXPECT_TRUE(contains(text, "co_await the future in a muster::Coroutine")) << text;
 }
 
 TEST(Run, OutsideOneTheCallsSaySo) {
@@ -301,6 +339,91 @@ TEST(Run, AFutureDoesNotOutliveItsRun) {
                                               belongs));
                          EXPECT_EQ(done.get(), 5);
                          EXPECT_EQ(task<&pass>(6).get(), 6);
+                     }),
+              0);
+}
+
+TEST(Run, EndsWhileThousandsOfCoroutinesAreSuspended) {
+    for (const int ranks : {1, 3}) {
+        constexpr int tasks = 3000;
+        constexpr int actors = 50;
+        constexpr int frames = (tasks + actors) * 3;
+        EXPECT_EQ(run_on(ranks,
+                         [&] {
+                             auto never = task<&wait_for_stop>.with({.cpus = 0})();
+                             for (int i = 0; i < tasks; ++i) {
+                                 (void)task<&wait_in_frames>.with(
+                                     {.cpus = i % 2, .placement = rank_at(i)})(never, 1);
+                             }
+                             std::vector<ActorHandle<Waiter>> waiters;
+                             for (int i = 0; i < actors; ++i) {
+                                 waiters.push_back(spawn<Waiter>({.placement = rank_at(i)}));
+                                 (void)waiters.back().call<&Waiter::wait>(never);
+                                 (void)waiters.back().call<&Waiter::wait>(never); // not started
+                             }
+                             for (int seen = FrameGuest::living; seen < frames;
+                                  seen = FrameGuest::living) {
+                                 FrameGuest::living.wait(seen);
+                             }
+                         }),
+                  0);
+        EXPECT_EQ(FrameGuest::living, 0);
+    }
+}
+
+TEST(Run, TheDriverMayBeACoroutine) {
+    for (const int ranks : {1, 3}) {
+        int sum = 0;
+        EXPECT_EQ(run_on(ranks,
+                         [&]() -> Coroutine<void> {
+                             for (int i = 0; i < 10; ++i) {
+                                 sum += co_await task<&pass>(i);
+                             }
+                         }),
+                  0);
+        EXPECT_EQ(sum, 45);
+        EXPECT_EQ(run_on(ranks,
+                         []() -> Coroutine<int> {
+                             auto all = map<&pass>(std::views::iota(0, 100));
+                             int total = 0;
+                             for (const int value : co_await when_all(all)) {
+                                 total += value;
+                             }
+                             co_return total % 256;
+                         }),
+                  4950 % 256);
+    }
+    int code = 0;
+    EXPECT_EQ(errors_of([&] {
+                  code = run_on(2, []() -> Coroutine<void> {
+                      (void)co_await task<&pass>(1);
+                      throw std::runtime_error("no more tea");
+                  });
+              }),
+              "error: no more tea\n");
+    EXPECT_EQ(code, 1);
+}
+
+TEST(Run, SuspendedTasksDoNotCountAsParked) {
+    const Variable parked("MUSTER_PARKED_MAX", "1");
+    EXPECT_EQ(run_on(2,
+                     [] {
+                         auto gate = task<[] {
+                                         (void)wait_for_stop();
+                                         return 1;
+                                     }>.with({.cpus = 0})();
+                         std::vector<Future<int>> all;
+                         for (int i = 0; i < 100; ++i) {
+                             all.push_back(task<&wait_in_frames>(gate, 1));
+                         }
+                         for (int seen = FrameGuest::living; seen < 300;
+                              seen = FrameGuest::living) {
+                             FrameGuest::living.wait(seen);
+                         }
+                         cancel(gate);
+                         for (auto& one : all) {
+                             EXPECT_EQ(one.get(), 1);
+                         }
                      }),
               0);
 }

@@ -22,7 +22,7 @@ LAYERS = {
 # Folders of core/src, which include one another as "folder/file.hpp". A worker's results lie in
 # the store, and so do those of calls; `rank` joins the state machines of one rank; `runtime` joins everything with threads
 # and clocks.
-MACHINES = {"worker", "owner", "store", "elect", "sched", "actor", "exchange"}
+MACHINES = {"worker", "owner", "store", "elect", "sched", "actor", "exchange", "ending", "status"}  # of RankMachine
 CORE_FOLDERS = {
     "wire": set(),
     "resources": {"wire"},
@@ -37,12 +37,17 @@ CORE_FOLDERS = {
     "worker": {"wire", "store"},
     "actor": {"wire", "store", "worker"},
     "sched": {"wire"},
+    "ending": {"wire"},
+    "status": {"wire"},
+    "journal": {"wire"},
+    "recorder": {"wire", "journal", "process"},
     "rank": MACHINES | {"wire", "gang"},
-    "runtime": MACHINES | {"wire", "rank", "transport", "registry", "resources", "process", "gang"},
+    "runtime": MACHINES | {"wire", "rank", "transport", "registry", "resources", "process", "gang",
+                           "journal", "recorder"},
 }
 
 # State machines: no threads, clocks or randomness inside.
-PURE = {"wire", "rank"} | MACHINES
+PURE = {"wire", "rank", "journal"} | MACHINES
 PURE_LAYERS = {"tune"}
 IMPURE_HEADERS = {"thread", "mutex", "shared_mutex", "condition_variable", "future", "random", "atomic",
                   "stop_token", "semaphore", "latch", "barrier", "unistd.h", "pthread.h"}
