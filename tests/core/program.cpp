@@ -182,7 +182,7 @@ void wait_on_one_another() {
     const auto last = muster::on_rank(muster::cluster().ranks - 1);
     auto begun = muster::task<&wait_for_stop>.with({.cpus = 0, .placement = last})();
     std::vector<muster::Future<int>> parts;
-    for (int i = 0; i < 100; ++i) {
+    for (int i = 0; i < 5; ++i) {
         parts.push_back(muster::task<[](muster::Future<void> first, int n) {
                             first.get();
                             return n;
@@ -287,9 +287,13 @@ int drive(const std::string& what) {
     } else if (what == "waits") {
         wait_on_one_another();
     } else if (what == "lose-a-rank") {
-        (void)muster::command({"sleep", "1000"}).with({.placement = muster::on_rank(0)})();
-        (void)muster::command({"sleep", "1000"}).with({.placement = muster::on_rank(last)})();
-        muster::task<[] {}>.with({.placement = muster::on_rank(last), .isolate = true})().get();
+        (void)muster::command({"sleep", "1000"})
+            .with({.cpus = 0, .placement = muster::on_rank(0)})();
+        (void)muster::command({"sleep", "1000"})
+            .with({.cpus = 0, .placement = muster::on_rank(last)})();
+        muster::task<[] {
+        }>.with({.cpus = 0, .placement = muster::on_rank(last), .isolate = true})()
+            .get();
         const auto begun = muster::task<&wait_for_stop>.with({.cpus = 0})();
         (void)muster::task<[](const muster::Future<void>& sign) {
             muster::cancel(sign);
@@ -298,7 +302,7 @@ int drive(const std::string& what) {
         (void)muster::wait(std::vector{begun});
         muster::task<[] {
             std::raise(SIGKILL);
-        }>.with({.placement = muster::on_rank(last)})()
+        }>.with({.cpus = 0, .placement = muster::on_rank(last)})()
             .get();
     }
 #ifdef OTHER_PROGRAM

@@ -224,7 +224,7 @@ class Pages(Case):
             self.assertEqual(process.stdout.readline(), "running\n")
             process.send_signal(signal.SIGUSR1)
             lines = []
-            while not lines or not lines[-1].startswith("  … and ") or "waiting for others:\n" not in lines:
+            while not lines or not lines[-1].startswith("  report "):
                 lines.append(process.stderr.readline())
                 self.assertNotEqual(lines[-1], "", lines)
             return "".join(lines)
@@ -243,7 +243,8 @@ class Pages(Case):
                 self.assertIn("ready, and waiting for room:", page)
                 self.assertRegex(page, r"wait_for_stop \([\d,]+ tasks, priority 2\): 1 cpu; the most that is free is 0 cpus on rank ",
                                  page)
-                self.assertIn("  report (0:103): merge (0:102), which waits itself\n", page)
+                self.assertRegex(page, rf"rank {count - 1}  .* \(0:2\), in get\(\)\n")
+                self.assertIn("  report (0:8): merge (0:7), which waits itself\n", page)
 
 
 if __name__ == "__main__":

@@ -39,8 +39,8 @@ public:
         Rank self{};
         std::int32_t world_size = 1;
         Rank driver{};
-        std::optional<TimePoint> limit; ///< When the run's time is over, if that is known.
-        Duration lead{};                ///< How long before that it begins to drain.
+        std::optional<TimePoint> limit{}; ///< When the run's time is over, if that is known.
+        Duration lead{};                  ///< How long before that it begins to drain.
         /// How long nothing must have got on before a draining run halts early: longer than a
         /// result takes to whoever waits for it.
         Duration quiet_time = std::chrono::milliseconds{250};

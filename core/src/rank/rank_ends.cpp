@@ -26,6 +26,9 @@ void RankMachine::apply(RunningCounted event) {
     status.request = status_request_;
     status.running = std::move(event.oldest);
     status.running_total = event.total;
+    for (auto& running : status.running) {
+        running.blocked = worker_.blocked(running.task);
+    }
     owner_.describe(status);
     worker_.describe(status);
     if (scheduler_) {

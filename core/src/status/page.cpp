@@ -213,11 +213,12 @@ private:
         line("running for longest:");
         for (std::size_t i = 0; i < running_.size() && i < running_max; ++i) {
             const auto& [rank, item] = running_[i];
-            line("  {:>10}  rank {}  {}{}",
+            line("  {:>10}  rank {}  {}{}{}",
                  format_duration(item.age),
                  index(rank),
                  called({}, item.function, item.task, name_of_),
-                 item.is_call ? ", a call of an actor" : "");
+                 item.is_call ? ", a call of an actor" : "",
+                 item.blocked ? ", in get()" : "");
         }
         more(total - std::min<std::uint64_t>({total, running_.size(), running_max}));
     }

@@ -47,6 +47,7 @@ struct RunningStatus {
     FunctionId function{};
     Duration age{};
     bool is_call = false; ///< Of an actor.
+    bool blocked = false; ///< In get().
 };
 
 /// Ready tasks of one class, in the coordinator's queue.

@@ -130,6 +130,12 @@ public:
     /// What has not started fails, and what runs is asked to stop.
     void halt(wire::Actions& actions);
 
+    /// It runs here, and waits for a future.
+    [[nodiscard]] bool blocked(TaskId task) const {
+        const auto place = tasks_.find(task);
+        return place != tasks_.end() && place->second.blocked;
+    }
+
     /// Adds what this rank runs and has to `status`.
     void describe(wire::Status& status) const;
 

@@ -73,12 +73,15 @@ TEST(Limits, SigtermLeavesWhatTheLauncherLeaves) {
 
 TEST(Limits, WhatDoesNotParseIsRefusedByName) {
     for (const char* name : {"MUSTER_TIME_LIMIT", "MUSTER_TIME_LEAD", "MUSTER_TERM_GRACE"}) {
-        const auto limits =
-            read_limits(Environment({{name, "60"}}), Launcher::none, RunOptions{}, now);
+        const auto limits = read_limits(
+            Environment(Environment::Variables{{name, "60"}}), Launcher::none, RunOptions{}, now);
         ASSERT_FALSE(limits.has_value()) << name;
         EXPECT_EQ(limits.error().message.find(std::string(name) + ": \"60\""), 0U);
     }
-    EXPECT_FALSE(read_limits(Environment({{"MUSTER_TIME_LIMIT", "0s"}}), Launcher::none, {}, now)
+    EXPECT_FALSE(read_limits(Environment(Environment::Variables{{"MUSTER_TIME_LIMIT", "0s"}}),
+                             Launcher::none,
+                             {},
+                             now)
                      .has_value());
 }
 
