@@ -1,5 +1,6 @@
 #include "body.hpp"
 
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -69,8 +70,9 @@ void crash(Crash kind) {
         ::kill(::getpid(), SIGKILL);
         break;
     case Crash::closed:
+        // Behind the sanitizers' backs: other threads of the process use them.
         for (int fd = 3; fd < 100; ++fd) {
-            ::close(fd);
+            ::syscall(SYS_close, fd);
         }
         ::pause();
         break;

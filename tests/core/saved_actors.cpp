@@ -96,6 +96,7 @@ MUSTER_BODY(AnActorIsSavedAsOftenAsAsked) {
     EXPECT_EQ(saves({.max_restarts = 1, .save_every = 3}), 2);
     EXPECT_EQ(saves({.max_restarts = 1, .save_every = 3, .replay = true}), 2);
     EXPECT_EQ(saves({.max_restarts = 1, .save_every = 0}), 0);
+    EXPECT_EQ(saves({.max_restarts = 1, .isolate = true, .save_every = 3}), 2);
     EXPECT_EQ(saves({}), 0); // it is never restarted
 }
 

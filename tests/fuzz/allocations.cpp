@@ -16,17 +16,22 @@ thread_local bool watching = false;
 thread_local std::ptrdiff_t live_bytes = 0;
 thread_local std::ptrdiff_t peak_bytes_seen = 0;
 
-void* allocate(std::size_t size, std::size_t alignment) {
+void* allocate_or_null(std::size_t size, std::size_t alignment) noexcept {
     void* const memory =
         alignment > alignof(std::max_align_t)
             ? std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment)
             : std::malloc(size == 0 ? 1 : size);
-    if (memory == nullptr) {
-        throw std::bad_alloc();
-    }
-    if (watching) {
+    if (watching && memory != nullptr) {
         live_bytes += static_cast<std::ptrdiff_t>(::malloc_usable_size(memory));
         peak_bytes_seen = std::max(peak_bytes_seen, live_bytes);
+    }
+    return memory;
+}
+
+void* allocate(std::size_t size, std::size_t alignment) {
+    void* const memory = allocate_or_null(size, alignment);
+    if (memory == nullptr) {
+        throw std::bad_alloc();
     }
     return memory;
 }
@@ -54,6 +59,27 @@ void* operator new(std::size_t size, std::align_val_t alignment) {
 
 void* operator new[](std::size_t size, std::align_val_t alignment) {
     return allocate(size, static_cast<std::size_t>(alignment));
+}
+
+// A sanitizer has these four of its own, which do not call the others.
+void* operator new(std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
+    return allocate_or_null(size, 0);
+}
+
+void* operator new[](std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
+    return allocate_or_null(size, 0);
+}
+
+void* operator new(std::size_t size,
+                   std::align_val_t alignment,
+                   const std::nothrow_t& /*tag*/) noexcept {
+    return allocate_or_null(size, static_cast<std::size_t>(alignment));
+}
+
+void* operator new[](std::size_t size,
+                     std::align_val_t alignment,
+                     const std::nothrow_t& /*tag*/) noexcept {
+    return allocate_or_null(size, static_cast<std::size_t>(alignment));
 }
 
 void operator delete(void* memory) noexcept {

@@ -37,7 +37,7 @@ std::vector<wire::Message> one_of_each(std::index_sequence<I...>) {
 }
 
 std::vector<wire::Message> messages() {
-    auto all = one_of_each(std::make_index_sequence<std::variant_size_v<wire::Message>>{});
+    auto all = one_of_each(std::make_index_sequence<std::variant_size_v<wire::AnyMessage>>{});
     wire::Outcome failed;
     failed.kind = wire::Outcome::Kind::failed;
     failed.failure.push_back({.type = "std::out_of_range", .message = "row 9", .name = "reader"});

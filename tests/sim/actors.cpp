@@ -189,6 +189,13 @@ void Executors::answer(const wire::AnswerName& order) {
 
 Executors::Next Executors::perform(Context& context, const Call& step) {
     if (const ActorRef* actor = local_actor(context, step.actor)) {
+        if (!world_.oracle.known(actor->actor) && !world_.fate.gone(owner_of(actor->actor))) {
+            plan(context, wake_delay()); // found by its name, which was claimed just now
+            return Next::wait;
+        }
+        if (!world_.oracle.known(actor->actor)) {
+            return Next::go_on;
+        }
         const ObjectId caller = context.actor ? *context.actor : context.task.value_or(ObjectId{});
         context.table.push_back(call(actor->actor,
                                      caller,

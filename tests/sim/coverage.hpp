@@ -61,6 +61,10 @@ enum class Path : std::uint8_t {
     message_in_bulk,          ///< A long one.
     message_withdrawn,        ///< A long one was given up when it was asked for.
     message_late,             ///< A short one came for a gang that had failed.
+    attempt_timed_out,        ///< A task ran for longer than an attempt may.
+    attempt_refused,          ///< Where the one before, which timed out, still ran.
+    late_before_start,        ///< A task's deadline came before it had started.
+    late_while_running,       ///< Or while it ran.
     message_not_to_come,      ///< Whoever asked for one was told that its sender had returned.
 
     // Only where ranks fail.

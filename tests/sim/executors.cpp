@@ -14,6 +14,14 @@ Resources cpus_of(const Resources& demand) {
     return Resources{.cpus = demand.cpus, .gpus = {}, .memory = {}, .custom = {}};
 }
 
+Path how_late(const wire::FailureRecord& failure) {
+    const auto says = [&](const char* text) { return failure.message.rfind(text, 0) == 0; };
+    return says("not run:")             ? Path::attempt_refused
+           : says("it had not started") ? Path::late_before_start
+           : says("it was not done")    ? Path::late_while_running
+                                        : Path::attempt_timed_out;
+}
+
 } // namespace
 
 Duration Executors::wake_delay() {
@@ -122,6 +130,15 @@ void Executors::start_context(Context& context, wire::ReadyTask ready) {
     }
     running_.emplace(ready.id, context.id);
     started_.push_back(ready.id);
+    if (ready.timeout > Duration{}) {
+        later(ready.timeout, [this, task = ready.id, id = context.id, timeout = ready.timeout] {
+            const auto place = running_.find(task);
+            if (place != running_.end() && place->second == id) {
+                world_.oracle.timed_out(task, self_);
+                post_(rank::TaskTimedOut{task, timeout});
+            }
+        });
+    }
 
     if (ready.gang) {
         require(truth.gang &&
@@ -274,6 +291,7 @@ void Executors::resolve(const wire::ResolveFuture& order) {
                                : kind == Kind::object_lost ? Path::object_lost
                                : kind == Kind::system      ? Path::failed_by_system
                                : kind == Kind::restarted   ? Path::call_interrupted
+                               : kind == Kind::timed_out   ? how_late(slot.failure.front())
                                                            : Path::failed_by_exception);
     } else if (order.outcome.kept) {
         slot.state = SlotState::kept_elsewhere;
@@ -317,6 +335,8 @@ Executors::submit(const TaskKind& kind, std::uint32_t depth, const std::vector<L
         kind.function, kind.demand, kind.priority, depth, kind.placement, kind.ranks, false};
     submission.futures = block;
     submission.retry = retry_policy(kind);
+    submission.timeout = kind.timeout;
+    submission.deadline = kind.deadline;
     std::vector<Handle> handles;
     for (std::size_t i = 0; i < tasks.size(); ++i) {
         const Launch& task = tasks[i];

@@ -87,6 +87,14 @@ void Oracle::threw(TaskId task) {
     at(task).threw = true;
 }
 
+void Oracle::timed_out(TaskId task, Rank rank) {
+    for (Attempt& attempt : at(task).attempts) {
+        if (attempt.rank == rank && !attempt.ended) {
+            attempt.timed_out = true;
+        }
+    }
+}
+
 // What runs.
 
 void Oracle::started(TaskId task, Rank rank, const wire::Gang* gang) {
@@ -108,7 +116,7 @@ void Oracle::started(TaskId task, Rank rank, const wire::Gang* gang) {
 
 void Oracle::check_start(TaskId task, const Truth& truth) const {
     for (const Attempt& earlier : truth.attempts) {
-        require(earlier.ended || earlier.lost || fate_.gone(earlier.rank),
+        require(earlier.ended || earlier.lost || earlier.timed_out || fate_.gone(earlier.rank),
                 about(task, "runs twice at a time"));
     }
     if (!truth.attempts.empty()) {
@@ -116,13 +124,15 @@ void Oracle::check_start(TaskId task, const Truth& truth) const {
         require(may_run_again(truth.gang.value_or(task), seen), about(task, "runs twice"));
     }
     const bool replays = truth.actor && this->truth(*truth.actor).kind.replays;
-    require(!truth.outcome || truth.outcome == wire::Outcome::Kind::value || replays,
+    // The order to stop what is late may come after its start.
+    const bool late = truth.kind.deadline > Duration{};
+    require(!truth.outcome || truth.outcome == wire::Outcome::Kind::value || replays || late,
             about(task, "runs after it failed"));
-    require(!truth.outcome || fate_.any_gone(), about(task, "runs after it was resolved"));
+    require(!truth.outcome || fate_.any_gone() || late, about(task, "runs after it was resolved"));
     for (const ObjectId object : truth.dependencies) {
         require(!failed(object), about(task, "runs without its dependency's value"));
     }
-    require(!truth.gang || !this->truth(*truth.gang).outcome || fate_.any_gone(),
+    require(!truth.gang || !this->truth(*truth.gang).outcome || fate_.any_gone() || late,
             about(task, "is a member of a gang that was resolved"));
 }
 
@@ -136,7 +146,8 @@ void Oracle::start_call(TaskId task, const Truth& truth, Rank rank) {
     require(!actor.destroyed, about(task, "runs after its actor was destroyed"));
     require(!actor.running, about(task, "runs while another call of its actor does"));
     actor.running = task;
-    auto& last = actor.last_started[truth.context];
+    // Attempts of one task, of which one has timed out, call from two ranks.
+    auto& last = actor.last_started[{truth.context, truth.owner}];
     // One whose argument was lost with its rank is sent again by itself.
     require(last < task || (constructor.kind.replays && !truth.dependencies.empty()),
             about(task, "runs after a later call of its context"));
@@ -173,7 +184,7 @@ bool Oracle::may_run_again(ObjectId object, std::set<ObjectId>& seen) const {
     const auto made_up_for = [&](const Attempt& attempt) {
         return fate_.gone(attempt.rank) ||
                any(attempt.members, [&](Rank rank) { return fate_.gone(rank); }) ||
-               (truth.kind.retry_exceptions && ended_badly(attempt));
+               (truth.kind.retry_exceptions && (ended_badly(attempt) || attempt.timed_out));
     };
     if (any(truth.attempts, made_up_for)) {
         return true;
@@ -244,7 +255,8 @@ const Oracle::Truth& Oracle::member(ObjectId gang, std::int32_t member) const {
 void Oracle::check_members(ObjectId gang, const Truth& truth, bool ok) const {
     for (std::int32_t m = 0; m < truth.kind.ranks; ++m) {
         for (const Attempt& attempt : member(gang, m).attempts) {
-            require(attempt.ended || attempt.lost || fate_.gone(attempt.rank),
+            require(attempt.ended || attempt.lost || fate_.gone(attempt.rank) ||
+                        truth.kind.may_be_late(),
                     about(gang, "was resolved while a member ran"));
         }
     }
@@ -322,15 +334,25 @@ void Oracle::runs_on_state(TaskId call, const std::set<TaskId>& ran) const {
     }
 }
 
+// Nobody has its future, and all that needed it was cancelled.
+bool Oracle::cancelled_along(ObjectId object) const {
+    const Truth& truth = this->truth(object);
+    return truth.cancel_requested ||
+           any(truth.dependents, [&](TaskId task) { return cancelled_along(task); });
+}
+
 void Oracle::check_end() const {
     for (const auto& [object, truth] : truths_) {
         for (const Attempt& attempt : truth.attempts) {
             require(attempt.ended || attempt.lost, about(object, "never ended"));
         }
         if (truth.actor && truth.attempts.empty()) {
-            require(truth.cancel_requested || !this->truth(*truth.actor).made() ||
+            require(cancelled_along(object) || !this->truth(*truth.actor).made() ||
                         touched_by_loss(object) ||
-                        any(truth.dependencies, [&](ObjectId one) { return failed(one); }),
+                        any(truth.dependencies,
+                            [&](ObjectId one) {
+                                return failed(one) || this->truth(one).kind.may_be_late();
+                            }),
                     about(object, "is a call that never ran"));
         }
         if (!truth.makes_actor || !pinned_.empty()) {
@@ -447,7 +469,7 @@ void Oracle::check_failure(ObjectId object,
         require(truth.cancel_requested, about(object, "was cancelled, and nobody asked for it"));
         require(!any(truth.attempts,
                      [&](const Attempt& a) {
-                         return !a.lost && !fate_.gone(a.rank) &&
+                         return !a.lost && !a.timed_out && !fate_.gone(a.rank) &&
                                 (!a.ended || (a.ok && !truth.gang));
                      }),
                 about(object, "was cancelled, and ran all the same"));
@@ -458,7 +480,8 @@ void Oracle::check_failure(ObjectId object,
     case Kind::released:
         throw SimFailure(about(object, "was released, and nobody says by whom"));
     case Kind::timed_out:
-        throw SimFailure(about(object, "timed out, and it may take any time"));
+        check_late(object, truth);
+        break;
     case Kind::restarted:
         require(truth.actor && any(this->truth(*truth.actor).attempts,
                                    [&](const Attempt& a) { return fate_.gone(a.rank); }),
@@ -479,6 +502,16 @@ void Oracle::check_failure(ObjectId object,
     }
 }
 
+// Its own time, or that of one of its attempts, is over.
+void Oracle::check_late(ObjectId object, const Truth& truth) const {
+    const auto timed_out = [](const Attempt& attempt) { return attempt.timed_out; };
+    bool late = truth.kind.deadline > Duration{} || any(truth.attempts, timed_out);
+    for (std::int32_t m = 1; m < truth.kind.ranks; ++m) {
+        late = late || any(member(object, m).attempts, timed_out);
+    }
+    require(late, about(object, "timed out, and it may take any time"));
+}
+
 void Oracle::check_dependency_failure(ObjectId object,
                                       const Truth& truth,
                                       const wire::Outcome& outcome) const {
@@ -486,7 +519,9 @@ void Oracle::check_dependency_failure(ObjectId object,
             about(object, "ran, and failed by a dependency"));
     require(outcome.failure.size() >= 2,
             about(object, "failed by a dependency, without its reason"));
-    const auto without_value = [&](ObjectId one) { return failed(one) || touched_by_loss(one); };
+    const auto without_value = [&](ObjectId one) {
+        return failed(one) || touched_by_loss(one) || this->truth(one).kind.may_be_late();
+    };
     require(any(truth.dependencies, without_value) || (truth.actor && without_value(*truth.actor)),
             about(object, "failed by a dependency, and none failed"));
 }

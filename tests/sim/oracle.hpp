@@ -30,8 +30,9 @@ public:
         std::vector<Rank> members{}; ///< And the ranks of all members.
         bool ended = false;
         bool ok = false;
-        bool lost = false;               ///< Its rank crashed while it ran.
-        std::vector<ObjectId> contained; ///< Futures inside its value.
+        bool lost = false;                 ///< Its rank crashed while it ran.
+        bool timed_out = false;            ///< Its rank was told so, while it ran.
+        std::vector<ObjectId> contained{}; ///< Futures inside its value.
         std::vector<ObjectId> contained_actors{};
         std::size_t value_bytes = 0;
     };
@@ -83,6 +84,8 @@ public:
     /// `gang`: of a member, the gang's attempt.
     void started(TaskId task, Rank rank, const wire::Gang* gang = nullptr);
     void threw(TaskId task);
+    /// What runs there has run for longer than it may. It goes on until it ends by itself.
+    void timed_out(TaskId task, Rank rank);
     void ended(TaskId task,
                Rank rank,
                bool ok,
@@ -132,7 +135,7 @@ private:
     /// An actor as it lives on one rank.
     struct Instance {
         std::optional<TaskId> running;             ///< The call that runs.
-        std::map<ObjectId, TaskId> last_started{}; ///< By context.
+        std::map<std::pair<ObjectId, Rank>, TaskId> last_started{}; ///< By context, and its rank.
         bool destroyed = false;
     };
 
@@ -160,6 +163,8 @@ private:
     void check_thrower(ObjectId gang, const Truth& truth, std::int32_t member) const;
     void check_members(ObjectId gang, const Truth& truth, bool ok) const;
     void check_failure(ObjectId object, const Truth& truth, const wire::Outcome& outcome) const;
+    [[nodiscard]] bool cancelled_along(ObjectId object) const;
+    void check_late(ObjectId object, const Truth& truth) const;
     void check_dependency_failure(ObjectId object,
                                   const Truth& truth,
                                   const wire::Outcome& outcome) const;

@@ -42,8 +42,12 @@ struct TaskKind {
     std::uint32_t retries = 3;  ///< Attempts that may be lost with their ranks.
     std::uint32_t restarts = 0; ///< Of an actor, whose rank was lost.
     bool retry_exceptions = false;
+    Duration timeout{};           ///< Of an attempt, from its start; 0: none.
+    Duration deadline{};          ///< Of the task, from its submission; 0: none.
     std::uint32_t save_every = 0; ///< Of an actor: calls from one save to the next.
     bool replays = false;         ///< Of an actor: its calls are sent again when it is restarted.
+
+    [[nodiscard]] bool may_be_late() const { return timeout > Duration{} || deadline > Duration{}; }
 
     [[nodiscard]] std::uint64_t stride() const {
         return ranks > 0 ? static_cast<std::uint64_t>(ranks) : 1;

@@ -169,6 +169,7 @@ private:
         kind.function = FunctionId{++last_function_};
         kind.retries = random_retries();
         kind.retry_exceptions = !world_.faults.empty() && random_.chance(0.1);
+        add_limits(kind);
         kind.priority = random_.chance(0.6) ? 0 : static_cast<std::int32_t>(random_.between(-2, 2));
         // Made to fit one rank, so that it is feasible.
         std::size_t target = random_.below(world_.capacities.size());
@@ -211,6 +212,17 @@ private:
         return kind;
     }
 
+    /// Now and then so little time that some are late.
+    void add_limits(TaskKind& kind) {
+        if (random_.chance(0.05)) {
+            kind.timeout = std::chrono::microseconds{log_uniform_count(random_, 50, 20'000)};
+            kind.retry_exceptions = kind.retry_exceptions || random_.chance(0.5);
+        }
+        if (random_.chance(0.04)) {
+            kind.deadline = std::chrono::microseconds{log_uniform_count(random_, 100, 50'000)};
+        }
+    }
+
     std::uint32_t random_retries() {
         return world_.faults.empty() || random_.chance(0.6)
                    ? 3
@@ -224,6 +236,7 @@ private:
         kind.function = FunctionId{++last_function_};
         kind.retries = random_retries();
         kind.retry_exceptions = !world_.faults.empty() && random_.chance(0.1);
+        add_limits(kind);
         kind.priority = random_.chance(0.7) ? 0 : static_cast<std::int32_t>(random_.between(-2, 2));
         const std::array<Amount, 4> cpus{0, 0.5, 1, 1};
         kind.demand.cpus = cpus[random_.below(cpus.size())];

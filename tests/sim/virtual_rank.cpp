@@ -131,7 +131,7 @@ void VirtualRank::loop() {
         return;
     }
     // A batch of what has gathered; what this brings about is the next round's.
-    const auto events = std::exchange(inbox_, {});
+    auto events = std::exchange(inbox_, {});
     const auto packets = std::exchange(packets_, {});
     const bool packets_first = world_.random.chance(0.5);
     const auto feed_packets = [&] {
@@ -145,12 +145,12 @@ void VirtualRank::loop() {
         feed_packets();
     }
     std::vector<TaskId> resuming;
-    for (const rank::Event& event : events) {
+    for (rank::Event& event : events) {
         if (const auto* resume = std::get_if<rank::TaskResuming>(&event)) {
             resuming.push_back(resume->task);
         }
         if (!crashed()) {
-            feed(event);
+            feed(std::move(event));
         }
     }
     if (!packets_first) {
@@ -460,7 +460,8 @@ void VirtualRank::check_idle() const {
         require(holds, fmt::format("{} {}\n{}", to_string(self_), otherwise, describe()));
     };
     machine_.check_invariants();
-    need(inbox_.empty() && packets_.empty(), "has events left");
+    // Heartbeats never end.
+    need(inbox_.empty() && (packets_.empty() || world_.options.watches), "has events left");
     need(executors_.idle(), "still runs something");
     need(machine_.owner().unfinished() == 0, "has unfinished tasks");
     need(machine_.calls().empty(), "has calls that are not done");

@@ -7,6 +7,13 @@
 #include <utility>
 
 namespace muster::actor {
+namespace {
+
+// What had held the actor went with that rank before this one's handle was counted.
+constexpr const char* passed_on_by_lost =
+    "the actor is gone: the rank that passed on its handle was lost";
+
+} // namespace
 
 void References::create(ObjectId actor, std::string name) {
     MUSTER_ASSERT(ours(actor));
@@ -100,10 +107,13 @@ void References::forget(ObjectId actor) {
 
 void References::hold(ObjectId actor, wire::Actions& actions) {
     const auto [place, is_new] = entries_.try_emplace(actor);
-    MUSTER_ASSERT(!is_new || !ours(actor));
     ++place->second.holds;
     followed_.erase(actor);
-    if (is_new && lost_.contains(owner_of(actor))) {
+    if (is_new && ours(actor)) {
+        MUSTER_ASSERT(!lost_.empty());
+        place->second.outcome = gone(actor, passed_on_by_lost);
+        placed_.push_back(actor);
+    } else if (is_new && lost_.contains(owner_of(actor))) {
         place->second.acknowledged = true;
         orphan(actor,
                place->second,
@@ -198,12 +208,8 @@ void References::on_known(const wire::ActorKnown& message, wire::Actions& action
         return;
     }
     if (message.gone) {
-        // The handle came from a rank that was lost, and its own with it, before this one was
-        // known.
         entry.acknowledged = true;
-        entry.outcome = gone(message.actor,
-                             "the actor is gone: the rank that passed on its handle "
-                             "was lost");
+        entry.outcome = gone(message.actor, passed_on_by_lost);
         placed_.push_back(message.actor);
         return;
     }

@@ -324,6 +324,7 @@ void Owner::complete(TaskId task, Place place, wire::Outcome outcome, wire::Acti
         stop_keeping(task, place, actions); // where its actor lives, nothing is known of it
     }
     const bool again = std::exchange(item.replaying, false);
+    const bool was_dropped = item.dropped; // a call that was sent again for its actor's sake
     const bool queued = std::exchange(item.under_way, false) || !sent;
     item.state = State::done;
     item.gang.reset();
@@ -361,8 +362,8 @@ void Owner::complete(TaskId task, Place place, wire::Outcome outcome, wire::Acti
         }
     }
     if (const Place left = find(task); left.block != nullptr) {
-        if (left.item().dropped) {
-            erase_if_gone(task, left); // a call that was sent again for its actor's sake
+        if (was_dropped) {
+            erase_if_gone(task, left);
         } else {
             drop_if_unneeded(task, left, actions);
         }

@@ -341,6 +341,9 @@ private:
     void expire(TaskId task, Place place, wire::Actions& actions);
     void on_gang_grant(const wire::Grant& message, wire::Actions& actions);
     void on_member_finished(TaskId id, wire::Outcome outcome, wire::Actions& actions);
+    /// A member whose rank's loss is why the gang has no result.
+    [[nodiscard]] std::optional<std::size_t> lost_member(const GangRun& gang,
+                                                         const wire::Outcome& result) const;
     [[nodiscard]] wire::TaskSpec specify(TaskId task, const Item& item, Rank worker);
     /// An attempt has ended: the task's end, or another attempt.
     void end_attempt(TaskId task, Place place, wire::Outcome outcome, wire::Actions& actions);

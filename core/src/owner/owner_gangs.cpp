@@ -4,6 +4,8 @@
 
 #include <muster/base/assert.hpp>
 
+#include <fmt/format.h>
+
 namespace muster::owner {
 
 void Owner::on_gang_grant(const wire::Grant& message, wire::Actions& actions) {
@@ -75,7 +77,31 @@ void Owner::on_member_finished(TaskId id, wire::Outcome outcome, wire::Actions& 
     }
     wire::Outcome result =
         gang.failure ? std::move(gang.failure->second) : std::move(gang.value).value();
+    if (const auto lost = lost_member(gang, result)) {
+        const Rank rank = gang.members[*lost];
+        result = failure(wire::FailureRecord::Kind::system,
+                         task,
+                         place,
+                         fmt::format("{} was lost", name_rank(rank)));
+        result.failure.front().rank = rank;
+        result.failure.front().member = static_cast<std::int32_t>(*lost);
+    }
     end_attempt(task, place, std::move(result), actions);
+}
+
+// A rank may be lost when its own member has ended: with the gang's value, or before the others
+// were through with it, which then were only released.
+std::optional<std::size_t> Owner::lost_member(const GangRun& gang,
+                                              const wire::Outcome& result) const {
+    const bool only_released = result.kind == wire::Outcome::Kind::failed &&
+                               result.failure.front().kind == wire::FailureRecord::Kind::released;
+    const bool value_lost = result.kept && lost(result.holder);
+    for (std::size_t m = 0; (only_released || value_lost) && m < gang.members.size(); ++m) {
+        if (lost(gang.members[m])) {
+            return m;
+        }
+    }
+    return std::nullopt;
 }
 
 } // namespace muster::owner

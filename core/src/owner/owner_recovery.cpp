@@ -438,6 +438,7 @@ void Owner::erase_if_gone(ObjectId object, Place place) {
     if (!item.dropped || item.lineage > 0 || item.kept || item.replaying) {
         return;
     }
+    MUSTER_ASSERT(item.state == State::done);
     going_.push_back(object);
     if (erasing_) {
         return;
@@ -501,7 +502,12 @@ void Owner::lose_values(wire::Actions& actions) {
         }
     }
     for (const ObjectId object : kept_there) {
-        if (const Place place = find(object); place.item().kept) {
+        // One of those before it may have led to its undoing, or have been the last to need it.
+        const Place place = find(object);
+        if (place.block == nullptr || place.item().state != State::done || place.item().dropped) {
+            continue;
+        }
+        if (place.item().kept) {
             undo_call(place);
         } else {
             recompute(object, actions);
@@ -548,6 +554,7 @@ void Owner::recompute(ObjectId object, wire::Actions& actions) {
                     item.retained ? ", and its task may not be run again (`.retries`)"
                                   : ", and it cannot be made anew: it is not known from what");
             }
+            item.dropped = false; // until those who were to be made from it have failed
             if (!item.kept) {
                 forget_lineage(place);
             }

@@ -79,6 +79,12 @@ std::string list_ranks(const std::vector<Rank>& ranks) {
 
 } // namespace
 
+Event::Event(const Event& other) = default;
+Event::Event(Event&& other) noexcept = default;
+Event& Event::operator=(const Event& other) = default;
+Event& Event::operator=(Event&& other) noexcept = default;
+Event::~Event() = default;
+
 RankMachine::RankMachine(const Config& config)
     : config_(config), election_({config.self, config.world_size, config.driver}),
       ending_({.self = config.self,
@@ -143,8 +149,7 @@ std::optional<TimePoint> RankMachine::next_timer() const {
 }
 
 void RankMachine::on_event(Event event, wire::Actions& actions) {
-    if (references_.gated() &&
-        std::visit([]<class E>(const E&) { return may_be_held<E>; }, event)) {
+    if (gated() && std::visit([]<class E>(const E&) { return may_be_held<E>; }, event)) {
         held_.push_back(std::move(event));
         return;
     }
@@ -152,8 +157,13 @@ void RankMachine::on_event(Event event, wire::Actions& actions) {
     take_held(actions);
 }
 
+// Whoever is silent does not acknowledge a handle any more, and announces nothing either.
+bool RankMachine::gated() const {
+    return references_.gated() && !silent_;
+}
+
 void RankMachine::take_held(wire::Actions& actions) {
-    while (!held_.empty() && !references_.gated()) {
+    while (!held_.empty() && !gated()) {
         Event next = std::move(held_.front());
         held_.pop_front();
         take(next, actions);

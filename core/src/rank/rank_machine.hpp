@@ -224,45 +224,55 @@ struct RunningCounted {
     std::uint64_t total = 0;
 };
 
-using Event = std::variant<Started,
-                           MessageReceived,
-                           TasksSubmitted,
-                           TasksDecided,
-                           ValuePut,
-                           FutureWanted,
-                           FutureReleased,
-                           FutureEscaped,
-                           FutureBorrowed,
-                           CancelRequested,
-                           worker::AttemptFinished,
-                           SlotReturned,
-                           TasksTakenBack,
-                           TaskTimedOut,
-                           TaskBlocked,
-                           TaskResuming,
-                           ActorBorrowed,
-                           ActorEscaped,
-                           ActorReleased,
-                           NameClaimed,
-                           ActorWanted,
-                           CallFinished,
-                           CallRemoved,
-                           ActorDestroyed,
-                           BulkReceived,
-                           BulkSent,
-                           GangOpened,
-                           GangGivenUp,
-                           GangReturned,
-                           GangClosed,
-                           GangSend,
-                           GangReceive,
-                           GangAsked,
-                           DriverFinished,
-                           ExecutorsStopped,
-                           EndTold,
-                           ActivityChanged,
-                           StatusRequested,
-                           RunningCounted>;
+using AnyEvent = std::variant<Started,
+                              MessageReceived,
+                              TasksSubmitted,
+                              TasksDecided,
+                              ValuePut,
+                              FutureWanted,
+                              FutureReleased,
+                              FutureEscaped,
+                              FutureBorrowed,
+                              CancelRequested,
+                              worker::AttemptFinished,
+                              SlotReturned,
+                              TasksTakenBack,
+                              TaskTimedOut,
+                              TaskBlocked,
+                              TaskResuming,
+                              ActorBorrowed,
+                              ActorEscaped,
+                              ActorReleased,
+                              NameClaimed,
+                              ActorWanted,
+                              CallFinished,
+                              CallRemoved,
+                              ActorDestroyed,
+                              BulkReceived,
+                              BulkSent,
+                              GangOpened,
+                              GangGivenUp,
+                              GangReturned,
+                              GangClosed,
+                              GangSend,
+                              GangReceive,
+                              GangAsked,
+                              DriverFinished,
+                              ExecutorsStopped,
+                              EndTold,
+                              ActivityChanged,
+                              StatusRequested,
+                              RunningCounted>;
+
+/// One of them; compiled once, like wire::Message.
+struct Event : AnyEvent {
+    using AnyEvent::AnyEvent;
+    Event(const Event& other);
+    Event(Event&& other) noexcept;
+    Event& operator=(const Event& other);
+    Event& operator=(Event&& other) noexcept;
+    ~Event();
+};
 
 /// One rank's state machines, joined: election, owner, worker, store, the exchange between members
 /// of gangs, what knows of actors, and the scheduler if this rank is the coordinator. Routes
@@ -446,6 +456,7 @@ private:
     void handle(Rank from, wire::Status& message);
 
     void take(Event& event, wire::Actions& actions);
+    [[nodiscard]] bool gated() const;
     void take_held(wire::Actions& actions);
     /// Takes ranks off everything but owner and worker, who learn of it with the term.
     std::vector<owner::LostRank> lose(const std::vector<Rank>& ranks);

@@ -546,14 +546,34 @@ std::optional<Buffer> ExecutorPool::save_actor(std::unique_lock<std::mutex>& loc
     }
     const auto save = mailboxes_.saver(actor);
     const void* const instance = mailboxes_.instance(actor);
+    std::shared_ptr<isolate::Session> session;
+    if (const auto isolated = isolated_actors_.find(actor); isolated != isolated_actors_.end()) {
+        session = isolated->second;
+        if (!session->alive()) {
+            return std::nullopt;
+        }
+    }
     const auto* const name = functions_.at(mailboxes_.constructor(actor)).name;
     lock.unlock();
     std::optional<Buffer> saved;
     std::string why;
     try {
-        const detail::CurrentScope scope(*client_, &current);
-        saved = save(instance);
-        if (saved->size() > saved_bytes_max) {
+        if (session != nullptr) {
+            auto outcome = session->run(
+                {isolate::Run::Job::save, current.id, {}, current.attempt, current.depth, actor},
+                {Buffer()},
+                current,
+                isolate::Session::OnStop::kill_at_end);
+            if (outcome.ok) {
+                saved = std::move(outcome.value);
+            } else {
+                why = outcome.failure.front().message;
+            }
+        } else {
+            const detail::CurrentScope scope(*client_, &current);
+            saved = save(instance);
+        }
+        if (saved && saved->size() > saved_bytes_max) {
             why = fmt::format(
                 "its state has {} bytes, and may have {}", saved->size(), saved_bytes_max);
             saved.reset();
@@ -614,6 +634,7 @@ ExecutorPool::Left ExecutorPool::run_task(std::unique_lock<std::mutex>& lock,
         if (manner.isolate || session != nullptr) {
             run_isolated(task, manner, current, session, report);
             made.instance = report.ok && manner.makes_actor ? session : nullptr;
+            made.save_every = task.making ? task.making->save_every : 0;
         } else {
             const detail::CurrentScope scope(*client_, &current);
             detail::Invocation invocation{
@@ -760,6 +781,10 @@ void ExecutorPool::run_isolated(wire::ReadyTask& task,
     }
     std::vector<Buffer> payloads{std::move(task.arguments)};
     std::move(task.dependencies.begin(), task.dependencies.end(), std::back_inserter(payloads));
+    const bool loads = task.making && task.making->saved;
+    if (loads) {
+        payloads.push_back(*task.making->saved);
+    }
     const Run run{is_call   ? Run::Job::call
                   : is_task ? Run::Job::task
                             : Run::Job::constructor,
@@ -767,7 +792,8 @@ void ExecutorPool::run_isolated(wire::ReadyTask& task,
                   task.function,
                   task.attempt,
                   current.depth,
-                  current.context};
+                  current.context,
+                  loads};
     auto outcome = (own != nullptr ? *own : *session)
                        .run(run,
                             std::move(payloads),

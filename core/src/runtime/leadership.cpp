@@ -90,6 +90,7 @@ void Leadership::sleep_as_host(TimePoint now) {
     if (!until) {
         return;
     }
+    host_sleeps_until_ = *until;
     state_.store(State::host_sleeps);
     transport_->sleep(Sleeper::host, *until);
     for (State state = state_.load(); state != State::host_leads; state = state_.load()) {
@@ -124,7 +125,8 @@ void Leadership::hand_back() {
         }
     }
     // Before the state changes: afterwards the loop and its transport may be gone at any time.
-    if (!calm && state_.load() == State::guest_leads) {
+    const bool due_earlier = driven_->next_due() < host_sleeps_until_;
+    if ((!calm || due_earlier) && state_.load() == State::guest_leads) {
         transport_->call(Sleeper::host);
     }
     State state = State::guest_leads;

@@ -138,7 +138,8 @@ private:
     std::atomic<std::uint32_t> wishes_{0}; ///< Threads that would lead now.
     std::atomic<bool> waited_{true};       ///< Somebody led to an answer since the last drive_once.
     std::atomic<Clock::rep> last_event_{0};
-    TimePoint busy_until_{}; ///< The leader's: it does not sleep before.
+    TimePoint busy_until_{};        ///< The leader's: it does not sleep before.
+    TimePoint host_sleeps_until_{}; ///< The leader's: a guest may have set an earlier timer.
 };
 
 } // namespace muster::runtime

@@ -212,36 +212,46 @@ struct PrintStatus {
     Term term{};
 };
 
-using Action = std::variant<SendMessage,
-                            EnqueueTask,
-                            GrantSlot,
-                            RevokeSlot,
-                            TakeBackTasks,
-                            StopTask,
-                            EnqueueCall,
-                            StopCall,
-                            DestroyActor,
-                            CallsDone,
-                            AnswerName,
-                            ResumeTask,
-                            ResolveFuture,
-                            DeliverValue,
-                            SendBulk,
-                            ReceiveBulk,
-                            PlaceMessage,
-                            SettleMessage,
-                            AbortMember,
-                            AnnounceCluster,
-                            FallSilent,
-                            ForgetRank,
-                            EndRank,
-                            CloseTransport,
-                            BeginDrain,
-                            HoldTasks,
-                            HaltTasks,
-                            EndProcess,
-                            CountRunning,
-                            PrintStatus>;
+using AnyAction = std::variant<SendMessage,
+                               EnqueueTask,
+                               GrantSlot,
+                               RevokeSlot,
+                               TakeBackTasks,
+                               StopTask,
+                               EnqueueCall,
+                               StopCall,
+                               DestroyActor,
+                               CallsDone,
+                               AnswerName,
+                               ResumeTask,
+                               ResolveFuture,
+                               DeliverValue,
+                               SendBulk,
+                               ReceiveBulk,
+                               PlaceMessage,
+                               SettleMessage,
+                               AbortMember,
+                               AnnounceCluster,
+                               FallSilent,
+                               ForgetRank,
+                               EndRank,
+                               CloseTransport,
+                               BeginDrain,
+                               HoldTasks,
+                               HaltTasks,
+                               EndProcess,
+                               CountRunning,
+                               PrintStatus>;
+
+/// One of them; compiled once, like Message.
+struct Action : AnyAction {
+    using AnyAction::AnyAction;
+    Action(const Action& other) = delete;
+    Action(Action&& other) noexcept;
+    Action& operator=(const Action& other) = delete;
+    Action& operator=(Action&& other) noexcept;
+    ~Action();
+};
 
 using Actions = std::vector<Action>;
 

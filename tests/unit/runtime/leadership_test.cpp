@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -24,6 +25,7 @@ using transport::Transport;
 /// One request of a user thread, until the other rank has answered it.
 struct Request {
     bool for_host = false;         ///< Only the host may send it.
+    bool delayed = false;          ///< It is sent a while after it is taken.
     std::thread::id sent_by{};     ///< Written before `answered`, as the next.
     std::thread::id answered_by{}; ///< Who took the answer.
     std::atomic<bool> answered{false};
@@ -57,9 +59,19 @@ public:
         {
             const std::lock_guard lock(mutex_);
             busy = busy || !posted_.empty();
-            ordered_.insert(ordered_.end(), posted_.begin(), posted_.end());
+            for (Request* const request : posted_) {
+                if (request->delayed) {
+                    timed_.emplace(std::chrono::steady_clock::now() + 3ms, request);
+                } else {
+                    ordered_.push_back(request);
+                }
+            }
             posted_.clear();
             finished_ = finish_posted_;
+        }
+        while (!timed_.empty() && timed_.begin()->first <= std::chrono::steady_clock::now()) {
+            ordered_.push_back(timed_.begin()->second);
+            timed_.erase(timed_.begin());
         }
         busy = transport_.poll(*this) || busy;
         while (!ordered_.empty() && (leader == Sleeper::host || !ordered_.front()->for_host)) {
@@ -78,6 +90,10 @@ public:
 
     [[nodiscard]] bool needs_host() const override {
         return finished_ || (!ordered_.empty() && ordered_.front()->for_host);
+    }
+
+    [[nodiscard]] TimePoint next_due() const override {
+        return timed_.empty() ? TimePoint::max() : timed_.begin()->first;
     }
 
     [[nodiscard]] bool finished() const override { return finished_; }
@@ -101,6 +117,7 @@ private:
     std::atomic<bool> inside_{false};
     std::uint64_t rounds_ = 0;
     std::deque<Request*> ordered_;
+    std::multimap<TimePoint, Request*> timed_;
     bool finished_ = false;
 
     std::mutex mutex_; // guards what follows
@@ -210,6 +227,16 @@ TEST_F(LeadershipTest, AGuestLeavesToTheHostWhatIsTheHosts) {
         wait(own);
         wait(theirs);
         EXPECT_EQ(theirs.sent_by, host);
+    }
+}
+
+TEST_F(LeadershipTest, ATimerThatAGuestHasSetComesThoughTheHostSleepsForLonger) {
+    for (int i = 0; i < 20; ++i) {
+        Request request;
+        request.delayed = true;
+        submit(request);
+        request.answered.wait(false); // not led by this thread
+        EXPECT_TRUE(request.answered);
     }
 }
 

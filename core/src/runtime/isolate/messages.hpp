@@ -17,7 +17,8 @@
 /// What a rank and a process that it hosts say to one another. Both are one image on one machine,
 /// so functions have the same numbers and nothing has a version.
 ///
-///     rank    -> process  Run        do this; payloads: the arguments, then the dependencies
+///     rank    -> process  Run        do this; payloads: the arguments, then the dependencies, then
+///                                    the saved state, if an actor is to load one
 ///     process -> rank     Done       it returned; payload: the result
 ///                      or Failed     it threw
 ///
@@ -32,7 +33,7 @@ struct Hello {
 };
 
 struct Run {
-    enum class Job : std::uint8_t { task, constructor, call, destructor };
+    enum class Job : std::uint8_t { task, constructor, call, save, destructor };
 
     Job job = Job::task;
     TaskId id{};
@@ -40,6 +41,7 @@ struct Run {
     std::uint32_t attempt = 1;
     std::uint32_t depth = 0;
     ObjectId context{};
+    bool loads = false; ///< A constructor: there is a saved state.
 };
 
 struct Refusal {

@@ -115,6 +115,8 @@ private:
             const detail::CurrentScope scope(*client_, &current);
             if (run.job == Run::Job::destructor) {
                 instance_.reset();
+            } else if (run.job == Run::Job::save) {
+                results.front() = save_(instance_.get());
             } else {
                 results.front() = invoke(run, order.payloads);
             }
@@ -138,17 +140,22 @@ private:
     }
 
     Buffer invoke(const Run& run, std::vector<Buffer>& payloads) {
-        detail::Invocation invocation{payloads.front().bytes(),
-                                      std::span<const Buffer>(payloads).subspan(1),
-                                      {},
-                                      nullptr,
-                                      instance_.get()};
+        auto dependencies = std::span<const Buffer>(payloads).subspan(1);
+        const Buffer* saved = nullptr;
+        if (run.loads) {
+            saved = &dependencies.back();
+            dependencies = dependencies.first(dependencies.size() - 1);
+        }
+        detail::Invocation invocation{
+            payloads.front().bytes(), dependencies, {}, nullptr, instance_.get()};
+        invocation.saved = saved;
         functions_.at(run.function).invoke(invocation);
         if (invocation.coroutine) {
             return run_to_end(*invocation.coroutine);
         }
         if (run.job == Run::Job::constructor) {
             instance_ = std::move(invocation.made);
+            save_ = invocation.save;
         }
         return std::move(invocation.result);
     }
@@ -170,6 +177,7 @@ private:
     std::shared_ptr<ProcessClient> client_;
     StopRelay stop_relay_;
     std::shared_ptr<void> instance_; ///< The actor that lives here.
+    decltype(detail::Invocation::save) save_ = nullptr;
 };
 
 } // namespace

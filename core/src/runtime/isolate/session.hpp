@@ -57,6 +57,9 @@ public:
                 const detail::CurrentTask& current,
                 OnStop on_stop);
 
+    /// Its process has not been seen to end.
+    [[nodiscard]] bool alive() const { return death_.empty(); }
+
     /// True if it can run something else: it lives, and no signal to an earlier task is under way.
     [[nodiscard]] bool reusable();
 
