@@ -11,8 +11,6 @@ if(NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER AND NOT DEFINED ENV{CMAKE_CXX_COMPILE
     find_program(MUSTER_CCACHE ccache)
     mark_as_advanced(MUSTER_CCACHE)
     if(MUSTER_CCACHE)
-        set(CMAKE_CXX_COMPILER_LAUNCHER
-            ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_ctime,include_file_mtime
-            ${MUSTER_CCACHE} CACHE STRING "Run in front of the compiler")
+        set(CMAKE_CXX_COMPILER_LAUNCHER ${MUSTER_CCACHE} CACHE STRING "Run in front of the compiler")
     endif()
 endif()

@@ -3,8 +3,10 @@
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 jobs=${MUSTER_JOBS:-$(nproc)}
 
-# So that a build in another folder (the install tests make one) finds this one's objects.
+# Objects are found again whatever folder they were compiled in.
 export CCACHE_NOHASHDIR=1
+# What ccache asks for where headers are precompiled.
+export CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_ctime,include_file_mtime
 
 say() {
     printf '[%3d s] %s\n' "$SECONDS" "$*"

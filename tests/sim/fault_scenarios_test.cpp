@@ -160,6 +160,7 @@ ProgramPtr calls_an_actor(std::uint32_t restarts) {
     auto program = std::make_shared<Program>();
     TaskKind kind{FunctionId{10}, {}, 0, on_node(1)};
     kind.restarts = restarts;
+    kind.retries = restarts; // or its constructor is run again, if nobody has heard of its end
     program->steps.emplace_back(Spawn{kind, {brief, {}, {}, 0}, "counter"});
     for (int i = 0; i < 40; ++i) {
         program->steps.emplace_back(Call{latest, FunctionId{20}, {brief, {}, {}, 0}});

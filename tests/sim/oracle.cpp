@@ -204,7 +204,7 @@ void Oracle::crashed(Rank rank) {
         }
     }
     for (auto& [object, actor] : actors_) {
-        actor.handles.erase(rank);
+        actor.holder_lost = actor.handles.erase(rank) > 0 || actor.holder_lost;
     }
 }
 
@@ -223,7 +223,7 @@ bool Oracle::touched_by_loss(ObjectId object, std::set<ObjectId>& seen) const {
     if (any(truth.attempts, lost)) {
         return true;
     }
-    if (truth.actor && touched_by_loss(*truth.actor, seen)) {
+    if (truth.actor && (touched_by_loss(*truth.actor, seen) || holder_lost(*truth.actor))) {
         return true;
     }
     for (std::int32_t m = 1; m < truth.kind.ranks; ++m) {
@@ -305,7 +305,7 @@ void Oracle::actor_destroyed(ObjectId actor, Rank rank) {
     Instance& instance = truth.instances[rank];
     require(!instance.destroyed, about(actor, "is destroyed twice"));
     require(!instance.running, about(actor, "is destroyed while a call of it runs"));
-    require(fate_.gone(owner_of(actor)) || fate_.gone(rank) ||
+    require(fate_.gone(owner_of(actor)) || fate_.gone(rank) || holder_lost(actor) ||
                 !any(truth.handles,
                      [&](const auto& held) { return held.second > 0 && !fate_.gone(held.first); }),
             about(actor, "is destroyed while somebody has a handle"));
@@ -313,6 +313,14 @@ void Oracle::actor_destroyed(ObjectId actor, Rank rank) {
                 [&](const Attempt& made) { return made.rank == rank && ended_well(made); }),
             about(actor, "is destroyed where it does not live"));
     instance.destroyed = true;
+}
+
+// What held the actor for a handle that is on its way, or has just come, may have gone with it.
+bool Oracle::holder_lost(ObjectId actor) const {
+    const auto place = actors_.find(actor);
+    return place != actors_.end() &&
+           (place->second.holder_lost ||
+            any(place->second.handles, [&](const auto& held) { return fate_.gone(held.first); }));
 }
 
 void Oracle::runs_on_state(TaskId call, const std::set<TaskId>& ran) const {
@@ -491,7 +499,7 @@ void Oracle::check_failure(ObjectId object,
         require(touched_by_loss(object), about(object, "was lost: ") + reason.message);
         break;
     case Kind::system:
-        require(may_never_run(truth) || (truth.actor && touched_by_loss(*truth.actor)) ||
+        require(may_never_run(truth) || (truth.actor && touched_by_loss(object)) ||
                     (touched_by_loss(object) && fate_.gone_count() > truth.kind.retries),
                 about(object, "failed by the system: ") + reason.message);
         break;
@@ -520,7 +528,8 @@ void Oracle::check_dependency_failure(ObjectId object,
     require(outcome.failure.size() >= 2,
             about(object, "failed by a dependency, without its reason"));
     const auto without_value = [&](ObjectId one) {
-        return failed(one) || touched_by_loss(one) || this->truth(one).kind.may_be_late();
+        return failed(one) || touched_by_loss(one) || holder_lost(one) ||
+               this->truth(one).kind.may_be_late();
     };
     require(any(truth.dependencies, without_value) || (truth.actor && without_value(*truth.actor)),
             about(object, "failed by a dependency, and none failed"));

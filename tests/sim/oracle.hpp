@@ -134,13 +134,14 @@ public:
 private:
     /// An actor as it lives on one rank.
     struct Instance {
-        std::optional<TaskId> running;             ///< The call that runs.
+        std::optional<TaskId> running;                              ///< The call that runs.
         std::map<std::pair<ObjectId, Rank>, TaskId> last_started{}; ///< By context, and its rank.
         bool destroyed = false;
     };
 
     struct ActorTruth {
         std::map<Rank, std::int64_t> handles;
+        bool holder_lost = false; ///< A rank that had handles crashed.
         std::map<Rank, Instance> instances;
     };
 
@@ -164,6 +165,7 @@ private:
     void check_members(ObjectId gang, const Truth& truth, bool ok) const;
     void check_failure(ObjectId object, const Truth& truth, const wire::Outcome& outcome) const;
     [[nodiscard]] bool cancelled_along(ObjectId object) const;
+    [[nodiscard]] bool holder_lost(ObjectId actor) const;
     void check_late(ObjectId object, const Truth& truth) const;
     void check_dependency_failure(ObjectId object,
                                   const Truth& truth,

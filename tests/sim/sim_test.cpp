@@ -546,8 +546,8 @@ TEST(Sim, ARunThatMustEndStartsNothingMoreAndAnswersEverybody) {
             ASSERT_TRUE(sim.resolved(future)) << "seed " << seed;
             not_started += !sim.ok(future) && sim.failure(future).back().kind ==
                                                   wire::FailureRecord::Kind::ended
-                               ? 1
-                               : 0;
+                               ? 1U
+                               : 0U;
         }
         EXPECT_GT(not_started, 0U) << "seed " << seed;
         sim.finish();

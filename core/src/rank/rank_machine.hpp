@@ -295,8 +295,8 @@ public:
         Resources capacity;
         bool preferred_coordinator = false;
         std::size_t inline_bytes_max = 1024;
-        std::optional<TimePoint> time_limit; ///< When the run's time is over, if that is known.
-        Duration time_lead{};                ///< How long before that it begins to end.
+        std::optional<TimePoint> time_limit{}; ///< When the run's time is over, if that is known.
+        Duration time_lead{};                  ///< How long before that it begins to end.
         /// Ranks are watched, and what is lost with one is made up for.
         bool watches = false;
         Duration heartbeat_timeout = std::chrono::seconds{4};

@@ -33,8 +33,9 @@ public:
 
     Ending& operator[](int rank) { return machines_[static_cast<std::size_t>(rank)]; }
 
+    /// The driver's rank last: what it tells comes when the others have the same time.
     void to(Duration time) {
-        for (std::size_t r = 0; r < machines_.size(); ++r) {
+        for (std::size_t r = machines_.size(); r-- > 0;) {
             wire::Actions out;
             machines_[r].advance(TimePoint{} + time, out);
             carry(r, std::move(out));

@@ -47,7 +47,8 @@ TEST_F(Successor, StandsWithAllThatAreLeftAndGrantsNothingBefore) {
 }
 
 TEST_F(Successor, TakesOverWhatRanksHave) {
-    enter(Rank{0}, cpus(2), {{cpu_class(1), 2, {{old_lease(1), 5, 1, 0}, {old_lease(2), 1, 0, 0}}}});
+    enter(
+        Rank{0}, cpus(2), {{cpu_class(1), 2, {{old_lease(1), 5, 1, 0}, {old_lease(2), 1, 0, 0}}}});
     enter(Rank{1}, cpus(1), {});
     EXPECT_FALSE(scheduler.idle());
     scheduler.on_progress({{{old_lease(1), 4, Duration{4}}}});

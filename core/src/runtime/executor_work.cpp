@@ -1,0 +1,435 @@
+// What the threads of the pool do: take a task, a call or an actor, run it, and tell of its end.
+
+#include "runtime/executor_pool.hpp"
+#include "runtime/failure.hpp"
+#include "runtime/gang_member.hpp"
+#include "runtime/isolate/processes.hpp"
+
+#include <muster/base/assert.hpp>
+#include <muster/base/log.hpp>
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <iterator>
+#include <optional>
+#include <utility>
+
+namespace muster::runtime {
+namespace {
+
+// Of an actor: it travels as one message.
+constexpr std::size_t saved_bytes_max = std::size_t{128} << 20;
+
+} // namespace
+
+void ExecutorPool::work() {
+    std::unique_lock lock(mutex_);
+    while (true) {
+        wanted_.wait(lock, [&] {
+            return may_run_resumed() || !slots_.empty() || may_run_actor() || ending_actors_ ||
+                   exiting_;
+        });
+        if (may_run_resumed()) {
+            --idle_threads_;
+            run_resumed(lock);
+            ++idle_threads_;
+        } else if (!slots_.empty()) {
+            const wire::ClassIndex index = slots_.front();
+            slots_.pop_front();
+            --idle_threads_;
+            serve_slot(lock, index);
+            ++idle_threads_;
+        } else if (may_run_actor()) {
+            --idle_threads_;
+            ++actors_running_;
+            serve_actor(lock, mailboxes_.take());
+            ++idle_threads_;
+        } else if (ending_actors_) {
+            ending_actors_ = false;
+            --idle_threads_;
+            ++actors_running_;
+            for (const ObjectId actor : mailboxes_.all()) {
+                run_destructor(lock, actor);
+            }
+            --actors_running_;
+            ++idle_threads_;
+            leave_if_stopped(lock);
+        } else {
+            return;
+        }
+    }
+}
+
+void ExecutorPool::serve_slot(std::unique_lock<std::mutex>& lock, wire::ClassIndex index) {
+    const Manner manner = index < manners_.size() ? manners_[index] : Manner{};
+    while (!stopping_) {
+        auto task = queue_.take(index);
+        if (!task) {
+            break;
+        }
+        if (run_task(lock, index, std::move(*task), manner, std::nullopt) != Left::done) {
+            return;
+        }
+    }
+    lock.unlock();
+    report_(rank::SlotReturned{index});
+    lock.lock();
+}
+
+void ExecutorPool::serve_actor(std::unique_lock<std::mutex>& lock, ObjectId actor) {
+    for (int i = 0; i < calls_in_turn_max && !stopping_; ++i) {
+        auto call = mailboxes_.next(actor);
+        if (!call) {
+            break;
+        }
+        if (run_task(lock, 0, std::move(call->task), {.depth = call->depth}, actor) ==
+            Left::suspended) {
+            --actors_running_;
+            return;
+        }
+    }
+    if (!stopping_ && mailboxes_.to_be_destroyed(actor)) {
+        run_destructor(lock, actor);
+        lock.unlock();
+        report_(rank::ActorDestroyed{actor});
+        lock.lock();
+        leave_if_stopped(lock);
+    } else if (!stopping_) {
+        mailboxes_.put_back(actor);
+    }
+    --actors_running_;
+}
+
+void ExecutorPool::run_resumed(std::unique_lock<std::mutex>& lock) {
+    auto task = std::move(resumable_.front());
+    resumable_.pop_front();
+    const std::optional<ObjectId> actor = task->actor;
+    const wire::ClassIndex index = task->task_class;
+    ++resumed_running_;
+    actors_running_ += actor ? 1U : 0U;
+    const Left left = run_coroutine(lock, std::move(task));
+    --resumed_running_;
+    if (left == Left::suspended) {
+        actors_running_ -= actor ? 1U : 0U;
+    } else if (actor) {
+        serve_actor(lock, *actor);
+    } else {
+        serve_slot(lock, index);
+    }
+}
+
+void ExecutorPool::run_destructor(std::unique_lock<std::mutex>& lock, ObjectId actor) {
+    auto& running = running_[actor];
+    running.function = mailboxes_.constructor(actor);
+    detail::CurrentTask current{
+        actor, running.function, 1, 0, running.stop_source.get_token(), false, actor};
+    current.in_destructor = true;
+    auto instance = mailboxes_.destroy(actor);
+    auto isolated = isolated_actors_.extract(actor);
+    lock.unlock();
+    if (!isolated.empty()) {
+        (void)isolated.mapped()->run({isolate::Run::Job::destructor, actor, {}, 1, 0, actor},
+                                     {},
+                                     current,
+                                     isolate::Session::OnStop::kill_at_end);
+        isolated.mapped().reset();
+    }
+    {
+        const detail::CurrentScope scope(*client_, &current);
+        instance.reset();
+    }
+    lock.lock();
+    running_.erase(actor);
+}
+
+void ExecutorPool::describe_failure(const detail::CurrentTask& current,
+                                    worker::AttemptFinished& report) const {
+    report.ok = false;
+    report.failure = describe_current_exception();
+    complete_failure(current, report);
+}
+
+void ExecutorPool::complete_failure(const detail::CurrentTask& current,
+                                    worker::AttemptFinished& report) const {
+    auto& record = report.failure.front();
+    record.task = current.id;
+    record.function = current.function;
+    record.rank = config_.self;
+    record.host = config_.host;
+    record.attempt = current.attempt;
+    if (current.stop_token.stop_requested()) {
+        record.kind = wire::FailureRecord::Kind::cancelled;
+    }
+}
+
+std::optional<Buffer> ExecutorPool::save_actor(std::unique_lock<std::mutex>& lock,
+                                               ObjectId actor,
+                                               const detail::CurrentTask& current) {
+    if (!mailboxes_.save_due(actor)) {
+        return std::nullopt;
+    }
+    const auto save = mailboxes_.saver(actor);
+    const void* const instance = mailboxes_.instance(actor);
+    std::shared_ptr<isolate::Session> session;
+    if (const auto isolated = isolated_actors_.find(actor); isolated != isolated_actors_.end()) {
+        session = isolated->second;
+        if (!session->alive()) {
+            return std::nullopt;
+        }
+    }
+    const auto* const name = functions_.at(mailboxes_.constructor(actor)).name;
+    lock.unlock();
+    std::optional<Buffer> saved;
+    std::string why;
+    try {
+        if (session != nullptr) {
+            auto outcome = session->run(
+                {isolate::Run::Job::save, current.id, {}, current.attempt, current.depth, actor},
+                {Buffer()},
+                current,
+                isolate::Session::OnStop::kill_at_end);
+            if (outcome.ok) {
+                saved = std::move(outcome.value);
+            } else {
+                why = outcome.failure.front().message;
+            }
+        } else {
+            const detail::CurrentScope scope(*client_, &current);
+            saved = save(instance);
+        }
+        if (saved && saved->size() > saved_bytes_max) {
+            why = fmt::format(
+                "its state has {} bytes, and may have {}", saved->size(), saved_bytes_max);
+            saved.reset();
+        }
+    } catch (...) {
+        why = describe_current_exception().front().message;
+    }
+    if (!saved) {
+        log::warn("actor",
+                  "actor_not_saved class={} actor=\"{}\" why=\"{}\"",
+                  name,
+                  to_string(actor),
+                  why);
+    }
+    lock.lock();
+    if (saved) {
+        mailboxes_.saved(actor);
+    }
+    return saved;
+}
+
+ExecutorPool::Left ExecutorPool::run_task(std::unique_lock<std::mutex>& lock,
+                                          wire::ClassIndex index,
+                                          wire::ReadyTask task,
+                                          const Manner& manner,
+                                          std::optional<ObjectId> actor) {
+    auto& running = running_[task.id];
+    running.function = task.function;
+    running.is_call = actor.has_value();
+    // A timeout of years is none.
+    const bool limited =
+        task.timeout > Duration{} && task.timeout < TimePoint::max() - running.began;
+    if (limited) {
+        running.limit = running.began + task.timeout;
+        limits_.emplace(std::pair{*running.limit, task.id}, task.timeout);
+        note_next_limit();
+    }
+    const detail::CurrentTask current{task.id,
+                                      task.function,
+                                      task.attempt,
+                                      manner.depth,
+                                      running.stop_source.get_token(),
+                                      !actor && !task.gang,
+                                      actor.value_or(task.id)};
+    void* const instance = actor ? mailboxes_.instance(*actor) : nullptr;
+    std::shared_ptr<isolate::Session> session;
+    if (const auto isolated = isolated_actors_.find(current.context);
+        actor && isolated != isolated_actors_.end()) {
+        session = isolated->second;
+    }
+    lock.unlock();
+
+    MadeActor made;
+    std::unique_ptr<detail::CoroutineCall> coroutine;
+    worker::AttemptFinished report;
+    const auto begin = std::chrono::steady_clock::now();
+    try {
+        if (manner.isolate || session != nullptr) {
+            run_isolated(task, manner, current, session, report);
+            made.instance = report.ok && manner.makes_actor ? session : nullptr;
+            made.save_every = task.making ? task.making->save_every : 0;
+        } else {
+            const detail::CurrentScope scope(*client_, &current);
+            detail::Invocation invocation{
+                task.arguments.bytes(), task.dependencies, {}, nullptr, instance};
+            std::optional<GangMember> member;
+            if (task.gang) {
+                member.emplace(
+                    *config_.transport, *task.gang, task.member, current.stop_token, report_);
+                invocation.communicator = &member->communicator();
+            }
+            if (task.making && task.making->saved) {
+                invocation.saved = &*task.making->saved;
+            }
+            functions_.at(task.function).invoke(invocation);
+            report.value = std::move(invocation.result);
+            made.instance = std::move(invocation.made);
+            made.save = invocation.save;
+            made.save_every = made.save != nullptr && task.making ? task.making->save_every : 0;
+            coroutine = std::move(invocation.coroutine);
+        }
+    } catch (...) {
+        report.ok = false;
+        report.failure = describe_current_exception();
+    }
+    if (!report.ok) {
+        complete_failure(current, report);
+    }
+    report.busy = std::chrono::steady_clock::now() - begin;
+    task = {}; // frees the arguments before the result is announced
+    if (coroutine) {
+        lock.lock();
+        return run_coroutine(lock,
+                             std::make_unique<CoroutineTask>(CoroutineTask{
+                                 current, actor, index, std::move(coroutine), report.busy}));
+    }
+    if (made.instance != nullptr && session != nullptr) {
+        lock.lock();
+        isolated_actors_.emplace(current.id, session);
+        lock.unlock();
+    }
+    const bool made_actor = finish(lock, current, actor, std::move(report), std::move(made));
+    return made_actor ? Left::made_actor : Left::done;
+}
+
+ExecutorPool::Left ExecutorPool::run_coroutine(std::unique_lock<std::mutex>& lock,
+                                               std::unique_ptr<CoroutineTask> task) {
+    const TaskId id = task->current.id;
+    auto& running = running_.at(id); // stays in place while others come and go
+    lock.unlock();
+    while (true) {
+        detail::Wait* wait = nullptr;
+        const auto begin = std::chrono::steady_clock::now();
+        {
+            const detail::CurrentScope scope(*client_, &task->current);
+            wait = task->run->resume();
+        }
+        task->busy += std::chrono::steady_clock::now() - begin;
+        if (wait == nullptr) {
+            break;
+        }
+        lock.lock();
+        const std::uint64_t number = running.wait = ++last_wait_;
+        running.answered = false;
+        lock.unlock();
+        // While this thread still has the frame, in which `wait` is: nobody else resumes it.
+        wait->watch(std::make_shared<AnswerCounter>(
+            wait->answers(), [this, id, number] { on_answered(id, number); }));
+        lock.lock();
+        if (!running.answered && !stopping_ && !task->current.stop_token.stop_requested()) {
+            task->current.resumed = true;
+            if (task->current.lends_cpus) {
+                report_(rank::TaskBlocked{id, true}); // before anybody can have it resume
+            }
+            running.suspended = std::move(task);
+            return Left::suspended;
+        }
+        running.wait = 0; // further answers to this one are of no use
+        lock.unlock();
+    }
+
+    worker::AttemptFinished report;
+    {
+        const detail::CurrentScope scope(*client_, &task->current);
+        try {
+            report.value = task->run->result();
+        } catch (...) {
+            describe_failure(task->current, report);
+        }
+        task->run.reset(); // frees the arguments before the result is announced
+    }
+    report.busy = task->busy;
+    finish(lock, task->current, task->actor, std::move(report), {});
+    return Left::done;
+}
+
+bool ExecutorPool::finish(std::unique_lock<std::mutex>& lock,
+                          const detail::CurrentTask& current,
+                          std::optional<ObjectId> actor,
+                          worker::AttemptFinished report,
+                          MadeActor made) {
+    report.task = current.id;
+    lock.lock();
+    std::optional<Buffer> saved;
+    if (actor) {
+        saved = save_actor(lock, *actor, current);
+    }
+    // Taken out before the report: the end of the run may follow right behind it.
+    const auto running = running_.find(current.id);
+    if (running->second.limit) {
+        limits_.erase({*running->second.limit, current.id});
+        note_next_limit();
+    }
+    running_.erase(running);
+    const bool made_actor = made.instance != nullptr;
+    if (made_actor) {
+        mailboxes_.open(
+            current.id, current.function, std::move(made.instance), made.save_every, made.save);
+    }
+    lock.unlock();
+    if (actor) {
+        report_(rank::CallFinished{std::move(report), std::move(saved)});
+    } else {
+        report_(std::move(report));
+    }
+    lock.lock();
+    leave_if_stopped(lock);
+    return made_actor;
+}
+
+void ExecutorPool::run_isolated(wire::ReadyTask& task,
+                                const Manner& manner,
+                                const detail::CurrentTask& current,
+                                std::shared_ptr<isolate::Session>& session,
+                                worker::AttemptFinished& report) {
+    using isolate::Run;
+    using isolate::Session;
+    const bool is_call = session != nullptr;
+    const bool is_task = !is_call && !manner.makes_actor;
+    std::unique_ptr<Session> own;
+    if (is_task) {
+        own = processes_->take(task.function, manner.memory_limit);
+    } else if (!is_call) {
+        session = processes_->make(manner.memory_limit);
+    }
+    std::vector<Buffer> payloads{std::move(task.arguments)};
+    std::move(task.dependencies.begin(), task.dependencies.end(), std::back_inserter(payloads));
+    const bool loads = task.making && task.making->saved;
+    if (loads) {
+        payloads.push_back(*task.making->saved);
+    }
+    const Run run{is_call   ? Run::Job::call
+                  : is_task ? Run::Job::task
+                            : Run::Job::constructor,
+                  task.id,
+                  task.function,
+                  task.attempt,
+                  current.depth,
+                  current.context,
+                  loads};
+    auto outcome = (own != nullptr ? *own : *session)
+                       .run(run,
+                            std::move(payloads),
+                            current,
+                            is_call ? Session::OnStop::kill_at_end : Session::OnStop::kill);
+    report.ok = outcome.ok;
+    report.value = std::move(outcome.value);
+    report.failure = std::move(outcome.failure);
+    if (own != nullptr) {
+        processes_->give_back(task.function, manner.memory_limit, std::move(own));
+    }
+}
+
+} // namespace muster::runtime
