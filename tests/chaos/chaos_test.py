@@ -35,7 +35,7 @@ def missing():
     """Why ranks cannot be lost here; None if they can."""
     launcher = shlex.split(os.environ.get("MUSTER_TEST_MPIEXEC", "mpirun"))[0]
     version = subprocess.run([launcher, "--version"], capture_output=True, text=True, check=False).stdout
-    return None if "(Open MPI) 4" in version else f"skipped: {launcher} is not of Open MPI 4"
+    return None if re.search(r"\((Open MPI|OpenRTE)\) 4", version) else f"skipped: {launcher} is not of Open MPI 4"
 
 
 def environment_of(pid):

@@ -1,5 +1,5 @@
-// soak <tasks>: runs so many tasks of several kinds and sees that no rank's memory grows once the
-// first tenth is done.
+// soak <tasks>: warms up, runs so many tasks of several kinds, and sees that no rank's memory grows
+// once the first tenth is done.
 
 #include <muster/core/muster.hpp>
 
@@ -10,6 +10,7 @@
 #include <iomanip>
 #include <iostream>
 #include <ranges>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ namespace {
 // What a rank may grow by after the first tenth. The allocator's own needs vary by less; what is
 // kept per task shows at 3 bytes each after 2 million.
 constexpr std::int64_t growth_bytes_max = 6 << 20;
+constexpr int warm_up_batches = 5;
 
 std::int64_t resident_bytes() {
     std::ifstream file("/proc/self/statm");
@@ -111,6 +113,9 @@ int soak(std::int64_t tasks) {
     std::int64_t largest_growth = 0;
     std::int64_t done = 0;
     int batch = 0;
+    while (batch < warm_up_batches) {
+        run_batch(adder, batch++); // until what is kept for later use has its size
+    }
     for (int tenth = 1; tenth <= 10; ++tenth) {
         while (done < tasks * tenth / 10) {
             done += run_batch(adder, batch++);

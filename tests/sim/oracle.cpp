@@ -499,8 +499,8 @@ void Oracle::check_failure(ObjectId object,
         require(touched_by_loss(object), about(object, "was lost: ") + reason.message);
         break;
     case Kind::system:
-        require(may_never_run(truth) || (truth.actor && touched_by_loss(object)) ||
-                    (touched_by_loss(object) && fate_.gone_count() > truth.kind.retries),
+        require(!feasible_(truth.kind) || attempts_used_up(object, truth) ||
+                    (truth.actor && touched_by_loss(object)),
                 about(object, "failed by the system: ") + reason.message);
         break;
     case Kind::ended:
@@ -508,6 +508,19 @@ void Oracle::check_failure(ObjectId object,
                 about(object, "ran, and is said not to have started"));
         break;
     }
+}
+
+// Any loss may have taken an attempt that had not started yet.
+bool Oracle::attempts_used_up(ObjectId object, const Truth& truth) const {
+    const auto bad = [](const Attempt& attempt) {
+        return ended_badly(attempt) || attempt.timed_out;
+    };
+    auto used = fate_.gone_count();
+    for (std::int32_t m = 0; m < std::max(truth.kind.ranks, 1); ++m) {
+        const auto& attempts = truth.gang ? member(object, m).attempts : truth.attempts;
+        used += static_cast<decltype(used)>(std::count_if(attempts.begin(), attempts.end(), bad));
+    }
+    return used > truth.kind.retries;
 }
 
 // Its own time, or that of one of its attempts, is over.
@@ -533,11 +546,6 @@ void Oracle::check_dependency_failure(ObjectId object,
     };
     require(any(truth.dependencies, without_value) || (truth.actor && without_value(*truth.actor)),
             about(object, "failed by a dependency, and none failed"));
-}
-
-// What it needs is nowhere, since ranks are lost.
-bool Oracle::may_never_run(const Truth& /*truth*/) const {
-    return fate_.any_gone();
 }
 
 } // namespace muster::sim

@@ -5,6 +5,7 @@
 #include "program.hpp"
 #include "wire/messages.hpp"
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -64,7 +65,10 @@ public:
         [[nodiscard]] bool made() const;
     };
 
-    explicit Oracle(const Fate& fate) : fate_(fate) {}
+    /// Whether the ranks that are left have room for such a task, when they run nothing else.
+    using Feasible = std::function<bool(const TaskKind&)>;
+
+    Oracle(const Fate& fate, Feasible feasible) : fate_(fate), feasible_(std::move(feasible)) {}
 
     void submitted(TaskId task, Truth truth);
 
@@ -166,13 +170,14 @@ private:
     void check_failure(ObjectId object, const Truth& truth, const wire::Outcome& outcome) const;
     [[nodiscard]] bool cancelled_along(ObjectId object) const;
     [[nodiscard]] bool holder_lost(ObjectId actor) const;
+    [[nodiscard]] bool attempts_used_up(ObjectId object, const Truth& truth) const;
     void check_late(ObjectId object, const Truth& truth) const;
     void check_dependency_failure(ObjectId object,
                                   const Truth& truth,
                                   const wire::Outcome& outcome) const;
-    [[nodiscard]] bool may_never_run(const Truth& truth) const;
 
     const Fate& fate_;
+    Feasible feasible_;
     std::map<ObjectId, Truth> truths_;
     std::map<ObjectId, ActorTruth> actors_;
     std::set<ObjectId> pinned_;

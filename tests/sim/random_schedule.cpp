@@ -85,7 +85,8 @@ Fault random_fault(Random& random) {
                  : when < 0.7  ? Fault::When::run
                  : when < 0.92 ? Fault::When::recovery
                                : Fault::When::shutdown;
-    fault.whom = Fault::Whom{static_cast<std::uint8_t>(random.below(6))};
+    fault.whom = random.chance(0.2) ? Fault::Whom::actor_host
+                                    : Fault::Whom{static_cast<std::uint8_t>(random.below(6))};
     const std::size_t events_max = fault.when == Fault::When::run ? 2'000 : 200;
     fault.after_events = log_uniform_count(random, 1, events_max);
     if (fault.what == Fault::What::freeze) {
@@ -129,7 +130,7 @@ public:
                 actor_kinds_.back().replays = choice % 4 > 0 && choice / 4 % 3 > 0;
             }
         }
-        with_actors_ = random_.chance(0.6);
+        with_actors_ = random_.chance(0.7);
         pins_ = random_.chance(0.1);
         budget_ = log_uniform_count(random_, 10, tasks_max);
         task_time_max_ = log_uniform(random_, microseconds{20}, milliseconds{3});
@@ -145,6 +146,8 @@ public:
                 add_large_map(*program);
             } else if (random_.chance(0.1)) {
                 add_cancels(*program);
+            } else if (random_.chance(0.04)) {
+                add_late_tasks(*program);
             } else if (random_.chance(0.08)) {
                 add_contended_map(*program);
             } else if (random_.chance(0.05)) {
@@ -657,6 +660,19 @@ private:
     }
 
     /// A map over a value that takes long to fetch, cancelled bit by bit.
+    /// Attempts that run on for long after they have timed out, where the next one comes to.
+    void add_late_tasks(Program& program) {
+        auto one = std::make_shared<Program>();
+        one->steps.emplace_back(Compute{log_uniform(random_, milliseconds{2}, milliseconds{20})});
+        one->stoppable = random_.chance(0.5);
+        TaskKind kind = cpu_kinds_[random_.below(cpu_kinds_.size())];
+        kind.timeout = log_uniform(random_, microseconds{50}, milliseconds{5});
+        kind.retry_exceptions = true;
+        const std::size_t count = log_uniform_count(random_, 1, 10);
+        program.steps.emplace_back(
+            Submit{kind, std::vector<NewTask>(count, NewTask{one, {}, {}, 0})});
+    }
+
     void add_contended_map(Program& program) {
         auto one = std::make_shared<Program>();
         one->steps.emplace_back(Compute{log_uniform(random_, microseconds{50}, milliseconds{2})});

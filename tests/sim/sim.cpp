@@ -26,18 +26,15 @@ extern "C" void report_seed(int /*signal*/) {
     std::fwrite(text, 1, static_cast<std::size_t>(size), stderr);
 }
 
-rank::RankMachine::Config machine_config(const SimOptions& options, std::int32_t rank) {
-    const auto i = static_cast<std::size_t>(rank);
+rank::RankMachine::Config machine_config(const World& world, std::int32_t rank) {
+    const SimOptions& options = world.options;
     rank::RankMachine::Config config;
     config.self = Rank{rank};
     config.world_size = options.ranks;
     config.driver = options.driver;
-    config.node = i < options.nodes.size() ? options.nodes[i] : NodeId{0};
+    config.node = world.node(Rank{rank});
     config.host = "node" + std::to_string(index(config.node));
-    config.capacity.cpus = options.cpus_per_rank;
-    if (i < options.capacities.size()) {
-        config.capacity = options.capacities[i];
-    }
+    config.capacity = world.capacity(Rank{rank});
     config.preferred_coordinator = options.preferred_coordinator == Rank{rank};
     config.inline_bytes_max = options.inline_bytes_max;
     config.watches = options.watches;
@@ -72,7 +69,7 @@ Sim::Sim(SimOptions options) : world_(options), faults_(options.faults) {
     std::signal(SIGABRT, report_seed);
     for (std::int32_t i = 0; i < options.ranks; ++i) {
         ranks_.push_back(std::make_unique<VirtualRank>(
-            world_, machine_config(options, i), [this](Rank rank) -> VirtualRank& {
+            world_, machine_config(world_, i), [this](Rank rank) -> VirtualRank& {
                 return at(rank);
             }));
     }

@@ -8,6 +8,7 @@
 
 #include <muster/base/random.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -45,7 +46,41 @@ struct SimOptions {
 struct World {
     explicit World(const SimOptions& settings)
         : options(settings), random(settings.seed, 1), clock_random(settings.seed, 3),
-          network(settings.network, Random(settings.seed, 2)), oracle(fate) {}
+          network(settings.network, Random(settings.seed, 2)),
+          oracle(fate, [this](const TaskKind& kind) { return feasible(kind); }) {}
+
+    World(const World&) = delete;
+    World& operator=(const World&) = delete;
+
+    [[nodiscard]] Resources capacity(Rank rank) const {
+        const auto i = static_cast<std::size_t>(index(rank));
+        if (i < options.capacities.size()) {
+            return options.capacities[i];
+        }
+        return {.cpus = options.cpus_per_rank, .gpus = {}, .memory = {}, .custom = {}};
+    }
+
+    [[nodiscard]] NodeId node(Rank rank) const {
+        const auto i = static_cast<std::size_t>(index(rank));
+        return i < options.nodes.size() ? options.nodes[i] : NodeId{0};
+    }
+
+    /// The ranks that are left have room for such a task, when they run nothing else.
+    [[nodiscard]] bool feasible(const TaskKind& kind) const {
+        using Where = Placement::Kind;
+        const auto [where, target] = kind.placement;
+        const std::int64_t members_max = options.ranks == 1 ? kind.ranks : 1;
+        std::int64_t room = 0;
+        for (std::int32_t i = 0; i < options.ranks; ++i) {
+            const bool elsewhere = (where == Where::on_rank && target != i) ||
+                                   (where == Where::on_node && target != index(node(Rank{i})));
+            if (!elsewhere && !fate.gone(Rank{i})) {
+                room += times_fitting(
+                    kind.demand, capacity(Rank{i}), std::max<std::int64_t>(members_max, 1));
+            }
+        }
+        return room >= std::max(kind.ranks, 1);
+    }
 
     [[nodiscard]] double slowness(Rank rank) const {
         const auto i = static_cast<std::size_t>(index(rank));

@@ -90,6 +90,12 @@ void Owner::end_attempt(TaskId task, Place place, wire::Outcome outcome, wire::A
         ++place.item().retried;
         retry(task, place, kind == Kind::exception || kind == Kind::timed_out, actions);
     } else {
+        if (place.item().cancelling && outcome.kind == wire::Outcome::Kind::failed &&
+            outcome.failure.front().kind == Kind::system) {
+            auto& record = outcome.failure.front();
+            record.kind = Kind::cancelled;
+            record.message = "cancelled; " + record.message;
+        }
         complete(task, place, std::move(outcome), actions);
     }
 }

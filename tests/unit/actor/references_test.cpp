@@ -146,6 +146,22 @@ TEST_F(ReferencesOfRank0, HandlesOfALostRankHoldNothingAnyMore) {
     EXPECT_EQ(sent<wire::ActorDestroy>(take()).size(), 1U);
 }
 
+TEST_F(ReferencesOfRank0, AHandleThatComesHomeAfterItsHolderWasLostIsOfAnActorThatIsGone) {
+    references.create(ours, {});
+    references.on_made(ours, made_on(Rank{2}), actions);
+    references.on_borrow(Rank{3}, {ours}, actions);
+    references.release(ours, actions);
+    references.on_term(Rank{9}, rank_3_lost, actions); // its handle is in what it has sent to us
+    (void)references.take_placed();
+    references.hold(ours, actions);
+    ASSERT_NE(references.outcome(ours), nullptr);
+    EXPECT_EQ(references.outcome(ours)->kind, wire::Outcome::Kind::failed);
+    EXPECT_EQ(references.take_placed(), std::vector{ours});
+    EXPECT_FALSE(references.gated());
+    references.release(ours, actions);
+    EXPECT_TRUE(references.empty());
+}
+
 TEST_F(ReferencesOfRank0, AnActorWhoseHostIsLostIsPlacedAgain) {
     references.create(ours, "hits");
     references.named({ours, "Counter", 1});

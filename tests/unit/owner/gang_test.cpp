@@ -169,6 +169,21 @@ TEST(OwnerGangs, TheFailureIsTheFirstMembersThatFailedByItself) {
     }
 }
 
+TEST(OwnerGangs, AMemberWhoseRankIsLostAfterItsEndIsWhyTheOthersWereReleased) {
+    GangOwner owner;
+    owner.grant_gang();
+    owner.member(0, LoneOwner::value(1));
+    owner->on_term(Rank{1}, {{Rank{4}, "there"}}, owner.actions);
+    owner.member(1, GangOwner::failed(1, Kind::released));
+    owner.member(2, GangOwner::failed(2, Kind::released));
+    const auto outcome = owner.resolved();
+    ASSERT_TRUE(outcome);
+    const auto& record = outcome->failure.front();
+    EXPECT_EQ(record.kind, Kind::system);
+    EXPECT_EQ(record.member, 0);
+    EXPECT_EQ(record.message, "rank 4 on there was lost");
+}
+
 TEST(OwnerGangs, AMemberCountsOnceAndUnderItsOwnLeaseOnly) {
     GangOwner owner;
     owner.flush();

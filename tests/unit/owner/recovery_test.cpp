@@ -157,6 +157,18 @@ TEST(OwnerRecovery, ATaskThatWaitsForItsNextAttemptCanBeCancelled) {
     EXPECT_TRUE(submitted(owner.flush()).empty());
 }
 
+TEST(OwnerRecovery, ACancelledTaskWhoseRankIsLostIsCancelledAndNotRetried) {
+    Retrying owner({.retries = 3});
+    const TaskId task = owner.submit();
+    owner.grant(task, Rank{2});
+    owner->cancel(task, owner.actions);
+    const auto ended = orders<wire::ResolveFuture>(owner.lose({{Rank{2}, "there"}}));
+    ASSERT_EQ(ended.size(), 1U);
+    const auto& record = ended[0].outcome.failure.front();
+    EXPECT_EQ(record.kind, Kind::cancelled);
+    EXPECT_NE(record.message.find("rank 2 on there"), std::string::npos) << record.message;
+}
+
 TEST(OwnerRecovery, LateResultsOfAnAttemptThatWasGivenUpDoNotCount) {
     Retrying owner({.retries = 3});
     const TaskId task = owner.submit();
