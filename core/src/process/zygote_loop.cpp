@@ -282,6 +282,8 @@ private:
         fds.clear();
         const auto now = Clock::now();
         const pid_t pid = launch(plan, inherited_);
+        plan.out = {}; // the command's alone, before anybody hears of it
+        plan.err = {};
         register_child(pid, request, std::move(plan.report), now);
     }
 

@@ -15,8 +15,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <condition_variable>
 #include <cstdio>
 #include <ctime>
+#include <mutex>
+#include <stop_token>
+#include <thread>
 #include <utility>
 
 namespace muster::runtime {
@@ -27,8 +31,9 @@ using namespace std::chrono_literals;
 
 constexpr auto report_interval = 10s; // of "the start waits for ..."
 constexpr auto end_grace = 5s;        // for tasks that still run when the driver has returned
-constexpr auto close_grace = 5s;      // for packets to leave before the transport is closed
-constexpr auto interrupt_grace = 1s;  // from Ctrl-C to the end of the process
+constexpr auto close_time_if_told_to_end = 300ms;
+constexpr auto close_grace = 5s;     // for packets to leave before the transport is closed
+constexpr auto interrupt_grace = 1s; // from Ctrl-C to the end of the process
 constexpr int settle_rounds_max = 16;
 constexpr std::size_t running_named_max = 16; // on the page of SIGUSR1, by rank
 
@@ -562,6 +567,23 @@ void ProgressLoop::close() {
         transport_.poll(*this);
         link_.flush(
             [this](Rank to, std::span<const std::byte> packet) { transport_.send(to, packet); });
+    }
+    // A launcher that was told to end the job may answer no more: after Ctrl-C Open MPI's mpirun
+    // leaves its processes waiting in MPI_Finalize, and kills them in the end.
+    std::jthread guard;
+    const ending::Ending& ending = machine_.ending();
+    if (ending.phase() != ending::Ending::Phase::running &&
+        (ending.cause() == wire::EndCause::terminated ||
+         ending.cause() == wire::EndCause::interrupted)) {
+        guard = std::jthread([code = exit_code_](const std::stop_token& closed) {
+            std::mutex mutex;
+            std::unique_lock lock(mutex);
+            std::condition_variable_any never;
+            never.wait_for(lock, closed, close_time_if_told_to_end, [] { return false; });
+            if (!closed.stop_requested()) {
+                end_process(code, nullptr);
+            }
+        });
     }
     transport_.close(close_orderly_);
 }
