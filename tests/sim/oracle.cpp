@@ -306,6 +306,7 @@ void Oracle::actor_destroyed(ObjectId actor, Rank rank) {
     require(!instance.destroyed, about(actor, "is destroyed twice"));
     require(!instance.running, about(actor, "is destroyed while a call of it runs"));
     require(fate_.gone(owner_of(actor)) || fate_.gone(rank) || holder_lost(actor) ||
+                held_by_late(actor) ||
                 !any(truth.handles,
                      [&](const auto& held) { return held.second > 0 && !fate_.gone(held.first); }),
             about(actor, "is destroyed while somebody has a handle"));
@@ -321,6 +322,22 @@ bool Oracle::holder_lost(ObjectId actor) const {
     return place != actors_.end() &&
            (place->second.holder_lost ||
             any(place->second.handles, [&](const auto& held) { return fate_.gone(held.first); }));
+}
+
+// A task that its owner gives up while it runs may be all that has a handle.
+bool Oracle::held_by_late(ObjectId actor) const {
+    const auto has = [&](const std::vector<ObjectId>& actors) {
+        return std::find(actors.begin(), actors.end(), actor) != actors.end();
+    };
+    return any(truths_, [&](const auto& entry) {
+        const Truth& truth = entry.second;
+        return truth.kind.may_be_late() &&
+               (has(truth.passed_actors) || any(truth.dependencies, [&](ObjectId one) {
+                    return any(this->truth(one).attempts, [&](const Attempt& attempt) {
+                        return has(attempt.contained_actors);
+                    });
+                }));
+    });
 }
 
 void Oracle::runs_on_state(TaskId call, const std::set<TaskId>& ran) const {
@@ -500,7 +517,7 @@ void Oracle::check_failure(ObjectId object,
         break;
     case Kind::system:
         require(!feasible_(truth.kind) || attempts_used_up(object, truth) ||
-                    (truth.actor && touched_by_loss(object)),
+                    (truth.actor && (touched_by_loss(object) || held_by_late(*truth.actor))),
                 about(object, "failed by the system: ") + reason.message);
         break;
     case Kind::ended:
@@ -510,7 +527,8 @@ void Oracle::check_failure(ObjectId object,
     }
 }
 
-// Any loss may have taken an attempt that had not started yet.
+// Any loss may have taken an attempt that had not started yet; and one that has timed out may have
+// had others refused.
 bool Oracle::attempts_used_up(ObjectId object, const Truth& truth) const {
     const auto bad = [](const Attempt& attempt) {
         return ended_badly(attempt) || attempt.timed_out;
@@ -520,7 +538,8 @@ bool Oracle::attempts_used_up(ObjectId object, const Truth& truth) const {
         const auto& attempts = truth.gang ? member(object, m).attempts : truth.attempts;
         used += static_cast<decltype(used)>(std::count_if(attempts.begin(), attempts.end(), bad));
     }
-    return used > truth.kind.retries;
+    return used > truth.kind.retries ||
+           any(truth.attempts, [](const Attempt& attempt) { return attempt.timed_out; });
 }
 
 // Its own time, or that of one of its attempts, is over.
@@ -541,7 +560,7 @@ void Oracle::check_dependency_failure(ObjectId object,
     require(outcome.failure.size() >= 2,
             about(object, "failed by a dependency, without its reason"));
     const auto without_value = [&](ObjectId one) {
-        return failed(one) || touched_by_loss(one) || holder_lost(one) ||
+        return failed(one) || touched_by_loss(one) || holder_lost(one) || held_by_late(one) ||
                this->truth(one).kind.may_be_late();
     };
     require(any(truth.dependencies, without_value) || (truth.actor && without_value(*truth.actor)),

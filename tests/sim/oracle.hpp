@@ -170,6 +170,7 @@ private:
     void check_failure(ObjectId object, const Truth& truth, const wire::Outcome& outcome) const;
     [[nodiscard]] bool cancelled_along(ObjectId object) const;
     [[nodiscard]] bool holder_lost(ObjectId actor) const;
+    [[nodiscard]] bool held_by_late(ObjectId actor) const;
     [[nodiscard]] bool attempts_used_up(ObjectId object, const Truth& truth) const;
     void check_late(ObjectId object, const Truth& truth) const;
     void check_dependency_failure(ObjectId object,

@@ -9,9 +9,11 @@
 namespace muster::actor {
 namespace {
 
-// What had held the actor went with that rank before this one's handle was counted.
-constexpr const char* passed_on_by_lost =
-    "the actor is gone: the rank that passed on its handle was lost";
+// What had held the actor went before this rank's handle was counted: with a rank that was lost, or
+// with a task whose time was over while it ran.
+constexpr const char* held_no_more = "the actor is gone: whatever passed on its handle was lost "
+                                     "with its rank, or was late and given "
+                                     "up";
 
 } // namespace
 
@@ -110,8 +112,7 @@ void References::hold(ObjectId actor, wire::Actions& actions) {
     ++place->second.holds;
     followed_.erase(actor);
     if (is_new && ours(actor)) {
-        MUSTER_ASSERT(!lost_.empty());
-        place->second.outcome = gone(actor, passed_on_by_lost);
+        place->second.outcome = gone(actor, held_no_more);
         placed_.push_back(actor);
     } else if (is_new && lost_.contains(owner_of(actor))) {
         place->second.acknowledged = true;
@@ -209,7 +210,7 @@ void References::on_known(const wire::ActorKnown& message, wire::Actions& action
     }
     if (message.gone) {
         entry.acknowledged = true;
-        entry.outcome = gone(message.actor, passed_on_by_lost);
+        entry.outcome = gone(message.actor, held_no_more);
         placed_.push_back(message.actor);
         return;
     }
@@ -238,8 +239,7 @@ void References::on_released(Rank from,
                              const wire::ActorReleased& message,
                              wire::Actions& actions) {
     const auto place = entries_.find(message.actor);
-    // A rank that got its handle from one that was lost may never have been counted.
-    MUSTER_ASSERT(place != entries_.end() || !lost_.empty());
+    // A rank that was told that the actor is gone (on_known) has never been counted.
     if (place == entries_.end() || place->second.borrowers.erase(from) == 0) {
         if (message.follows) {
             actions.push_back(wire::SendMessage{from, wire::ActorCovered{message.actor, {}, true}});

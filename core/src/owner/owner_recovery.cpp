@@ -16,8 +16,8 @@ using Kind = wire::FailureRecord::Kind;
 
 constexpr Duration delay_max = std::chrono::minutes{1};
 
-// Of a task whose arguments were lost before it started. More often than it may be retried, since
-// it did not run; but not for ever.
+// Of a task whose arguments were lost before it started. They are no retries, since it did not run;
+// but they must not go on for ever.
 constexpr std::uint32_t fetches_max = 8;
 
 Duration delay_before(const RetryPolicy& policy, std::uint32_t retried) {
@@ -73,7 +73,7 @@ bool Owner::may_retry(const Place& place, const wire::Outcome& outcome) const {
     const RetryPolicy& policy = place.block->retry;
     switch (outcome.failure.front().kind) {
     case Kind::object_lost:
-        return !lost_.empty() && item.retried < policy.retries + fetches_max;
+        return !lost_.empty() && item.lost_fetches < fetches_max;
     case Kind::system:
         return item.retried < policy.retries;
     case Kind::exception:
@@ -87,7 +87,7 @@ bool Owner::may_retry(const Place& place, const wire::Outcome& outcome) const {
 void Owner::end_attempt(TaskId task, Place place, wire::Outcome outcome, wire::Actions& actions) {
     if (may_retry(place, outcome)) {
         const Kind kind = outcome.failure.front().kind;
-        ++place.item().retried;
+        ++(kind == Kind::object_lost ? place.item().lost_fetches : place.item().retried);
         retry(task, place, kind == Kind::exception || kind == Kind::timed_out, actions);
     } else {
         if (place.item().cancelling && outcome.kind == wire::Outcome::Kind::failed &&

@@ -136,7 +136,7 @@ void Owner::send_again(TaskId call, Place place, wire::Actions& actions) {
 bool Owner::fetch_again(Place place, const wire::TaskOutcome& report) {
     Item& item = place.item();
     return report.outcome.failure.front().kind == wire::FailureRecord::Kind::object_lost &&
-           !lost_.empty() && !item.cancelling && item.retried++ < fetches_max;
+           !lost_.empty() && !item.cancelling && item.lost_fetches++ < fetches_max;
 }
 
 void Owner::forget_calls(ObjectId actor, const wire::Outcome& why, wire::Actions& actions) {
