@@ -281,7 +281,7 @@ private:
         std::uint32_t attempt = 0;
         std::uint32_t retried = 0;
         std::uint32_t lost_fetches = 0; ///< Attempts that had no argument to run with.
-        std::uint32_t missing = 0; ///< Dependencies without an outcome.
+        std::uint32_t missing = 0;      ///< Dependencies without an outcome.
         std::uint32_t uses = 0;
         std::uint32_t lineage = 0; ///< Retained tasks that depend on it.
         std::uint32_t holds = 1; ///< Submissions' and borrowed futures here that are not released.
