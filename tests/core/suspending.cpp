@@ -41,15 +41,22 @@ int threads() {
     return count;
 }
 
-void expect_few_threads() {
+ThreadCounts::ThreadCounts() {
     for (int rank = 0; rank < rank_count(); ++rank) {
-        const int count = task<&threads>.with({.cpus = 0, .placement = on_rank(rank)})().get();
-        EXPECT_GT(count, 0);
-        EXPECT_LT(count, threads_max) << "on rank " << rank;
+        before_.push_back(task<&threads>.with({.cpus = 0, .placement = on_rank(rank)})().get());
+    }
+}
+
+void ThreadCounts::expect_few_more() const {
+    const ThreadCounts now;
+    for (std::size_t rank = 0; rank < before_.size(); ++rank) {
+        EXPECT_GT(now.before_[rank], 0);
+        EXPECT_LT(now.before_[rank], before_[rank] + threads_max) << "on rank " << rank;
     }
 }
 
 void expect_no_thread_for_each_of(int count) {
+    const ThreadCounts counts;
     const Gate gate;
     const auto waiting = spawn<Count>({});
     std::vector<Future<int>> all;
@@ -57,13 +64,13 @@ void expect_no_thread_for_each_of(int count) {
         all.push_back(task<&add_to>(gate.future(), waiting, i));
     }
     wait_until(waiting, count);
-    expect_few_threads();
+    counts.expect_few_more();
     EXPECT_EQ(wait(all, {.count = 1, .timeout = std::chrono::nanoseconds(0)}).done.size(), 0U);
     gate.open();
     for (int i = 0; i < count; ++i) {
         ASSERT_EQ(all[static_cast<std::size_t>(i)].get(), i + 7);
     }
-    expect_few_threads();
+    counts.expect_few_more();
 }
 
 } // namespace muster::test

@@ -2,6 +2,8 @@
 
 #include "body.hpp"
 
+#include <vector>
+
 /// What bodies about coroutines need: a future that stays open, and to know who waits for it.
 namespace muster::test {
 
@@ -41,7 +43,18 @@ constexpr int threads_max = 100;
 /// Of the process that runs it.
 int threads();
 
-void expect_few_threads();
+/// How many threads each rank's process has when this is made: what other tests of the process have
+/// left among them.
+class ThreadCounts {
+public:
+    ThreadCounts();
+
+    /// Not `threads_max` more than then.
+    void expect_few_more() const;
+
+private:
+    std::vector<int> before_; ///< By rank.
+};
 
 /// Has so many tasks wait at once.
 void expect_no_thread_for_each_of(int count);
