@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdlib>
 #include <filesystem>
@@ -45,6 +46,7 @@ std::int64_t square(std::int64_t x) {
     note("square " + std::to_string(x));
     if (x >= stuck_from()) {
         wait_for_stop();
+        throw std::runtime_error("stopped"); // or that would be its result, and kept
     }
     return x * x;
 }
@@ -144,7 +146,9 @@ int drive(const std::string& what, std::int64_t count) {
         std::cout << "total " << total(squares) << std::endl;
         muster::sync_journal();
         std::cout << "half" << std::endl;
-        wait_for_stop();
+        while (!muster::stopping()) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        }
     } else if (what == "named") {
         for (std::int64_t i = 0; i < count; ++i) {
             // By its name alone: the argument is another in every run.

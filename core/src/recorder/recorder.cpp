@@ -59,18 +59,14 @@ void Recorder::start(Decide decide) {
 void Recorder::throw_if_failed() {
     const std::lock_guard lock(mutex_);
     if (failure_) {
+        thrown_ = true;
         throw Error(failure_->message, failure_->code);
     }
 }
 
 std::vector<std::optional<Buffer>>
 Recorder::find(std::span<const KeyDigest> keys, std::uint64_t shape, const std::string& what) {
-    {
-        const std::lock_guard lock(mutex_);
-        if (failure_) {
-            throw Error(failure_->message, failure_->code);
-        }
-    }
+    throw_if_failed();
     std::vector<std::optional<Buffer>> values(keys.size());
     std::vector<std::optional<Location>> places;
     for (std::size_t begin = 0; begin < keys.size(); begin += keys_per_lock) {

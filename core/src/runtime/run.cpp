@@ -90,7 +90,8 @@ int close_journal(recorder::Recorder& journal, int exit_code) {
     if (!failure) {
         return exit_code;
     }
-    print_once(true, failure->message);
+    // Unless it is what the driver has failed with.
+    print_once(exit_code == 0 || !journal.has_thrown(), failure->message);
     return exit_code == 0 ? 1 : exit_code;
 }
 
