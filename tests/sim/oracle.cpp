@@ -194,6 +194,13 @@ bool Oracle::may_run_again(ObjectId object, std::set<ObjectId>& seen) const {
             return true;
         }
     }
+    // One member has begun, and another's copy of an argument was lost with its rank.
+    if (truth.kind.ranks > 1 && any(truth.dependencies, [&](ObjectId one) {
+            return any(this->truth(one).attempts,
+                       [&](const Attempt& made) { return fate_.gone(made.rank); });
+        })) {
+        return true;
+    }
     return any(truth.dependents, [&](TaskId task) { return may_run_again(task, seen); });
 }
 

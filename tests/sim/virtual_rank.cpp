@@ -351,7 +351,13 @@ void VirtualRank::carry_out(wire::FallSilent& /*order*/) {
 void VirtualRank::carry_out(wire::CloseTransport& /*order*/) {
     require(silent_ && !closing_, "a transport was closed twice, or too early");
     closing_ = true;
-    // As the runtime does: what is queued leaves first, if its receivers give credits in time.
+    // As the runtime does: only the driver's rank has something queued that matters, and that
+    // leaves first, if its receivers give credits in time.
+    if (self_ != world_.options.driver) {
+        for (std::int32_t i = 0; i < world_.options.ranks; ++i) {
+            link_.forget(Rank{i});
+        }
+    }
     world_.queue.after(std::chrono::seconds{5}, [this] { closed_ = true; });
     send_packets();
 }

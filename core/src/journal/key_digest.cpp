@@ -52,4 +52,8 @@ KeyDigest digest(std::span<const std::byte> bytes, const KeyDigest& before) {
     return {h1, h2};
 }
 
+bool names_objects(std::span<const std::byte> value, std::uint64_t run_id) {
+    return ::memmem(value.data(), value.size(), &run_id, sizeof run_id) != nullptr;
+}
+
 } // namespace muster::detail

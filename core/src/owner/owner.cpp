@@ -624,14 +624,19 @@ void Owner::flush(wire::Actions& actions) {
 }
 
 void Owner::check_invariants() const {
-    std::map<ObjectId, std::uint32_t> uses;
-    std::map<ObjectId, std::uint32_t> lineage;
-    std::map<TaskId, std::uint32_t> missing;
+    // Simulations check after each event: sorted lists, because maps would take most of their time.
+    std::vector<ObjectId> uses; ///< An object as often as there should be uses of it.
+    std::vector<ObjectId> lineage;
+    std::vector<ObjectId> named;
+    std::vector<TaskId> missing;
     for (const auto& [object, tasks] : dependents_) {
-        for (const TaskId task : tasks) {
-            ++missing[task];
-        }
+        missing.insert(missing.end(), tasks.begin(), tasks.end());
     }
+    std::sort(missing.begin(), missing.end());
+    const auto count = [](const std::vector<ObjectId>& sorted, ObjectId object) {
+        const auto [begin, end] = std::equal_range(sorted.begin(), sorted.end(), object);
+        return static_cast<std::uint64_t>(end - begin);
+    };
     std::uint64_t unfinished = 0;
     std::uint64_t kept = 0;
     for (const auto& [first, block] : blocks_) {
@@ -645,15 +650,20 @@ void Owner::check_invariants() const {
             MUSTER_ASSERT(!item.replaying || item.state != State::done);
             if (item.state == State::waiting) {
                 MUSTER_ASSERT(item.missing > 0);
-                MUSTER_ASSERT(missing[advance(first, i * block.task_class.stride())] >=
+                MUSTER_ASSERT(count(missing, advance(first, i * block.task_class.stride())) >=
                               item.missing - (item.withheld ? 1U : 0U));
             } else {
                 MUSTER_ASSERT(item.missing == 0 || item.state == State::done);
             }
             for (const ObjectId object : item.task.dependencies) {
                 const bool ours = owner_of(object) == config_.self;
-                uses[object] += item.state != State::done || item.kept || !ours ? 1 : 0;
-                lineage[object] += item.retained && ours ? 1 : 0;
+                named.push_back(object);
+                if (item.state != State::done || item.kept || !ours) {
+                    uses.push_back(object);
+                }
+                if (item.retained && ours) {
+                    lineage.push_back(object);
+                }
             }
             MUSTER_ASSERT(item.state != State::done || item.retained || item.kept ||
                           item.task.dependencies.empty());
@@ -668,17 +678,21 @@ void Owner::check_invariants() const {
         kept -= calls.size();
     }
     MUSTER_ASSERT(kept == 0);
-    for (const auto& [object, count] : lineage) {
-        MUSTER_ASSERT(count == 0 || find_item(object)->lineage == count);
-    }
-    for (const auto& [object, count] : uses) {
-        if (owner_of(object) == config_.self) {
-            const Item* item = find_item(object);
-            MUSTER_ASSERT(item != nullptr && item->uses == count);
-            MUSTER_ASSERT(!item->dropped || count == 0);
-        } else {
-            MUSTER_ASSERT(borrowed_.at(object).uses == count);
+    std::sort(uses.begin(), uses.end());
+    std::sort(lineage.begin(), lineage.end());
+    std::sort(named.begin(), named.end());
+    named.erase(std::unique(named.begin(), named.end()), named.end());
+    for (const ObjectId object : named) {
+        const std::uint64_t used = count(uses, object);
+        if (owner_of(object) != config_.self) {
+            MUSTER_ASSERT(borrowed_.at(object).uses == used);
+            continue;
         }
+        const Item* item = find_item(object);
+        const std::uint64_t retained_by = count(lineage, object);
+        MUSTER_ASSERT(item != nullptr && item->uses == used);
+        MUSTER_ASSERT(retained_by == 0 || item->lineage == retained_by);
+        MUSTER_ASSERT(!item->dropped || used == 0);
     }
 }
 

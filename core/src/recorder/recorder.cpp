@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 
 namespace muster::recorder {
 namespace {
@@ -104,8 +103,8 @@ Recorder::find(std::span<const KeyDigest> keys, std::uint64_t shape, const std::
 void Recorder::on_outcome(TaskId task, const KeyDigest& key, const wire::Outcome& outcome) {
     {
         const std::lock_guard lock(mutex_);
-        intake_.reports.push_back({task, key, outcome});
-        if (intake_.reports.size() > 1) {
+        intake_.emplace_back(Report{task, key, outcome});
+        if (intake_.size() > 1) {
             return; // it has been woken
         }
     }
@@ -145,7 +144,7 @@ Recorder::Clock::time_point Recorder::next_deadline() const {
 
 void Recorder::work() {
     while (true) {
-        Intake intake;
+        std::vector<Word> intake;
         bool closing = false;
         std::uint64_t seals = 0;
         {
@@ -208,14 +207,16 @@ void Recorder::work() {
     }
 }
 
-void Recorder::take_in(Intake& intake) {
+void Recorder::take_in(const std::vector<Word>& intake) {
     const std::lock_guard lock(ledger_mutex_);
-    for (const auto& [tasks, shape] : intake.wants) {
-        for (const auto& wanted : tasks) {
-            ledger_.want(wanted.task, wanted.key, shape);
+    for (const auto& word : intake) {
+        if (const auto* wants = std::get_if<Wants>(&word)) {
+            for (const auto& wanted : wants->tasks) {
+                ledger_.want(wanted.task, wanted.key, wants->shape);
+            }
+            continue;
         }
-    }
-    for (const auto& report : intake.reports) {
+        const auto& report = std::get<Report>(word);
         const bool recordable = report.outcome.kind != wire::Outcome::Kind::value ||
                                 is_recordable(report.outcome.value);
         ledger_.on_outcome(report.task, report.key, report.outcome, recordable);
@@ -223,10 +224,8 @@ void Recorder::take_in(Intake& intake) {
 }
 
 bool Recorder::is_recordable(const Buffer& value) {
-    const auto bytes = value.bytes();
-    const bool names_objects =
-        ::memmem(bytes.data(), bytes.size(), &config_.run_id, sizeof config_.run_id) != nullptr;
-    if (!names_objects && bytes.size() <= journal::value_bytes_max) {
+    const bool names_objects = detail::names_objects(value.bytes(), config_.run_id);
+    if (!names_objects && value.size() <= journal::value_bytes_max) {
         return true;
     }
     if (!std::exchange(warned_unrecordable_, true)) {

@@ -16,6 +16,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace muster::recorder {
@@ -82,7 +83,7 @@ public:
         {
             const std::lock_guard lock(mutex_);
             submit();
-            intake_.wants.push_back({std::move(tasks), shape});
+            intake_.emplace_back(Wants{std::move(tasks), shape});
         }
         wake_.notify_one();
     }
@@ -99,26 +100,27 @@ public:
     std::optional<Failure> close();
 
 private:
-    struct Intake {
-        std::vector<std::pair<std::vector<Wanted>, std::uint64_t>> wants;
-
-        struct Report {
-            TaskId task{};
-            KeyDigest key;
-            wire::Outcome outcome;
-        };
-
-        std::vector<Report> reports;
-
-        [[nodiscard]] bool empty() const { return wants.empty() && reports.empty(); }
+    struct Wants {
+        std::vector<Wanted> tasks;
+        std::uint64_t shape = 0;
     };
+
+    struct Report {
+        TaskId task{};
+        KeyDigest key;
+        wire::Outcome outcome;
+    };
+
+    /// What this run says, in its order: a key that is wanted once the driver has heard of its
+    /// failure is wanted anew.
+    using Word = std::variant<Wants, Report>;
 
     using Clock = std::chrono::steady_clock;
 
     explicit Recorder(Config config);
 
     void work();
-    void take_in(Intake& intake);
+    void take_in(const std::vector<Word>& intake);
     void record(std::vector<journal::Ledger::Entry> entries);
     void sync_now();
     void decide_all();
@@ -135,7 +137,7 @@ private:
     std::mutex mutex_; ///< Guards what follows; never held while files are read or written.
     std::condition_variable wake_;
     std::condition_variable sealed_;
-    Intake intake_;
+    std::vector<Word> intake_;
     std::uint64_t seals_wanted_ = 0;
     std::uint64_t seals_done_ = 0;
     bool closing_ = false;

@@ -5,6 +5,13 @@
 #include <utility>
 
 namespace muster::detail {
+namespace {
+
+// In a slot's count of handles beside the journal's, until the submitter has made its first future:
+// that may come after the journal lets go.
+constexpr std::uint32_t unborn = 1U << 30;
+
+} // namespace
 
 void CompletionQueue::notify(std::size_t index) {
     std::shared_ptr<Watcher> watcher;
@@ -71,7 +78,10 @@ FutureBlock::FutureBlock(std::shared_ptr<Client> client,
 }
 
 void FutureBlock::acquire(std::uint64_t index) noexcept {
-    slots_[index].handles.fetch_add(1, std::memory_order_relaxed);
+    auto& handles = slots_[index].handles;
+    if (handles.fetch_add(1, std::memory_order_relaxed) >= unborn) {
+        handles.fetch_sub(unborn, std::memory_order_relaxed);
+    }
 }
 
 void FutureBlock::release(std::uint64_t index) noexcept {
@@ -87,7 +97,7 @@ void FutureBlock::set_keys(std::vector<KeyDigest> keys) {
 }
 
 void FutureBlock::hold(std::uint64_t index) {
-    acquire(index);
+    slots_[index].handles = unborn + 1;
     held_[index] = 1;
 }
 
@@ -107,8 +117,9 @@ std::optional<KeyDigest> FutureBlock::input_digest(std::uint64_t index) {
         return std::nullopt;
     }
     const std::lock_guard lock(mutex_);
-    if (!stored_digest_) {
-        stored_digest_ = digest(slots_[index].value.bytes());
+    const auto value = slots_[index].value.bytes();
+    if (!stored_digest_ && !names_objects(value, client_->run_id())) {
+        stored_digest_ = digest(value);
     }
     return stored_digest_;
 }

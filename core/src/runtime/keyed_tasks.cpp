@@ -28,8 +28,7 @@ KeyDigest digest_of(const detail::EncodedTask& task,
                     const detail::FunctionShape& shape,
                     const KeyDigest& before) {
     KeyDigest whole = detail::digest(std::as_bytes(std::span(&shape.parameters, 1)), before);
-    whole = detail::digest(task.arguments.bytes(), whole);
-    return detail::digest(std::as_bytes(std::span(&task.inputs, 1)), whole);
+    return detail::digest(std::as_bytes(std::span(&task.digest, 1)), whole);
 }
 
 } // namespace

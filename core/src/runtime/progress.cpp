@@ -561,7 +561,13 @@ void ProgressLoop::report_slow_end(Clock::time_point now) {
 
 void ProgressLoop::close() {
     seal();
-    // Leave is the last message: once it has left, no rank sends anything any more.
+    // Leave is the last message, so only what the driver's rank has queued is of use to anybody.
+    // What others have, their receivers may take no more: they have left, or are about to.
+    if (!is_driver()) {
+        for (std::int32_t i = 0; i < transport_.world().size; ++i) {
+            link_.forget(Rank{i});
+        }
+    }
     const auto deadline = Clock::now() + close_grace;
     while ((link_.queued_bytes() > 0 || transport_.sends_pending()) && Clock::now() < deadline) {
         transport_.poll(*this);

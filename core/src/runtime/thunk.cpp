@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 namespace muster::detail {
@@ -13,12 +14,6 @@ namespace {
 
 // Freed when the last task whose arguments are in it is done.
 constexpr std::size_t chunk_bytes_max = std::size_t{16} << 10;
-
-// A future inside a value is encoded with its run's number, which is random: 64 bits that nothing
-// else in the bytes is likely to be.
-bool names_objects(std::span<const std::byte> bytes, std::uint64_t run_id) {
-    return ::memmem(bytes.data(), bytes.size(), &run_id, sizeof run_id) != nullptr;
-}
 
 } // namespace
 
@@ -45,33 +40,49 @@ EncodedTask ArgumentEncoder::take() {
     task.dependencies = std::move(dependencies_);
     task.actors = std::move(actors_);
     task.by_arguments = keyed_;
-    task.inputs = std::exchange(inputs_, {});
-    task.unkeyed_input = std::exchange(unkeyed_input_, false) ||
-                         (keyed_ && names_objects(writer_.bytes(), client_.run_id()));
+    task.digest = std::exchange(arguments_digest_, {});
+    task.unkeyed_input = std::exchange(unkeyed_input_, false);
     writer_.clear();
     dependencies_ = {};
     actors_ = {};
     return task;
 }
 
+// An argument's part of the key is the same whether it travels with the task, is stored because it
+// is large, or was stored by put(): a digest of the value's own, or the key of the task that makes
+// it.
+
+void ArgumentEncoder::key_argument(const std::optional<KeyDigest>& argument) {
+    unkeyed_input_ = unkeyed_input_ || !argument;
+    if (argument) {
+        arguments_digest_ = digest(std::as_bytes(std::span(&*argument, 1)), arguments_digest_);
+    }
+}
+
+void ArgumentEncoder::key_value(std::size_t from) {
+    if (keyed_) {
+        const auto value = writer_.bytes().subspan(from);
+        key_argument(names_objects(value, client_.run_id()) ? std::nullopt
+                                                            : std::optional(digest(value)));
+    }
+}
+
+void ArgumentEncoder::key_list(std::size_t count) {
+    if (keyed_) {
+        const auto encoded = static_cast<std::uint64_t>(count);
+        key_argument(digest(std::as_bytes(std::span(&encoded, 1)), digest("list")));
+    }
+}
+
 void ArgumentEncoder::depend_on(FutureBlock& block, ObjectId object) {
     check_same_run(block);
     if (keyed_) {
-        const auto input = block.input_digest(block.index_of(object));
-        unkeyed_input_ = unkeyed_input_ || !input;
-        if (input) {
-            inputs_ = digest(std::as_bytes(std::span(&*input, 1)), inputs_);
-        }
+        key_argument(block.input_digest(block.index_of(object)));
     }
     dependencies_.push_back(object);
 }
 
 void ArgumentEncoder::move_to_store(std::size_t from) {
-    if (keyed_) {
-        const auto value = writer_.bytes().subspan(from);
-        inputs_ = digest(value, inputs_);
-        unkeyed_input_ = unkeyed_input_ || names_objects(value, client_.run_id());
-    }
     const Future<void> stored(client_.put(Buffer::copy_of(writer_.bytes().subspan(from)), {}),
                               0); // handles inside are held by the task
     // In place of the value and the kind before it, the name of the object that holds it.

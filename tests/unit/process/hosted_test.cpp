@@ -242,8 +242,8 @@ TEST_P(HostedTest, CommandsHaveLimitsToo) {
 INSTANTIATE_TEST_SUITE_P(Process,
                          HostedTest,
                          testing::Values(MemoryControl::kernel_or_watch, MemoryControl::watch),
-                         [](const auto& info) {
-                             return info.param == MemoryControl::watch ? "Watched" : "InCgroups";
+                         [](const auto& made) {
+                             return made.param == MemoryControl::watch ? "Watched" : "InCgroups";
                          });
 
 TEST(MemoryWatch, LooksMoreOftenTheNearerTheLimit) {

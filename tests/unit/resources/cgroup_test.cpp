@@ -71,8 +71,10 @@ TEST(Cgroup, DecodesBlanksInMountPoints) {
 }
 
 TEST(Cgroup, IgnoresFilesThatDoNotParse) {
+    std::string mounts = "short\nx - y\n";
+    mounts += v2_mount;
     const FakeFiles files({{"/proc/self/cgroup", "nonsense\n0::/\n"},
-                           {"/proc/self/mountinfo", std::string("short\nx - y\n") + v2_mount},
+                           {"/proc/self/mountinfo", mounts},
                            {"/sys/fs/cgroup/cpu.max", "lots\n"},
                            {"/sys/fs/cgroup/memory.max", "\n"}});
     EXPECT_FALSE(read_cgroup_limits(files).cpu_quota);

@@ -35,7 +35,7 @@ struct EncodedTask {
 
     // Of tasks that are keyed by their arguments.
     bool by_arguments = false;
-    KeyDigest inputs{};         ///< Of what stands behind the dependencies.
+    KeyDigest digest{};         ///< Of the arguments, however each of them travels.
     bool unkeyed_input = false; ///< A dependency, or a future inside, has no key to go by.
 };
 

@@ -121,8 +121,9 @@ public:
     }
 
     /// The journal holds a handle of this slot until the progress thread calls let_go(), so that
-    /// the value comes to be. @return whether it did.
+    /// the value comes to be. Before anybody else has the block; the submitter's future follows.
     void hold(std::uint64_t index);
+    /// @return whether the journal held it.
     bool let_go(std::uint64_t index);
 
     [[nodiscard]] bool is_held(std::uint64_t index) const {
@@ -133,7 +134,7 @@ public:
     void set_stored() { stored_ = true; }
 
     /// What stands for the slot's value in the key of a task that takes it: a keyed task's key, the
-    /// digest of a stored value, or nothing.
+    /// digest of a stored value, or nothing, as if that value contains futures.
     [[nodiscard]] std::optional<KeyDigest> input_digest(std::uint64_t index);
 
     /// Called once per slot by the progress thread (and once more for kept_elsewhere -> value).

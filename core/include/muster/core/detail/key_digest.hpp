@@ -27,4 +27,8 @@ struct KeyDigest {
     return digest(std::as_bytes(std::span(text)), before);
 }
 
+/// Whether an encoded value contains futures or handles of actors: they are encoded with their
+/// run's number, 64 random bits, and mean nothing in another run.
+[[nodiscard]] bool names_objects(std::span<const std::byte> value, std::uint64_t run_id);
+
 } // namespace muster::detail

@@ -189,6 +189,7 @@ public:
                           "exactly the element's type");
             encode(writer_, ArgumentKind::list);
             encode(writer_, static_cast<std::uint64_t>(argument.size()));
+            key_list(argument.size());
             for (const auto& future : argument) {
                 depend_on(*future.block(), future.id());
             }
@@ -203,6 +204,7 @@ public:
                 encode(writer_,
                        static_cast<const Parameter&>(Parameter(std::forward<A>(argument))));
             }
+            key_value(before);
             if (writer_.size() - before > inline_bytes_max) {
                 move_to_store(before);
             }
@@ -219,6 +221,11 @@ private:
     [[nodiscard]] Buffer store(std::span<const std::byte> bytes);
     void depend_on(FutureBlock& block, ObjectId object);
     void move_to_store(std::size_t from);
+    /// The value encoded from there on is the next argument of the key, if there is one.
+    void key_value(std::size_t from);
+    /// The next `count` dependencies are one argument.
+    void key_list(std::size_t count);
+    void key_argument(const std::optional<KeyDigest>& argument);
 
     Client& client_;
     std::size_t tasks_left_; ///< An estimate.
@@ -229,7 +236,7 @@ private:
     Writer writer_;
     std::vector<ObjectId> dependencies_;
     std::vector<ObjectId> actors_; ///< The writer's context: handles put themselves here.
-    KeyDigest inputs_{};
+    KeyDigest arguments_digest_{};
     bool unkeyed_input_ = false;
     /// Objects made by move_to_store: held until the tasks are submitted.
     std::vector<Future<void>> held_;
