@@ -50,7 +50,7 @@ public:
     static constexpr Duration short_time = std::chrono::seconds{3};
 
     /// Other ranks end by so much later than the driver's, which says what did not stop.
-    static constexpr Duration others_later = std::chrono::milliseconds{100};
+    static constexpr Duration others_later = std::chrono::milliseconds{500};
 
     explicit Ending(const Config& config) : config_(config) {}
 
