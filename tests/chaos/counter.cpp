@@ -1,9 +1,10 @@
-// counter replay|plain <save every> <kills>
+// counter replay|isolated|plain <save every> <kills>
 //
 // A driver that makes 2,000 calls of an actor and kills the actor's rank meanwhile, for
 // counter_test.py. Each call adds one and returns the count, so that what every call must give is
-// known: with replay its number, whatever was lost. A task makes 500 calls as well, of a second
-// actor, to which both add. Wants MUSTER_DRIVER_CPUS=0.
+// known: with replay its number, whatever was lost; `isolated` is with replay, too, by actors that
+// have processes of their own. A task makes 500 calls as well, of a second actor, to which both
+// add. Wants MUSTER_DRIVER_CPUS=0.
 //
 // Prints one line:
 //   calls <n> value <n> right <n> wrong <n> restarted <n> missing <n> hosts <n>
@@ -25,18 +26,13 @@ namespace {
 constexpr int driver_calls = 2'000;
 constexpr int task_calls = 500;
 
-struct Place {
-    muster::Rank rank{};
-    int pid = 0;
-};
-
 class Counter {
 public:
     explicit Counter(std::int64_t start) : count_(start) {}
 
     std::int64_t add(std::int64_t by) { return count_ += by; }
 
-    [[nodiscard]] Place place() const { return {muster::cluster().rank, ::getpid()}; }
+    [[nodiscard]] muster::Rank rank() const { return muster::cluster().rank; }
 
     [[nodiscard]] std::int64_t save() const { return count_; }
 
@@ -78,10 +74,20 @@ struct Tally {
     }
 };
 
-int drive(bool replay, std::uint32_t save_every, int kills) {
+void kill_rank(muster::Rank rank) {
+    const auto pid = muster::task<[] { return ::getpid(); }>.with(
+        {.cpus = 0, .placement = muster::on_rank(muster::index(rank))})();
+    ::kill(pid.get(), SIGKILL);
+}
+
+int drive(const std::string& how, std::uint32_t save_every, int kills) {
+    const bool replay = how != "plain";
     // CPUs, of which the driver's rank has none: so it hosts neither actor, and is not killed.
-    const muster::ActorOptions options{
-        .cpus = 0.1, .max_restarts = 3, .save_every = save_every, .replay = replay};
+    const muster::ActorOptions options{.cpus = 0.1,
+                                       .max_restarts = 3,
+                                       .isolate = how == "isolated",
+                                       .save_every = save_every,
+                                       .replay = replay};
     const Handle counter = muster::spawn<Counter>(options, 0);
     const Handle both = muster::spawn<Counter>(options, 0);
     muster::Future<std::int64_t> elsewhere;
@@ -96,15 +102,15 @@ int drive(bool replay, std::uint32_t save_every, int kills) {
     const int stretch = driver_calls / (kills + 1);
     for (int i = 0; i < driver_calls; ++i) {
         if (i % stretch == 0 && i > 0 && static_cast<int>(hosts.size()) < kills) {
-            const Place place = counter.call<&Counter::place>().get();
-            if (place.rank == muster::Rank{0}) {
+            const muster::Rank host = counter.call<&Counter::rank>().get();
+            if (host == muster::Rank{0}) {
                 throw muster::UsageError("the driver's rank hosts an actor: MUSTER_DRIVER_CPUS=0");
             }
-            hosts.insert(place.rank);
+            hosts.insert(host);
             for (int more = 0; more < 100; ++more) {
                 counts.push_back(counter.call<&Counter::add>(1)); // under way when it goes
             }
-            ::kill(place.pid, SIGKILL);
+            kill_rank(host);
             i += 100;
         }
         counts.push_back(counter.call<&Counter::add>(1));
@@ -124,7 +130,7 @@ int drive(bool replay, std::uint32_t save_every, int kills) {
         missing = static_cast<std::int64_t>(both_counts.size()) + elsewhere.get() -
                   both.call<&Counter::add>(0).get();
     }
-    hosts.insert(counter.call<&Counter::place>().get().rank);
+    hosts.insert(counter.call<&Counter::rank>().get());
     std::cout << "calls " << counts.size() << " value " << counter.call<&Counter::add>(0).get()
               << " right " << tally.right << " wrong " << tally.wrong << " restarted "
               << tally.restarted << " missing " << missing << " hosts " << hosts.size()
@@ -137,10 +143,8 @@ int drive(bool replay, std::uint32_t save_every, int kills) {
 int main(int argc, char** argv) {
     return muster::run(argc, argv, [&] {
         if (argc != 4) {
-            throw muster::UsageError("usage: counter replay|plain <save every> <kills>");
+            throw muster::UsageError("usage: counter replay|isolated|plain <save every> <kills>");
         }
-        return drive(std::string(argv[1]) == "replay",
-                     static_cast<std::uint32_t>(std::stoul(argv[2])),
-                     std::stoi(argv[3]));
+        return drive(argv[1], static_cast<std::uint32_t>(std::stoul(argv[2])), std::stoi(argv[3]));
     });
 }

@@ -24,9 +24,10 @@ class Counter(unittest.TestCase):
         return [int(number) for number in found.groups()]
 
     def test_with_replay_every_call_counts_once_and_none_fails(self):
-        for save_every, kills in ((1, 1), (7, 1), (64, 2), (100_000, 2)):
-            with self.subTest(save_every=save_every, kills=kills):
-                calls, value, right, wrong, restarted, missing, hosts = self.count("replay", save_every, kills)
+        for how, save_every, kills in (("replay", 1, 1), ("replay", 7, 1), ("replay", 64, 2), ("replay", 100_000, 2),
+                                       ("isolated", 16, 1)):
+            with self.subTest(how=how, save_every=save_every, kills=kills):
+                calls, value, right, wrong, restarted, missing, hosts = self.count(how, save_every, kills)
                 self.assertEqual((value, right, wrong, restarted, missing), (calls, calls, 0, 0, 0))
                 self.assertGreaterEqual(calls, 2000)
                 self.assertEqual(hosts, kills + 1)

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <condition_variable>
 #include <cstdlib>
 #include <filesystem>
@@ -15,7 +14,6 @@
 #include <ranges>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <vector>
 
 namespace {
@@ -146,8 +144,9 @@ int drive(const std::string& what, std::int64_t count) {
         std::cout << "total " << total(squares) << std::endl;
         muster::sync_journal();
         std::cout << "half" << std::endl;
-        while (!muster::stopping()) {
-            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        try {
+            muster::task<[] { wait_for_stop(); }>.with({.cpus = 0})().get();
+        } catch (const muster::Error&) { // that it was stopped
         }
     } else if (what == "named") {
         for (std::int64_t i = 0; i < count; ++i) {

@@ -1,4 +1,4 @@
-#include "body.hpp"
+#include "suspending.hpp"
 
 #include <chrono>
 #include <string>
@@ -75,6 +75,22 @@ MUSTER_BODY(ATimedOutTaskKeepsWhatItTakesUntilItReturns) {
     EXPECT_TRUE(wait(std::vector{next}, {.timeout = 50ms}).done.empty());
     cancel(gate); // it returns with its rank
     EXPECT_EQ(next.get(), 1);
+}
+
+MUSTER_BODY(ASuspendedTaskThatTakesTooLongHasTimedOut) {
+    const Gate gate;
+    const auto waiting = spawn<Count>({});
+    const auto there = rank_at(1);
+    auto late = task<&add_to>.with(
+        {.cpus = 0, .resources = {{"license", 1}}, .placement = there, .timeout = 20ms})(
+        gate.future(), waiting, 1);
+    const auto error = failure_of(late);
+    EXPECT_EQ(error.code(), ErrorCode::timed_out) << error.what();
+    // Its co_await has thrown, so it has given back what it took, though the gate is still closed.
+    EXPECT_EQ(
+        task<&pass>.with({.cpus = 0, .resources = {{"license", 1}}, .placement = there})(1).get(),
+        1);
+    gate.open();
 }
 
 MUSTER_BODY(ATimedOutAttemptIsRetriedIfExceptionsAre) {

@@ -11,8 +11,20 @@ namespace {
 
 using Kind = wire::FailureRecord::Kind;
 
-std::string about(ObjectId object, const char* what) {
-    return to_string(object) + ": " + what;
+/// What is wrong with an object, in words once it is.
+struct About {
+    ObjectId object{};
+    const char* what = "";
+};
+
+About about(ObjectId object, const char* what) {
+    return {object, what};
+}
+
+void require(bool holds, const About& otherwise) {
+    if (!holds) {
+        throw SimFailure(to_string(otherwise.object) + ": " + otherwise.what);
+    }
 }
 
 template <class Range, class Predicate>
@@ -510,7 +522,8 @@ void Oracle::check_failure(ObjectId object,
         check_dependency_failure(object, truth, outcome);
         break;
     case Kind::released:
-        throw SimFailure(about(object, "was released, and nobody says by whom"));
+        require(false, about(object, "was released, and nobody says by whom"));
+        break;
     case Kind::timed_out:
         check_late(object, truth);
         break;
@@ -520,12 +533,12 @@ void Oracle::check_failure(ObjectId object,
                 about(object, "was interrupted, and its actor's rank was not lost"));
         break;
     case Kind::object_lost:
-        require(touched_by_loss(object), about(object, "was lost: ") + reason.message);
+        require(touched_by_loss(object), to_string(object) + ": was lost: " + reason.message);
         break;
     case Kind::system:
         require(!feasible_(truth.kind) || attempts_used_up(object, truth) ||
                     (truth.actor && (touched_by_loss(object) || held_by_late(*truth.actor))),
-                about(object, "failed by the system: ") + reason.message);
+                to_string(object) + ": failed by the system: " + reason.message);
         break;
     case Kind::ended:
         require(!any(truth.attempts, ended_well),

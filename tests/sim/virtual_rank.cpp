@@ -454,9 +454,11 @@ void VirtualRank::check_now_and_then() {
         return;
     }
     // Checking costs as much as there is state, so large states are checked less often.
-    const std::uint64_t state = machine_.owner().unfinished() + machine_.worker().task_count();
+    const std::uint64_t state =
+        std::max(checked_, machine_.owner().unfinished() + machine_.worker().task_count());
     if (++unchecked_ * 32 > state) {
         unchecked_ = 0;
+        checked_ = machine_.owner().objects();
         machine_.check_invariants();
     }
 }

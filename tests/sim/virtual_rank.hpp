@@ -159,6 +159,7 @@ private:
     Duration clock_offset_;
     std::optional<TimePoint> timer_; ///< In the world's time: when the loop comes round anyway.
     std::uint64_t unchecked_ = 0;    ///< Events since the invariants were last checked.
+    std::uint64_t checked_ = 0;      ///< Objects that the last check went through.
     bool awake_ = false;
     bool granting_ = false; ///< A Grant is being handled.
     bool silent_ = false;

@@ -623,6 +623,14 @@ void Owner::flush(wire::Actions& actions) {
     drops_.clear();
 }
 
+std::uint64_t Owner::objects() const {
+    std::uint64_t objects = 0;
+    for (const auto& [first, block] : blocks_) {
+        objects += block.items.size();
+    }
+    return objects;
+}
+
 void Owner::check_invariants() const {
     // Simulations check after each event: sorted lists, because maps would take most of their time.
     std::vector<ObjectId> uses; ///< An object as often as there should be uses of it.

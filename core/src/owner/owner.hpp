@@ -247,6 +247,9 @@ public:
 
     [[nodiscard]] bool empty() const { return blocks_.empty(); }
 
+    /// How many objects there are, done or not: what check_invariants() goes through.
+    [[nodiscard]] std::uint64_t objects() const;
+
     /// The undone tasks, a line each, for the report of a run that got stuck.
     [[nodiscard]] std::string describe(std::size_t lines_max = 20) const;
 

@@ -19,12 +19,6 @@ std::string describe(const std::string& name, const char* class_name) {
 void check_replay(const detail::ActorType& type,
                   const ActorOptions& options,
                   const std::string& what) {
-    if (options.replay && options.isolate) {
-        throw Error(what +
-                        ": .replay is not for actors in a process of their own (.isolate): their "
-                        "state is not saved",
-                    ErrorCode::usage);
-    }
     if (!options.replay) {
         return;
     }

@@ -129,7 +129,7 @@ TEST(Ending, AtATimeLimitItDrainsThenHaltsThenEnds) {
     EXPECT_EQ(world.ordered<wire::EndProcess>(0).size(), 1U);
     EXPECT_TRUE(world.ordered<wire::EndProcess>(1).empty())
         << "the driver's rank has the last word";
-    world.to(600s + 100ms);
+    world.to(600s + Ending::others_later);
     for (int rank = 0; rank < 3; ++rank) {
         ASSERT_EQ(world.ordered<wire::EndProcess>(rank).size(), 1U);
         EXPECT_EQ(world.ordered<wire::EndProcess>(rank)[0].exit_code, exit_try_again);
@@ -188,7 +188,7 @@ TEST(Ending, ATerminatedRankEndsTheRunWithinTheTimeItHas) {
     EXPECT_EQ(world.ordered<wire::BeginDrain>(0)[0].cause, EndCause::terminated);
     world.to(24s);
     EXPECT_TRUE(world.all_in(Phase::halting));
-    world.to(30s + 100ms);
+    world.to(30s + Ending::others_later);
     EXPECT_TRUE(world.all_in(Phase::ended));
 }
 
@@ -197,7 +197,7 @@ TEST(Ending, WithLittleTimeItHaltsAtOnce) {
     world.want(0, EndCause::terminated, 800ms);
     EXPECT_TRUE(world.all_in(Phase::halting));
     EXPECT_EQ(world.ordered<wire::HoldTasks>(1).size(), 1U);
-    world.to(900ms);
+    world.to(800ms + Ending::others_later);
     EXPECT_TRUE(world.all_in(Phase::ended));
 }
 
@@ -223,7 +223,7 @@ TEST(Ending, LessTimeThanThoughtIsToldToAll) {
     }
     world.to(551s);
     EXPECT_TRUE(world.all_in(Phase::halting));
-    world.to(554s + 100ms);
+    world.to(554s + Ending::others_later);
     EXPECT_TRUE(world.all_in(Phase::ended));
 }
 
@@ -232,7 +232,7 @@ TEST(Ending, MoreTimeThanThoughtChangesNothing) {
     world.to(545s);
     world.want(1, EndCause::notified, 100s);
     EXPECT_EQ(world.ordered<wire::BeginDrain>(1).size(), 1U);
-    world.to(600s + 100ms);
+    world.to(600s + Ending::others_later);
     EXPECT_TRUE(world.all_in(Phase::ended));
 }
 
@@ -244,7 +244,7 @@ TEST(Ending, AnInterruptHaltsAtOnceAlsoARunThatDrains) {
         world.want(0, EndCause::interrupted, 1s);
         EXPECT_TRUE(world.all_in(Phase::halting));
         EXPECT_EQ(world[1].exit_code(0), exit_interrupted);
-        world.to((draining ? 551s : 51s) + 100ms);
+        world.to((draining ? 551s : 51s) + Ending::others_later);
         EXPECT_EQ(world.ordered<wire::EndProcess>(1).at(0).exit_code, exit_interrupted);
     }
 }

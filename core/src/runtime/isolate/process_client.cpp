@@ -163,9 +163,6 @@ void ProcessClient::take_in(process::Frame frame) {
         greeted_ = true;
     } else {
         ended_ = true;
-        for (auto* watcher : waiting_watchers_) {
-            watcher->end();
-        }
     }
 }
 

@@ -15,7 +15,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <vector>
 
 namespace muster::runtime::isolate {
@@ -132,7 +131,6 @@ private:
     std::deque<Order> orders_;
     std::map<ObjectId, Submission> submissions_;                         ///< By the first future.
     std::multimap<ObjectId, std::weak_ptr<detail::FutureBlock>> single_; ///< Borrowed ones.
-    std::multiset<detail::Watcher*> waiting_watchers_;
 };
 
 } // namespace muster::runtime::isolate
