@@ -311,6 +311,15 @@ TEST(Sim, RunEndsOnlyWhenFetchesHaveEnded) {
     sim.end_early();
 }
 
+TEST(Sim, ARankThatLeavesDropsWhatItsReceiversTakeNoMore) {
+    // Rank 1 has far more queued for rank 2 than may be under way. (Fault seeds 23263 and 30007.)
+    Sim sim{{.seed = 20, .ranks = 3, .cpus_per_rank = 2, .packet_bytes_max = 64, .window = 1}};
+    const auto child = task().taking(900).lasting(20us).placement(on_rank(2));
+    sim.submit(task().placement(on_rank(1)).calling(child, 200));
+    sim.run_until([&] { return sim.statistics().tasks > 50 && sim.times(Path::window_full) > 20; });
+    sim.end_early();
+}
+
 TEST(Sim, StalledAndSlowRanksOnlyCostTime) {
     Sim sim{{.seed = 19,
              .ranks = 6,

@@ -353,12 +353,13 @@ void VirtualRank::carry_out(wire::CloseTransport& /*order*/) {
     closing_ = true;
     // As the runtime does: only the driver's rank has something queued that matters, and that
     // leaves first, if its receivers give credits in time.
-    if (self_ != world_.options.driver) {
+    if (self_ == world_.options.driver) {
+        world_.queue.after(std::chrono::seconds{5}, [this] { closed_ = true; });
+    } else {
         for (std::int32_t i = 0; i < world_.options.ranks; ++i) {
             link_.forget(Rank{i});
         }
     }
-    world_.queue.after(std::chrono::seconds{5}, [this] { closed_ = true; });
     send_packets();
 }
 

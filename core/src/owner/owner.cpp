@@ -9,17 +9,27 @@
 namespace muster::owner {
 
 Owner::Place Owner::find(ObjectId object) {
-    auto place = blocks_.upper_bound(object);
-    if (place == blocks_.begin()) {
+    // Mostly asked for several times in a row: what happens to a task happens in steps.
+    if (found_ != blocks_.end() && found_->first <= object) {
+        if (const Place place = place_in(*found_, object); place.block != nullptr) {
+            return place;
+        }
+    }
+    const auto next = blocks_.upper_bound(object);
+    if (next == blocks_.begin()) {
         return {};
     }
-    --place;
-    const std::uint64_t stride = place->second.task_class.stride();
-    const std::uint64_t offset = distance(place->first, object);
-    if (offset / stride >= place->second.items.size()) {
+    found_ = std::prev(next);
+    return place_in(*found_, object);
+}
+
+Owner::Place Owner::place_in(std::pair<const ObjectId, Block>& block, ObjectId object) {
+    const std::uint64_t stride = block.second.task_class.stride();
+    const std::uint64_t offset = distance(block.first, object);
+    if (offset / stride >= block.second.items.size()) {
         return {};
     }
-    return {&place->second, offset / stride, offset % stride};
+    return {&block.second, offset / stride, offset % stride};
 }
 
 const Owner::Item* Owner::find_item(ObjectId object) const {
@@ -38,8 +48,9 @@ const wire::Outcome* Owner::outcome(ObjectId object) const {
 
 void Owner::submit(Submission submission, wire::Actions& actions) {
     MUSTER_ASSERT(owner_of(submission.first) == config_.self);
-    const auto [where, is_new] = blocks_.try_emplace(submission.first);
-    MUSTER_ASSERT(is_new);
+    const std::size_t before = blocks_.size();
+    const auto where = blocks_.try_emplace(blocks_.end(), submission.first); // mostly the latest
+    MUSTER_ASSERT(blocks_.size() > before);
     Block& block = where->second;
     block.task_class = std::move(submission.task_class);
     block.name = std::move(submission.name);

@@ -133,6 +133,9 @@ public:
 
     explicit Owner(const Config& config) : config_(config) {}
 
+    Owner(const Owner&) = delete;
+    Owner& operator=(const Owner&) = delete;
+
     /// Time has come so far: what was delayed until then is ready, and what had to be done by then
     /// has timed out.
     void on_time(TimePoint now, wire::Actions& actions);
@@ -335,6 +338,7 @@ private:
     };
 
     [[nodiscard]] Place find(ObjectId object);
+    [[nodiscard]] static Place place_in(std::pair<const ObjectId, Block>& block, ObjectId object);
     [[nodiscard]] const Item* find_item(ObjectId object) const;
     void make_ready(TaskId task, Place place);
     /// Asks who runs it to stop it.
@@ -405,7 +409,8 @@ private:
 
     Config config_;
     Rank coordinator_{};
-    std::map<ObjectId, Block> blocks_; ///< By first id.
+    std::map<ObjectId, Block> blocks_;                          ///< By first id.
+    std::map<ObjectId, Block>::iterator found_ = blocks_.end(); ///< What find() found last.
     std::map<ObjectId, Borrowed> borrowed_;
     std::map<ObjectId, std::vector<TaskId>> dependents_; ///< Waiting tasks, by missing object.
     std::map<ObjectId, std::vector<Rank>> subscribers_;

@@ -458,8 +458,10 @@ void Owner::erase_if_gone(ObjectId object, Place place) {
         forget_lineage(last);
         if (--last.block->live == 0) {
             makings_.erase(gone);
-            blocks_.erase(ObjectId{static_cast<std::uint64_t>(gone) -
-                                   last.index * last.block->task_class.stride()});
+            const auto block = blocks_.find(ObjectId{static_cast<std::uint64_t>(gone) -
+                                                     last.index * last.block->task_class.stride()});
+            found_ = found_ == block ? blocks_.end() : found_;
+            blocks_.erase(block);
         }
     }
     erasing_ = false;

@@ -148,7 +148,7 @@ std::optional<TimePoint> RankMachine::next_timer() const {
     return next;
 }
 
-void RankMachine::on_event(Event event, wire::Actions& actions) {
+void RankMachine::on_event(Event&& event, wire::Actions& actions) {
     if (gated() && std::visit([]<class E>(const E&) { return may_be_held<E>; }, event)) {
         held_.push_back(std::move(event));
         return;

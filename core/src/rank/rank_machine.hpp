@@ -314,7 +314,7 @@ public:
     [[nodiscard]] std::optional<TimePoint> next_timer() const;
 
     /// Takes in one fact; what must be done about it is appended to `actions`, in order.
-    void on_event(Event event, wire::Actions& actions);
+    void on_event(Event&& event, wire::Actions& actions);
 
     /// Sends what was gathered for batching, and schedules. Call it once after a batch of events.
     void flush(wire::Actions& actions);

@@ -101,7 +101,7 @@ private:
 
     [[nodiscard]] bool is_driver() const;
 
-    void feed(rank::Event event) { machine_.on_event(std::move(event), actions_); }
+    void feed(rank::Event&& event) { machine_.on_event(std::move(event), actions_); }
 
     void perform(wire::SendMessage& action);
     void perform(wire::EnqueueTask& action);
