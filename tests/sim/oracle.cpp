@@ -206,11 +206,9 @@ bool Oracle::may_run_again(ObjectId object, std::set<ObjectId>& seen) const {
             return true;
         }
     }
-    // One member has begun, and another's copy of an argument was lost with its rank.
-    if (truth.kind.ranks > 1 && any(truth.dependencies, [&](ObjectId one) {
-            return any(this->truth(one).attempts,
-                       [&](const Attempt& made) { return fate_.gone(made.rank); });
-        })) {
+    // One member has begun when another cannot: an argument was lost with its rank, or the term
+    // ended meanwhile.
+    if (truth.kind.ranks > 0 && fate_.any_gone()) {
         return true;
     }
     return any(truth.dependents, [&](TaskId task) { return may_run_again(task, seen); });
@@ -275,7 +273,7 @@ void Oracle::check_members(ObjectId gang, const Truth& truth, bool ok) const {
     for (std::int32_t m = 0; m < truth.kind.ranks; ++m) {
         for (const Attempt& attempt : member(gang, m).attempts) {
             require(attempt.ended || attempt.lost || fate_.gone(attempt.rank) ||
-                        truth.kind.may_be_late(),
+                        fate_.gone(truth.owner) || truth.kind.may_be_late(),
                     about(gang, "was resolved while a member ran"));
         }
     }

@@ -99,6 +99,9 @@ void Exchange::returned(LeaseId id, std::int32_t member, wire::Actions& actions)
 }
 
 void Exchange::end(LeaseId id, std::int32_t member, bool is_last, wire::Actions& actions) {
+    if (closed_.contains(id)) {
+        return; // abandoned
+    }
     Gang& gang = gangs_[id];
     MUSTER_ASSERT(!gang.ports.contains(member));
     gang.ended.insert(member);
@@ -107,7 +110,28 @@ void Exchange::end(LeaseId id, std::int32_t member, bool is_last, wire::Actions&
         return;
     }
     MUSTER_ASSERT(gang.ports.empty() && gang.waiting.empty());
-    closed_.emplace(id, gang.failure.has_value());
+    forget(id, gang.failure.has_value());
+}
+
+void Exchange::abandon(LeaseId id) {
+    const auto place = gangs_.find(id);
+    const bool met =
+        place != gangs_.end() && !(place->second.ports.empty() && place->second.ended.empty());
+    if (!met && !closed_.contains(id)) {
+        forget(id, true);
+    }
+}
+
+std::vector<LeaseId> Exchange::gangs() const {
+    std::vector<LeaseId> ids;
+    for (const auto& [id, gang] : gangs_) {
+        ids.push_back(id);
+    }
+    return ids;
+}
+
+void Exchange::forget(LeaseId id, bool failed) {
+    closed_.emplace(id, failed);
     gangs_.erase(id);
     closed_order_.push_back(id);
     if (closed_order_.size() > config_.closed_max) {

@@ -64,6 +64,11 @@ public:
     /// The member has ended, whether it was opened or not, and if it failed, on_failed() has told:
     /// what is offered to it is refused. With the last one on this rank its gang is over here.
     void end(LeaseId gang, std::int32_t member, bool is_last, wire::Actions& actions);
+    /// No member of the gang will start here any more: if none has, what came for one is dropped,
+    /// and so is what comes later.
+    void abandon(LeaseId gang);
+    /// Those that something is known of.
+    [[nodiscard]] std::vector<LeaseId> gangs() const;
     /// The run is over: what is not under way fails, and so does everything later.
     void fall_silent(wire::Actions& actions);
 
@@ -167,6 +172,7 @@ private:
     /// What waits for the member, or is asked of it, will not be: of the users' messages, or of
     /// all.
     void turn_away(Gang& gang, std::int32_t member, bool all, wire::Actions& actions);
+    void forget(LeaseId id, bool failed);
     void refuse(const Waiting& message,
                 std::string why,
                 wire::Actions& actions,

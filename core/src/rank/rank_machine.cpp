@@ -346,6 +346,9 @@ void RankMachine::enter_term(const wire::CoordinatorElected& message,
         worker_.on_gang_failed(word, pending_);
     }
     worker_.on_term(message.term, message.coordinator, lost_, pending_);
+    for (const LeaseId gang : exchange_.gangs()) {
+        abandon_if_past(gang);
+    }
     pending_.push_back(wire::SendMessage{
         message.coordinator,
         wire::Register{config_.node, config_.host, config_.capacity, worker_.held()}});
@@ -480,11 +483,21 @@ void RankMachine::handle(Rank /*from*/, wire::Drop& message) {
     store_.drop(message);
 }
 
+// Members start under leases of their coordinator's term only: one that has not started here by the
+// next term never will, and its owner may be lost, too, which would have told of its end.
+void RankMachine::abandon_if_past(LeaseId gang) {
+    if (term_of(gang) < election_.term() && !worker_.has_gang(gang)) {
+        exchange_.abandon(gang);
+    }
+}
+
 void RankMachine::handle(Rank /*from*/, wire::GangData& message) {
+    abandon_if_past(message.address.gang);
     exchange_.on_data(std::move(message), pending_);
 }
 
 void RankMachine::handle(Rank from, wire::GangOffer& message) {
+    abandon_if_past(message.address.gang);
     exchange_.on_offer(from, message, pending_);
 }
 
@@ -506,6 +519,7 @@ void RankMachine::handle(Rank /*from*/, wire::GangWithdrawn& message) {
 }
 
 void RankMachine::handle(Rank from, wire::GangAsk& message) {
+    abandon_if_past(message.address.gang);
     exchange_.on_ask(from, message, pending_);
 }
 
@@ -515,6 +529,7 @@ void RankMachine::handle(Rank /*from*/, wire::GangNone& message) {
 
 void RankMachine::handle(Rank /*from*/, wire::GangFailed& message) {
     // The members are released before they are asked to stop, so that they can say why.
+    abandon_if_past(message.gang);
     exchange_.on_failed(message, pending_);
     worker_.on_gang_failed(message, pending_);
 }

@@ -481,6 +481,7 @@ private:
     void deliver_lost(ObjectId object);
     /// Moves pending actions out, delivering messages to this rank itself on the way.
     void drain(wire::Actions& actions);
+    void abandon_if_past(LeaseId gang);
 
     Config config_;
     elect::Election election_;

@@ -97,6 +97,8 @@ public:
     [[nodiscard]] std::vector<wire::GangFailed>
     gangs_without(const std::map<Rank, std::string>& lost) const;
 
+    [[nodiscard]] bool has_gang(LeaseId gang) const { return gangs_.contains(gang); }
+
     void on_run(Rank owner, wire::Run message, store::Store& store, wire::Actions& actions);
     void on_recall(Rank from, const wire::Recall& message, wire::Actions& actions);
     /// @return of a gang's member that may be running: why it ends, for its communicator.

@@ -495,6 +495,30 @@ TEST(Exchange, AMemberThatNeverStartedEndsToo) {
     EXPECT_TRUE(here->idle());
 }
 
+TEST(Exchange, WhatCameForAMemberThatWillNeverStartIsDropped) {
+    // Its owner is lost, and did not come to have it started here. (Fault seed 190373.)
+    Here here;
+    here.data(0, 1, 16);
+    here.offer(2, 3, 5);
+    EXPECT_EQ(here->gangs(), std::vector{gang_id});
+    here->abandon(gang_id);
+    EXPECT_TRUE(here->idle());
+    here.data(0, 3, 16);
+    here.fail(2);
+    here->on_ask(Rank{0}, {Here::address(1, 0)}, here.actions);
+    EXPECT_TRUE(here->idle());
+    EXPECT_TRUE(here.take().empty());
+}
+
+TEST(Exchange, AGangThatHasAMemberHereIsNotAbandoned) {
+    Here here;
+    here.open();
+    here->abandon(gang_id);
+    const Token done = here.receive(0, 1, 16);
+    here.data(0, 1, 16);
+    EXPECT_EQ(orders<wire::PlaceMessage>(here.take()).at(0).completion, done);
+}
+
 TEST(Exchange, RemembersTheLastGangsThatEndedOnly) {
     Here here;
     for (std::uint64_t i = 0; i < 4; ++i) {
