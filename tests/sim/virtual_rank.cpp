@@ -354,13 +354,26 @@ void VirtualRank::carry_out(wire::CloseTransport& /*order*/) {
     // As the runtime does: only the driver's rank has something queued that matters, and that
     // leaves first, if its receivers give credits in time.
     if (self_ == world_.options.driver) {
-        world_.queue.after(std::chrono::seconds{5}, [this] { closed_ = true; });
+        close_later(world_.queue.now());
     } else {
         for (std::int32_t i = 0; i < world_.options.ranks; ++i) {
             link_.forget(Rank{i});
         }
     }
     send_packets();
+}
+
+// While it stands still its patience does not pass.
+void VirtualRank::close_later(TimePoint from) {
+    constexpr std::chrono::seconds patience{5};
+    world_.queue.at(from + patience, [this, from] {
+        const TimePoint thaw = world_.fate.frozen_until(self_);
+        if (thaw > from) {
+            close_later(thaw);
+        } else {
+            closed_ = true;
+        }
+    });
 }
 
 void VirtualRank::send_packets() {

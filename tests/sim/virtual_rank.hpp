@@ -129,6 +129,7 @@ private:
 
     void carry_out(wire::PrintStatus& /*order*/) {}
 
+    void close_later(TimePoint from);
     void send_packets();
     void bulk_under_way(Rank from,
                         Rank to,

@@ -568,8 +568,14 @@ void ProgressLoop::close() {
             link_.forget(Rank{i});
         }
     }
-    const auto deadline = Clock::now() + close_grace;
-    while ((link_.queued_bytes() > 0 || transport_.sends_pending()) && Clock::now() < deadline) {
+    auto before = Clock::now();
+    auto deadline = before + close_grace;
+    while ((link_.queued_bytes() > 0 || transport_.sends_pending()) && before < deadline) {
+        const auto now = Clock::now();
+        if (now - before > close_grace / 10) {
+            deadline += now - before; // this process stood still, and maybe the others, too
+        }
+        before = now;
         transport_.poll(*this);
         link_.flush(
             [this](Rank to, std::span<const std::byte> packet) { transport_.send(to, packet); });
