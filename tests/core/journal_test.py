@@ -232,6 +232,13 @@ class Broken(Case):
         self.expect(self.start("rows", 20, ranks=2), stdout="rows\n")
         self.assertEqual(self.executed(), collections.Counter(f"row {12500 + i}" for i in range(9, 20)))
 
+    def test_a_full_disk_is_said_once_also_by_tasks_that_waited_for_it(self):
+        limited = ["prlimit", "--fsize=20000:", "sh", "-c", 'trap "" XFSZ; exec "$0" "$@"']
+        result = run(limited[0], *limited[1:], PROGRAM, "map", 3000, environment=self.environment())
+        self.expect(result, 1, "total ", None)
+        self.assertEqual(result.stderr.count("error: "), 1, result)
+        self.assertIn("File too large (EFBIG)", result.stderr)
+
     def test_a_really_full_disk(self):
         mount = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o size=1m none "$0" && exec "$@"']
         self.journal.mkdir()

@@ -58,7 +58,6 @@ void Recorder::start(Decide decide) {
 void Recorder::throw_if_failed() {
     const std::lock_guard lock(mutex_);
     if (failure_) {
-        thrown_ = true;
         throw Error(failure_->message, failure_->code);
     }
 }

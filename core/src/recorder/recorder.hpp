@@ -73,9 +73,6 @@ public:
     /// @throws Error once the journal cannot be written.
     void throw_if_failed();
 
-    /// It has thrown that Error: the driver's own message may say it already. Any thread.
-    [[nodiscard]] bool has_thrown() const { return thrown_; }
-
     /// Tasks to be decided on. `submit` hands them to the run as withheld; it is called before
     /// anything is decided about them. Any thread.
     template <class Submit>
@@ -142,7 +139,6 @@ private:
     std::uint64_t seals_done_ = 0;
     bool closing_ = false;
     std::optional<Failure> failure_;
-    std::atomic<bool> thrown_{false};
 
     std::mutex ledger_mutex_; ///< Guards ledger_. Taken alone, by the thread and in find().
     journal::Ledger ledger_;

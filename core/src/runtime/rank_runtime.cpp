@@ -32,23 +32,29 @@ void print_error(const std::string& text) {
 }
 
 // 2 is for a command line that cannot be used, 1 for everything else.
-int run_and_report(const std::function<int()>& driver, const RankClient& client) {
+int run_and_report(const std::function<int()>& driver,
+                   const RankClient& client,
+                   std::string& printed) {
+    const auto print = [&](const char* text) {
+        printed = text;
+        print_error(printed);
+    };
     try {
         return driver();
     } catch (const UsageError& error) {
-        print_error(error.what());
+        print(error.what());
         return 2;
     } catch (const Error& error) {
         // That the run is ending has been said, and is why it did not get what it waited for.
         const bool said = client.stopping() && (error.code() == ErrorCode::ending ||
                                                 error.code() == ErrorCode::cancelled);
         if (!said) {
-            print_error(error.what());
+            print(error.what());
         }
     } catch (const std::exception& error) {
-        print_error(error.what());
+        print(error.what());
     } catch (...) {
-        print_error("the driver threw something that is not a std::exception");
+        print("the driver threw something that is not a std::exception");
     }
     return 1;
 }
@@ -118,7 +124,7 @@ void RankRuntime::run_driver(const std::function<int()>& driver) {
     int exit_code = 0;
     {
         const detail::CurrentScope scope(*client_, nullptr);
-        exit_code = run_and_report(driver, *client_);
+        exit_code = run_and_report(driver, *client_, driver_error_);
     }
     client_->report(rank::DriverFinished{exit_code});
 }

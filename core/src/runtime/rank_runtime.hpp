@@ -11,6 +11,7 @@
 #include <future>
 #include <memory>
 #include <optional>
+#include <string>
 #include <thread>
 
 namespace muster::runtime {
@@ -43,6 +44,9 @@ public:
     /// orders the end. What the driver throws is printed here.
     void run_driver(const std::function<int()>& driver);
 
+    /// What was printed of that; empty if nothing was. Once the run has ended.
+    [[nodiscard]] const std::string& driver_error() const { return driver_error_; }
+
     /// Until the run has ended on every rank.
     RunEnd wait_end();
 
@@ -54,6 +58,7 @@ private:
     Inbox inbox_;
     std::shared_ptr<RankClient> client_; // before the pool: its threads report to the last
     ExecutorPool pool_;
+    std::string driver_error_;
     std::promise<void> formed_;
     std::promise<RunEnd> ended_;
     ProgressLoop progress_;

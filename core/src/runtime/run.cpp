@@ -28,6 +28,7 @@
 #include <iostream>
 #include <memory>
 #include <random>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -85,13 +86,13 @@ open_journal(const runtime::Settings& settings, const std::string& host, std::ui
     return recorder::Recorder::open(std::move(config));
 }
 
-int close_journal(recorder::Recorder& journal, int exit_code) {
+int close_journal(recorder::Recorder& journal, int exit_code, const std::string& driver_error) {
     const auto failure = journal.close();
     if (!failure) {
         return exit_code;
     }
-    // Unless it is what the driver has failed with.
-    print_once(exit_code == 0 || !journal.has_thrown(), failure->message);
+    const bool is_said = driver_error.find(failure->message) != std::string::npos;
+    print_once(!is_said, failure->message);
     return exit_code == 0 ? 1 : exit_code;
 }
 
@@ -110,7 +111,7 @@ int run_ranks(std::vector<std::unique_ptr<RankRuntime>>& ranks,
         end = rank->wait_end();
     }
     if (journal != nullptr) {
-        end.exit_code = close_journal(*journal, end.exit_code);
+        end.exit_code = close_journal(*journal, end.exit_code, ranks.front()->driver_error());
     }
     signalled = nullptr;
     ranks.clear();
