@@ -134,7 +134,9 @@ public:
 
     void sleep(Sleeper, TimePoint) noexcept override {} // tidy: allow sleep: it does not
 
-    void rise() override {}
+    bool rise() override { return false; }
+
+    void alert(Rank /*peer*/) noexcept override {}
 
     void call(Sleeper /*who*/) noexcept override {}
 

@@ -28,12 +28,14 @@ std::uint64_t DeadlineHooks::add(std::function<void()> hook) {
 
 void DeadlineHooks::remove(std::uint64_t id) {
     std::unique_lock lock(mutex_);
-    if (const auto waiting = hooks_.extract(id)) {
-        lock.unlock(); // its end may do anything
+    const bool begun = thread_.joinable();
+    if (begun && std::this_thread::get_id() != thread_.get_id()) {
+        // Also one whose turn has yet to come: what it saves is what the run leaves behind.
+        changed_.wait(lock, [&] { return exiting_ || (running_ != id && !hooks_.contains(id)); });
         return;
     }
-    if (std::this_thread::get_id() != thread_.get_id()) {
-        changed_.wait(lock, [&] { return running_ != id; });
+    if (const auto waiting = hooks_.extract(id)) {
+        lock.unlock(); // its end may do anything
     }
 }
 

@@ -21,7 +21,7 @@ public:
 
     /// @return its number; never 0.
     std::uint64_t add(std::function<void()> hook);
-    /// Waits for it if it is running, unless it removes itself.
+    /// Once they have begun, waits until it has been called, unless from a hook.
     void remove(std::uint64_t id);
 
     /// Calls all, and those that come later at once. `call` calls one, and lets nothing escape.

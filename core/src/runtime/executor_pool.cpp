@@ -3,6 +3,7 @@
 #include "runtime/failure.hpp"
 #include "runtime/gang_member.hpp"
 #include "runtime/isolate/processes.hpp"
+#include "runtime/rank_client.hpp"
 
 #include <muster/base/assert.hpp>
 #include <muster/base/log.hpp>
@@ -23,10 +24,8 @@ bool is_call(const detail::CurrentTask& task) {
 
 } // namespace
 
-ExecutorPool::ExecutorPool(Config config,
-                           const FunctionTable& functions,
-                           std::function<void(rank::Event)> report)
-    : config_(std::move(config)), functions_(functions), report_(std::move(report)),
+ExecutorPool::ExecutorPool(Config config, const FunctionTable& functions)
+    : config_(std::move(config)), functions_(functions),
       processes_(std::make_unique<isolate::Processes>(
           isolate::Processes::Config{.zygote = config_.zygote,
                                      .session = {.stop_grace = config_.stop_grace}},
@@ -106,7 +105,22 @@ bool ExecutorPool::need_thread() {
         ++idle_threads_; // until it takes something
         return false;
     }
-    return needed > 0;
+    return needed > (stand_in_ == std::this_thread::get_id() ? 1U : 0U);
+}
+
+void ExecutorPool::offer_lead() {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!may_stand_in() || idle_threads_ == 0 || lead_offered_) {
+            return;
+        }
+        lead_offered_ = true;
+    }
+    wanted_.notify_one();
+}
+
+bool ExecutorPool::may_stand_in() const {
+    return config_.stands_in && !stopping_ && !stand_in_ && running_.empty();
 }
 
 void ExecutorPool::revoke_slot(wire::ClassIndex index) {
@@ -268,7 +282,7 @@ bool ExecutorPool::wake(Running& running) {
     }
     running.resuming = true;
     if (running.suspended->current.lends_cpus) {
-        report_(rank::TaskResuming{running.suspended->current.id});
+        client_->report(rank::TaskResuming{running.suspended->current.id});
         return false; // until its CPUs are free
     }
     return make_resumable(running);

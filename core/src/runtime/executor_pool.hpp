@@ -56,18 +56,19 @@ public:
         transport::Transport* transport = nullptr; ///< For the communicators of gangs.
         process::Zygote* zygote = nullptr;  ///< Forks processes for isolated tasks; may be none.
         std::chrono::seconds stop_grace{5}; ///< Of isolated tasks, from SIGTERM to SIGKILL.
+        bool stands_in = false;             ///< An idle thread may drive the rank; see Leadership.
     };
 
-    /// `report` takes events to the progress thread; it is called from executor threads.
-    ExecutorPool(Config config,
-                 const FunctionTable& functions,
-                 std::function<void(rank::Event)> report);
+    ExecutorPool(Config config, const FunctionTable& functions);
     ~ExecutorPool();
 
-    /// Tasks run with this runtime as theirs. Before the first slot.
+    /// Tasks run with this runtime as theirs, and it takes their ends to the progress thread.
+    /// Before the first slot.
     void set_client(RankClient& client);
 
-    // Called by the progress thread.
+    // Called by whoever drives the rank.
+    /// Nothing has happened for a while: if nothing runs, an idle thread may drive.
+    void offer_lead();
     /// Whether a thread could take a slot, a call or an actor: else another would be started.
     [[nodiscard]] bool has_idle_thread() const;
     void enqueue(wire::ClassIndex index, const wire::TaskClass& task_class, wire::ReadyTask task);
@@ -154,10 +155,16 @@ private:
     static constexpr int calls_in_turn_max = 64;
 
     void work();
-    /// Goes on with a coroutine, and then in its slot, or with its actor.
-    void run_resumed(std::unique_lock<std::mutex>& lock);
+    /// There is something to do for a thread that does nothing.
+    [[nodiscard]] bool is_wanted() const;
+    /// A thread that has nothing to do drives the rank while nothing runs, until there is.
+    /// @param unheard  It has reported something that nobody was woken for.
+    void stand_in(std::unique_lock<std::mutex>& lock, Duration patience, bool unheard);
+    /// Goes on with a coroutine, and then in its slot, or with its actor. @return as serve_slot().
+    [[nodiscard]] bool run_resumed(std::unique_lock<std::mutex>& lock);
     /// Runs tasks of the class until there are none, or none may start; then the slot is returned.
-    void serve_slot(std::unique_lock<std::mutex>& lock, wire::ClassIndex index);
+    /// @return whether that is still to be heard.
+    [[nodiscard]] bool serve_slot(std::unique_lock<std::mutex>& lock, wire::ClassIndex index);
     /// Runs calls of a taken actor, and puts it back.
     void serve_actor(std::unique_lock<std::mutex>& lock, ObjectId actor);
     /// @param actor  Whose call it is; none for a task.
@@ -186,6 +193,7 @@ private:
     [[nodiscard]] bool wake(Running& running);
     [[nodiscard]] bool make_resumable(Running& running);
     [[nodiscard]] bool may_run_resumed() const;
+    [[nodiscard]] bool may_stand_in() const;
     /// @param session  Of the actor whose call it is; null for a task. One that an actor was made
     ///                 in is left there.
     void run_isolated(wire::ReadyTask& task,
@@ -209,12 +217,11 @@ private:
 
     Config config_;
     const FunctionTable& functions_;
-    std::function<void(rank::Event)> report_;
     /// Resumed coroutines that may run at once, beside those that wait in get(). Those that demand
     /// CPUs are as many as these allow; it bounds the threads of those that demand none.
     const std::size_t resumed_running_max_ =
         std::max<std::size_t>(64, std::thread::hardware_concurrency());
-    detail::Client* client_ = nullptr;
+    RankClient* client_ = nullptr;
     std::unique_ptr<isolate::Processes> processes_;
 
     mutable std::mutex mutex_;       ///< Guards everything below.
@@ -233,6 +240,10 @@ private:
     std::map<ObjectId, std::shared_ptr<isolate::Session>> isolated_actors_;
     std::size_t actors_running_ = 0; ///< Without those whose call waits.
     std::size_t idle_threads_ = 0;
+    bool lead_offered_ = false;
+    /// The idle thread that drives the rank, or is about to. Nothing runs meanwhile, so nobody but
+    /// whoever leads has work for it: itself, or the host before it.
+    std::optional<std::thread::id> stand_in_;
     bool stopping_ = false;
     bool ending_actors_ = false; ///< Nothing runs any more: a thread is to destroy the actors.
     bool exiting_ = false;

@@ -4,6 +4,7 @@
 #include "runtime/failure.hpp"
 #include "runtime/gang_member.hpp"
 #include "runtime/isolate/processes.hpp"
+#include "runtime/rank_client.hpp"
 
 #include <muster/base/assert.hpp>
 #include <muster/base/log.hpp>
@@ -20,25 +21,29 @@ namespace {
 
 // Of an actor: it travels as one message.
 constexpr std::size_t saved_bytes_max = std::size_t{128} << 20;
+// The host has offered the lead, and is about to sleep.
+constexpr auto host_falls_asleep = std::chrono::microseconds{50};
 
 } // namespace
 
 void ExecutorPool::work() {
     std::unique_lock lock(mutex_);
     while (true) {
-        wanted_.wait(lock, [&] {
-            return may_run_resumed() || !slots_.empty() || may_run_actor() || ending_actors_ ||
-                   exiting_;
-        });
+        wanted_.wait(lock, [&] { return is_wanted() || lead_offered_; });
+        bool unheard = false;
+        if (std::exchange(lead_offered_, false) && !is_wanted()) {
+            stand_in(lock, host_falls_asleep, unheard);
+            continue;
+        }
         if (may_run_resumed()) {
             --idle_threads_;
-            run_resumed(lock);
+            unheard = run_resumed(lock);
             ++idle_threads_;
         } else if (!slots_.empty()) {
             const wire::ClassIndex index = slots_.front();
             slots_.pop_front();
             --idle_threads_;
-            serve_slot(lock, index);
+            unheard = serve_slot(lock, index);
             ++idle_threads_;
         } else if (may_run_actor()) {
             --idle_threads_;
@@ -58,10 +63,40 @@ void ExecutorPool::work() {
         } else {
             return;
         }
+        stand_in(lock, Duration{}, unheard);
     }
 }
 
-void ExecutorPool::serve_slot(std::unique_lock<std::mutex>& lock, wire::ClassIndex index) {
+bool ExecutorPool::is_wanted() const {
+    return may_run_resumed() || !slots_.empty() || may_run_actor() || ending_actors_ || exiting_;
+}
+
+void ExecutorPool::stand_in(std::unique_lock<std::mutex>& lock, Duration patience, bool unheard) {
+    if (is_wanted() || !may_stand_in()) {
+        if (unheard) {
+            lock.unlock();
+            client_->wake_leader();
+            lock.lock();
+        }
+        return;
+    }
+    stand_in_ = std::this_thread::get_id();
+    lock.unlock();
+    client_->leadership().stand_in(
+        [this] {
+            const std::lock_guard guard(mutex_);
+            return is_wanted();
+        },
+        patience,
+        unheard);
+    if (unheard) {
+        client_->wake_leader();
+    }
+    lock.lock();
+    stand_in_.reset();
+}
+
+bool ExecutorPool::serve_slot(std::unique_lock<std::mutex>& lock, wire::ClassIndex index) {
     const Manner manner = index < manners_.size() ? manners_[index] : Manner{};
     while (!stopping_) {
         auto task = queue_.take(index);
@@ -69,12 +104,13 @@ void ExecutorPool::serve_slot(std::unique_lock<std::mutex>& lock, wire::ClassInd
             break;
         }
         if (run_task(lock, index, std::move(*task), manner, std::nullopt) != Left::done) {
-            return;
+            return false;
         }
     }
     lock.unlock();
-    report_(rank::SlotReturned{index});
+    const bool unheard = client_->report_unheard(rank::SlotReturned{index});
     lock.lock();
+    return unheard;
 }
 
 void ExecutorPool::serve_actor(std::unique_lock<std::mutex>& lock, ObjectId actor) {
@@ -92,7 +128,7 @@ void ExecutorPool::serve_actor(std::unique_lock<std::mutex>& lock, ObjectId acto
     if (!stopping_ && mailboxes_.to_be_destroyed(actor)) {
         run_destructor(lock, actor);
         lock.unlock();
-        report_(rank::ActorDestroyed{actor});
+        client_->report(rank::ActorDestroyed{actor});
         lock.lock();
         leave_if_stopped(lock);
     } else if (!stopping_) {
@@ -101,7 +137,7 @@ void ExecutorPool::serve_actor(std::unique_lock<std::mutex>& lock, ObjectId acto
     --actors_running_;
 }
 
-void ExecutorPool::run_resumed(std::unique_lock<std::mutex>& lock) {
+bool ExecutorPool::run_resumed(std::unique_lock<std::mutex>& lock) {
     auto task = std::move(resumable_.front());
     resumable_.pop_front();
     const std::optional<ObjectId> actor = task->actor;
@@ -112,11 +148,13 @@ void ExecutorPool::run_resumed(std::unique_lock<std::mutex>& lock) {
     --resumed_running_;
     if (left == Left::suspended) {
         actors_running_ -= actor ? 1U : 0U;
-    } else if (actor) {
-        serve_actor(lock, *actor);
-    } else {
-        serve_slot(lock, index);
+        return false;
     }
+    if (actor) {
+        serve_actor(lock, *actor);
+        return false;
+    }
+    return serve_slot(lock, index);
 }
 
 void ExecutorPool::run_destructor(std::unique_lock<std::mutex>& lock, ObjectId actor) {
@@ -267,7 +305,11 @@ ExecutorPool::Left ExecutorPool::run_task(std::unique_lock<std::mutex>& lock,
             std::optional<GangMember> member;
             if (task.gang) {
                 member.emplace(
-                    *config_.transport, *task.gang, task.member, current.stop_token, report_);
+                    *config_.transport,
+                    *task.gang,
+                    task.member,
+                    current.stop_token,
+                    [client = client_](rank::Event event) { client->report(std::move(event)); });
                 invocation.communicator = &member->communicator();
             }
             if (task.making && task.making->saved) {
@@ -331,7 +373,7 @@ ExecutorPool::Left ExecutorPool::run_coroutine(std::unique_lock<std::mutex>& loc
         if (!running.answered && !stopping_ && !task->current.stop_token.stop_requested()) {
             task->current.resumed = true;
             if (task->current.lends_cpus) {
-                report_(rank::TaskBlocked{id, true}); // before anybody can have it resume
+                client_->report(rank::TaskBlocked{id, true}); // before anybody can have it resume
             }
             running.suspended = std::move(task);
             return Left::suspended;
@@ -380,9 +422,9 @@ bool ExecutorPool::finish(std::unique_lock<std::mutex>& lock,
     }
     lock.unlock();
     if (actor) {
-        report_(rank::CallFinished{std::move(report), std::move(saved)});
+        client_->report_and_drive(rank::CallFinished{std::move(report), std::move(saved)});
     } else {
-        report_(std::move(report));
+        client_->report_and_drive(std::move(report));
     }
     lock.lock();
     leave_if_stopped(lock);

@@ -76,7 +76,8 @@ void Leadership::host() {
             ::sched_yield();
             continue;
         }
-        driven_->at_rest(now);
+        const Clock::time_point last{Clock::duration{last_event_.load(std::memory_order_relaxed)}};
+        driven_->at_rest(now, now - last);
         if (transport_->sends_pending()) {
             ::sched_yield();
             continue;
@@ -96,19 +97,28 @@ void Leadership::sleep_as_host(TimePoint now) {
     for (State state = state_.load(); state != State::host_leads; state = state_.load()) {
         if (state == State::host_sleeps) {
             state_.compare_exchange_strong(state, State::host_leads);
+        } else if (state == State::stand_in_leads) {
+            ::sched_yield(); // called, it sees that before the stand-in has gone
+            transport_->sleep(Sleeper::host, Clock::now() + sleep_time_max_);
         } else if (state == State::guest_leads) {
             state_.compare_exchange_strong(state, State::host_waits);
         } else {
             state_.wait(State::host_waits);
         }
     }
-    transport_->rise();
+    rise();
 }
 
-bool Leadership::take() {
+void Leadership::rise() {
+    if (transport_->rise()) {
+        busy_until_ = Clock::now() + spin_time; // what it was rung for may still be on its way
+    }
+}
+
+bool Leadership::take(State leader) {
     State state = State::host_sleeps;
     if (state_.load(std::memory_order_relaxed) != state ||
-        !state_.compare_exchange_strong(state, State::guest_leads)) {
+        !state_.compare_exchange_strong(state, leader)) {
         return false;
     }
     transport_->rise();
@@ -116,6 +126,10 @@ bool Leadership::take() {
 }
 
 void Leadership::hand_back() {
+    const bool stood_in = state_.load() == State::stand_in_leads;
+    if (stood_in) {
+        host_sleeps_until_ = Clock::now() + sleep_time_max_; // or less
+    }
     bool calm = false;
     for (int i = 0; i < last_rounds_max && !calm && !driven_->needs_host(); ++i) {
         calm = !driven_->orders_left() && !transport_->sends_pending() &&
@@ -126,10 +140,10 @@ void Leadership::hand_back() {
     }
     // Before the state changes: afterwards the loop and its transport may be gone at any time.
     const bool due_earlier = driven_->next_due() < host_sleeps_until_;
-    if ((!calm || due_earlier) && state_.load() == State::guest_leads) {
+    State state = stood_in ? State::stand_in_leads : State::guest_leads;
+    if ((!calm || due_earlier) && state_.load() == state) {
         transport_->call(Sleeper::host);
     }
-    State state = State::guest_leads;
     if (!state_.compare_exchange_strong(state, State::host_sleeps)) {
         state_.store(State::host_leads);
         state_.notify_one();
@@ -160,7 +174,7 @@ std::optional<TimePoint> Leadership::prepare_sleep(Sleeper who, TimePoint deadli
 }
 
 bool Leadership::drive_once() {
-    if (!take()) {
+    if (!take(State::guest_leads)) {
         return false;
     }
     const Turn turn(*this);
@@ -207,7 +221,7 @@ bool Leadership::lead(const std::function<bool()>& done,
             prepare_sleep(Sleeper::guest, deadline ? std::min(*deadline, wake_at) : wake_at);
         if (until) {
             transport_->sleep(Sleeper::guest, *until);
-            transport_->rise();
+            rise();
         }
     }
     waited_.store(true, std::memory_order_relaxed);
@@ -233,7 +247,7 @@ bool Leadership::drive_until(const std::function<bool()>& done,
     const Wish wish(wishes_);
     const auto wish_until = Clock::now() + wish_time;
     while (!done()) {
-        if (take()) {
+        if (take(State::guest_leads)) {
             return lead(done, deadline, unheard);
         }
         if (unheard) {
@@ -247,6 +261,19 @@ bool Leadership::drive_until(const std::function<bool()>& done,
         ::sched_yield();
     }
     return true;
+}
+
+void Leadership::stand_in(const std::function<bool()>& wanted, Duration patience, bool& unheard) {
+    const auto give_up_at = Clock::now() + patience;
+    while (!take(State::stand_in_leads)) {
+        if (Clock::now() >= give_up_at) {
+            return;
+        }
+        ::sched_yield();
+    }
+    lead([&] { return wishes_.load(std::memory_order_relaxed) > 0 || wanted(); },
+         std::nullopt,
+         unheard);
 }
 
 } // namespace muster::runtime

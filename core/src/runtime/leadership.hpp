@@ -28,7 +28,8 @@ public:
     virtual bool round(Sleeper leader) = 0;
 
     /// The host found nothing to do.
-    virtual void at_rest(TimePoint now) = 0;
+    /// @param quiet  For how long nothing has happened.
+    virtual void at_rest(TimePoint now, Duration quiet) = 0;
 
     /// Orders are left that another round would carry out.
     [[nodiscard]] virtual bool orders_left() const = 0;
@@ -56,15 +57,19 @@ public:
 /// to sleep at once when a guest wishes to lead. Under load the host never sleeps, and nobody
 /// interferes. A guest that is done leaves the host asleep if there is nothing to do.
 ///
+/// An idle executor leads for as long as nothing is to be done, as a *stand-in*: a task that comes
+/// then finds the thread that will run it awake. The host sleeps on beside it.
+///
 ///     host_leads --(goes to sleep)--> host_sleeps --(rung, or time over)--> host_leads
 ///     host_sleeps --(guest)--> guest_leads --(guest done)--> host_sleeps
 ///     guest_leads --(host's sleep ends)--> host_waits --(guest done)--> host_leads
+///     host_sleeps --(stand-in)--> stand_in_leads --(stand-in done)--> host_sleeps
 ///
 /// Invariants:
 ///   1. One thread leads, or the host sleeps. Only the leader touches the driven loop and the
 ///      transport (but for wake(), call() and the host's sleep()).
 ///   2. In host_sleeps the doorbell is announced for the host, after a last look for work, or rung
-///      since: no wake-up is lost. In guest_leads it is the guest's.
+///      since: no wake-up is lost. In guest_leads and stand_in_leads it is the guest's.
 ///   3. What one leader wrote, the next one sees: each change of leader is an atomic operation on
 ///      the state, by one after the other.
 ///   4. Once the loop is finished the host leads for ever: no guest touches what may be gone.
@@ -110,24 +115,35 @@ public:
                      std::optional<TimePoint> deadline,
                      bool& unheard);
 
+    /// An executor that has nothing to do: leads until `wanted` says true, or a guest wishes to
+    /// lead. One thread at a time.
+    ///
+    /// @param wanted    As `done` of drive_until().
+    /// @param patience  How long to try while the host does not sleep.
+    /// @param unheard   As with drive_until(); if it is left true, the leader is to be woken.
+    void stand_in(const std::function<bool()>& wanted, Duration patience, bool& unheard);
+
 private:
     enum class State : std::uint32_t {
         host_leads = 0,
         host_sleeps = 1,
-        guest_leads = 2, ///< And the host is in its sleep.
-        host_waits = 3,  ///< A guest leads. The host's sleep is over: it waits for its turn.
+        guest_leads = 2,    ///< And the host is in its sleep.
+        host_waits = 3,     ///< A guest leads. The host's sleep is over: it waits for its turn.
+        stand_in_leads = 4, ///< And the host sleeps on, though its time be over.
     };
 
     /// A guest's turn.
     class Turn;
 
-    bool take();
+    /// Leads, as `leader`, if the host sleeps.
+    bool take(State leader);
     void hand_back();
     bool lead(const std::function<bool()>& done, std::optional<TimePoint> deadline, bool& unheard);
     bool guest_round();
     [[nodiscard]] std::optional<TimePoint> prepare_sleep(Sleeper who, TimePoint deadline);
     [[nodiscard]] TimePoint sleep_end(TimePoint now) const;
     void sleep_as_host(TimePoint now);
+    void rise();
     void note_event();
 
     Duration sleep_time_max_;

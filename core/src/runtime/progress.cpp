@@ -34,6 +34,7 @@ constexpr auto end_grace = 5s;        // for tasks that still run when the drive
 constexpr auto close_time_if_told_to_end = 300ms;
 constexpr auto close_grace = 5s;     // for packets to leave before the transport is closed
 constexpr auto interrupt_grace = 1s; // from Ctrl-C to the end of the process
+constexpr auto quiet_time = 5ms;     // then an executor may as well drive the rank
 constexpr int settle_rounds_max = 16;
 constexpr std::size_t running_named_max = 16; // on the page of SIGUSR1, by rank
 
@@ -102,9 +103,12 @@ bool ProgressLoop::round(Sleeper leader) {
     return busy;
 }
 
-void ProgressLoop::at_rest(TimePoint now) {
+void ProgressLoop::at_rest(TimePoint now, Duration quiet) {
     report_slow_start(now);
     report_slow_end(now);
+    if (quiet >= quiet_time && formed_ && !silent_since_) {
+        pool_.offer_lead();
+    }
 }
 
 bool ProgressLoop::orders_left() const {
@@ -224,6 +228,7 @@ void ProgressLoop::on_bulk_received(Rank from, std::uint64_t transfer) {
 }
 
 void ProgressLoop::perform(wire::SendMessage& action) {
+    transport_.alert(action.to);
     writer_.clear();
     wire::encode_envelope(writer_, machine_.term(), action.message);
     link_.post(action.to, writer_.bytes());

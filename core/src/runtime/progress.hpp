@@ -76,7 +76,7 @@ private:
     void on_bulk_received(Rank from, std::uint64_t transfer) override;
 
     bool round(Sleeper leader) override;
-    void at_rest(TimePoint now) override;
+    void at_rest(TimePoint now, Duration quiet) override;
     [[nodiscard]] bool orders_left() const override;
     [[nodiscard]] bool needs_host() const override;
     [[nodiscard]] TimePoint next_due() const override;

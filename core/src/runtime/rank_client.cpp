@@ -89,6 +89,12 @@ void RankClient::report(rank::Event event) {
     }
 }
 
+void RankClient::report_and_drive(rank::Event event) {
+    if (inbox_.post(std::move(event)) && !leadership_.drive_if_quiet()) {
+        wake_();
+    }
+}
+
 ClusterInfo RankClient::cluster() const {
     const auto cluster = announced();
     ClusterInfo info;

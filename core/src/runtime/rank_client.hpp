@@ -133,6 +133,15 @@ public:
     /// From executor threads: a task's fate, for the progress thread.
     void report(rank::Event event);
 
+    /// The same, sent on its way here if the rank is quiet. The caller holds no lock of the pool.
+    void report_and_drive(rank::Event event);
+
+    /// The same; nobody is woken for it. @return whether the caller is to drive the rank, or to
+    /// wake its leader.
+    [[nodiscard]] bool report_unheard(rank::Event event) { return inbox_.post(std::move(event)); }
+
+    void wake_leader() { wake_(); }
+
     /// Who drives this rank.
     [[nodiscard]] Leadership& leadership() { return leadership_; }
 

@@ -50,7 +50,11 @@ void Doorbell::wait(TimePoint deadline, Sleeper who) noexcept {
     }
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since_start);
     const timespec until{.tv_sec = seconds.count(), .tv_nsec = (since_start - seconds).count()};
-    futex(state_, FUTEX_WAIT_BITSET, asleep(who), &until, bit(static_cast<std::uint32_t>(who)));
+    // Whatever the word is: a sleeper that was relieved sleeps on until it is announced or called.
+    const std::uint32_t state = state_.load(std::memory_order_seq_cst);
+    if (state != rung) {
+        futex(state_, FUTEX_WAIT_BITSET, state, &until, bit(static_cast<std::uint32_t>(who)));
+    }
 }
 
 bool Doorbell::rise() noexcept {

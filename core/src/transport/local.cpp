@@ -176,7 +176,9 @@ public:
 
     void sleep(Sleeper who, TimePoint until) noexcept override { own_.bell.wait(until, who); }
 
-    void rise() override { own_.bell.rise(); }
+    bool rise() override { return own_.bell.rise(); }
+
+    void alert(Rank peer) noexcept override { box(peer).bell.ring_if_asleep(); }
 
     void call(Sleeper who) noexcept override { own_.bell.call(who); }
 

@@ -222,7 +222,9 @@ public:
 
     void sleep(Sleeper who, TimePoint until) noexcept override { own_bell().wait(until, who); }
 
-    void rise() override;
+    bool rise() override;
+
+    void alert(Rank peer) noexcept override;
 
     void wake() noexcept override { own_bell().ring(); }
 
@@ -338,6 +340,12 @@ void MpiChannels::ring(Rank peer) {
     if (Doorbell* bell = state_->bells.by_rank[static_cast<std::size_t>(index(peer))]) {
         // Orders what MPI just wrote before the look at the word; pairs with announce().
         std::atomic_thread_fence(std::memory_order_seq_cst);
+        bell->ring_if_asleep();
+    }
+}
+
+void MpiChannels::alert(Rank peer) noexcept {
+    if (Doorbell* bell = state_->bells.by_rank[static_cast<std::size_t>(index(peer))]) {
         bell->ring_if_asleep();
     }
 }
@@ -680,9 +688,10 @@ std::optional<TimePoint> MpiChannels::prepare_sleep(Sleeper who, TimePoint deadl
     return std::min(deadline, now + (in_steps ? remote_sleep_ : node_sleep_max));
 }
 
-void MpiChannels::rise() {
+bool MpiChannels::rise() {
     const bool rung = own_bell().rise();
     remote_sleep_ = rung ? remote_sleep_min : std::min(2 * remote_sleep_, remote_sleep_max);
+    return rung;
 }
 
 std::string MpiChannels::no_raw_communicator() const {

@@ -101,6 +101,10 @@ public:
     /// After it only close(false) ends the endpoint's life, with MPI.
     virtual void forget(Rank peer) = 0;
 
+    /// Something is about to be sent to it: it had better wake up, if it is near. Costs a load if
+    /// it is awake.
+    virtual void alert(Rank peer) noexcept = 0;
+
     /// Makes progress and reports what happened since the last call. Never blocks; bounded work.
     /// Returns whether anything happened; the caller sleeps only after a poll that returned false
     /// (how long it spins before that is the caller's choice).
@@ -133,8 +137,9 @@ public:
     /// the doorbell, so another thread may use the transport meanwhile.
     virtual void sleep(Sleeper who, TimePoint until) noexcept = 0;
 
-    /// After a prepared sleep: rings wake nobody now. The caller polls.
-    virtual void rise() = 0;
+    /// After a prepared sleep: rings wake nobody now. The caller polls. @return whether it was
+    /// rung.
+    virtual bool rise() = 0;
 
     /// Ends the sleep of `who` even if another has taken over, or keeps it from starting.
     virtual void call(Sleeper who) noexcept = 0;

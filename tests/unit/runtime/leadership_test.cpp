@@ -84,7 +84,7 @@ public:
         return busy;
     }
 
-    void at_rest(TimePoint /*now*/) override {}
+    void at_rest(TimePoint /*now*/, Duration /*quiet*/) override {}
 
     [[nodiscard]] bool orders_left() const override { return !ordered_.empty(); }
 
@@ -189,6 +189,51 @@ protected:
         }
     }
 
+    /// A thread that stands in whenever it can, for as long as this lives.
+    class StandIn {
+    public:
+        explicit StandIn(LeadershipTest& test) : test_(test) {
+            thread_ = std::thread([this] {
+                bool unheard = false;
+                for (int turn = 0; !ended_; ++turn) {
+                    // Wanted elsewhere now and then, as an executor is.
+                    int looks = turn % 7;
+                    test_.leadership_.stand_in(
+                        [&] { return ended_ || (turn % 3 == 0 && --looks < 0); }, 50us, unheard);
+                    if (std::exchange(unheard, false)) {
+                        test_.ranks_[0]->wake();
+                    }
+                    std::this_thread::yield();
+                }
+            });
+        }
+
+        StandIn(const StandIn&) = delete;
+        StandIn& operator=(const StandIn&) = delete;
+
+        ~StandIn() {
+            ended_ = true;
+            test_.ranks_[0]->wake();
+            thread_.join();
+        }
+
+        [[nodiscard]] std::thread::id id() const { return thread_.get_id(); }
+
+    private:
+        LeadershipTest& test_;
+        std::atomic<bool> ended_{false};
+        std::thread thread_;
+    };
+
+    static void idle_for(std::chrono::microseconds time) {
+        const auto until = std::chrono::steady_clock::now() + time;
+        while (std::chrono::steady_clock::now() < until) {
+            std::this_thread::yield();
+        }
+    }
+
+    void use_from_many_threads();
+
     std::vector<std::unique_ptr<Transport>> ranks_ = transport::make_local_world(2);
     Echo echo_{*ranks_[1]};
     Requester requester_{*ranks_[0]};
@@ -285,9 +330,44 @@ TEST_F(LeadershipTest, UnheardEventsAreTakenWhoeverLeads) {
     }
 }
 
+TEST_F(LeadershipTest, AStandInTakesWhatComesWhileNobodyElseLeads) {
+    const StandIn stand_in(*this);
+    int taken = 0;
+    for (int i = 0; i < 100; ++i) {
+        idle_for(300us); // the host goes to sleep
+        Request request;
+        submit(request);
+        request.answered.wait(false);
+        taken += request.answered_by == stand_in.id() ? 1 : 0;
+    }
+    EXPECT_GT(taken, 0);
+}
+
+TEST_F(LeadershipTest, AStandInLeavesToTheHostWhatIsTheHosts) {
+    const StandIn stand_in(*this);
+    for (int i = 0; i < 300; ++i) {
+        Request theirs;
+        theirs.for_host = true;
+        submit(theirs);
+        theirs.answered.wait(false);
+        EXPECT_EQ(theirs.sent_by, host_.get_id());
+    }
+}
+
+TEST_F(LeadershipTest, ATimerThatAStandInHasSetComesThoughTheHostSleepsForLonger) {
+    const StandIn stand_in(*this);
+    for (int i = 0; i < 50; ++i) {
+        Request request;
+        request.delayed = true;
+        submit(request);
+        request.answered.wait(false);
+        EXPECT_TRUE(request.answered);
+    }
+}
+
 // Threads that submit and wait, wait for a time, submit only, or are idle for longer than the host
 // spins, with requests among them that are the host's.
-TEST_F(LeadershipTest, NothingIsLostBetweenManyThreads) {
+void LeadershipTest::use_from_many_threads() {
     constexpr int threads = 6;
     constexpr int rounds = 100;
     std::vector<std::thread> users;
@@ -314,10 +394,7 @@ TEST_F(LeadershipTest, NothingIsLostBetweenManyThreads) {
                     }
                 }
                 if (random() % 16 == 0) {
-                    const auto until = std::chrono::steady_clock::now() + 300us;
-                    while (std::chrono::steady_clock::now() < until) {
-                        std::this_thread::yield();
-                    }
+                    idle_for(300us);
                 }
             }
         });
@@ -325,6 +402,15 @@ TEST_F(LeadershipTest, NothingIsLostBetweenManyThreads) {
     for (auto& user : users) {
         user.join();
     }
+}
+
+TEST_F(LeadershipTest, NothingIsLostBetweenManyThreads) {
+    use_from_many_threads();
+}
+
+TEST_F(LeadershipTest, NothingIsLostBetweenManyThreadsAndAStandIn) {
+    const StandIn stand_in(*this);
+    use_from_many_threads();
 }
 
 } // namespace
