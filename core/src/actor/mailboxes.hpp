@@ -3,6 +3,7 @@
 #include "wire/actions.hpp"
 
 #include <muster/base/assert.hpp>
+#include <muster/base/flat_queue.hpp>
 
 #include <algorithm>
 #include <deque>
@@ -110,9 +111,7 @@ public:
         if (calls.empty()) {
             return std::nullopt;
         }
-        Call call = std::move(calls.front());
-        calls.pop_front();
-        return call;
+        return calls.pop_front();
     }
 
     /// The caller runs it no more. @return as push().
@@ -162,7 +161,7 @@ private:
         std::uint32_t save_every = 0;
         std::uint32_t unsaved = 0; ///< Calls since it was saved.
         Save save = nullptr;
-        std::deque<Call> calls;
+        FlatQueue<Call> calls;
         bool in_line = false;
         bool taken = false; ///< An executor runs it.
         bool closing = false;

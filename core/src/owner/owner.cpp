@@ -26,6 +26,9 @@ Owner::Place Owner::find(ObjectId object) {
 Owner::Place Owner::place_in(std::pair<const ObjectId, Block>& block, ObjectId object) {
     const std::uint64_t stride = block.second.task_class.stride();
     const std::uint64_t offset = distance(block.first, object);
+    if (stride == 1) {
+        return offset < block.second.items.size() ? Place{&block.second, offset, 0} : Place{};
+    }
     if (offset / stride >= block.second.items.size()) {
         return {};
     }

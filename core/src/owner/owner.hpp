@@ -2,6 +2,8 @@
 
 #include "wire/actions.hpp"
 
+#include <muster/core/detail/encoded_task.hpp>
+
 #include <deque>
 #include <map>
 #include <memory>
@@ -13,10 +15,7 @@
 namespace muster::owner {
 
 /// One task of a submission.
-struct NewTask {
-    Buffer arguments;
-    std::vector<ObjectId> dependencies; ///< In the order in which the arguments refer to them.
-};
+using NewTask = detail::EncodedTask;
 
 /// Makes the tasks of a submission calls of an actor: not leased, but sent to its host.
 struct CallTarget {

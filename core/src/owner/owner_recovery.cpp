@@ -628,9 +628,17 @@ void Owner::announce(ObjectId object, const Place& place, wire::Actions& actions
     if (place.block->task_class.actor) {
         news_.made.push_back(object);
     } else if (!std::exchange(place.item().announced, true) && item.holds > 0) {
-        // Once: who has the future of a value that is made anew asks for it.
+        // Once: who has the future of a value that is made anew asks for it. A block of one has no
+        // use for its futures any more, so that who waited for it ends them.
+        auto& futures = place.block->futures;
         actions.push_back(
-            wire::ResolveFuture{object, place.block->futures, place.index, item.outcome});
+            wire::ResolveFuture{object,
+                                place.block->items.size() == 1 ? std::move(futures) : futures,
+                                place.index,
+                                item.outcome});
+    }
+    if (subscribers_.empty() && copies_.empty() && wanted_.empty()) {
+        return;
     }
     std::set<Rank> told;
     if (auto waiting = subscribers_.extract(object); !waiting.empty()) {

@@ -41,7 +41,7 @@ void check_replay(const detail::ActorType& type,
 
 std::shared_ptr<detail::ActorBlock> RankClient::spawn(const detail::ActorType& type,
                                                       const ActorOptions& options,
-                                                      detail::EncodedTask arguments) {
+                                                      detail::EncodedTasks arguments) {
     if (ended()) {
         throw_ended();
     }
@@ -73,10 +73,8 @@ std::shared_ptr<detail::ActorBlock> RankClient::spawn(const detail::ActorType& t
                    {submission.first, type.class_name, options.pending_calls_max, options.replay},
                    what);
     }
-    for (const ObjectId actor : arguments.actors) {
-        submission.actors.emplace_back(0, actor);
-    }
-    submission.tasks.push_back({std::move(arguments.arguments), std::move(arguments.dependencies)});
+    submission.tasks = std::move(arguments.tasks);
+    submission.actors = std::move(arguments.actors);
     const ObjectId actor = submission.first;
     if (!post_and_drive(rank::Event{rank::TasksSubmitted{std::move(submission)}})) {
         throw_ended();
@@ -143,7 +141,7 @@ std::shared_ptr<detail::ActorBlock> RankClient::find_actor(const std::string& na
 
 std::shared_ptr<detail::FutureBlock> RankClient::call(const detail::ActorBlock& actor,
                                                       const detail::FunctionEntry& method,
-                                                      detail::EncodedTask arguments) {
+                                                      detail::EncodedTasks arguments) {
     const auto* const caller = detail::current_task();
     const bool must_not_throw = caller != nullptr && caller->in_destructor;
     if (ended() && !must_not_throw) {
@@ -166,10 +164,8 @@ std::shared_ptr<detail::FutureBlock> RankClient::call(const detail::ActorBlock& 
             throw_ended();
         }
     }
-    for (const ObjectId contained : arguments.actors) {
-        submission.actors.emplace_back(0, contained);
-    }
-    submission.tasks.push_back({std::move(arguments.arguments), std::move(arguments.dependencies)});
+    submission.tasks = std::move(arguments.tasks);
+    submission.actors = std::move(arguments.actors);
     submission.first = next_id(1);
     auto block = std::make_shared<detail::FutureBlock>(shared_from_this(), submission.first, 1);
     submission.futures = block;

@@ -74,18 +74,18 @@ FutureBlock::FutureBlock(std::shared_ptr<Client> client,
                          std::uint64_t count,
                          std::uint64_t stride)
     : client_(std::move(client)), first_(first), count_(count), stride_(stride),
-      slots_(std::make_unique<FutureSlot[]>(count)) {
+      many_slots_(count == 1 ? nullptr : std::make_unique<FutureSlot[]>(count)) {
 }
 
 void FutureBlock::acquire(std::uint64_t index) noexcept {
-    auto& handles = slots_[index].handles;
+    auto& handles = slot(index).handles;
     if (handles.fetch_add(1, std::memory_order_relaxed) >= unborn) {
         handles.fetch_sub(unborn, std::memory_order_relaxed);
     }
 }
 
 void FutureBlock::release(std::uint64_t index) noexcept {
-    if (slots_[index].handles.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    if (slot(index).handles.fetch_sub(1, std::memory_order_acq_rel) == 1) {
         client_->release(id(index));
     }
 }
@@ -97,7 +97,7 @@ void FutureBlock::set_keys(std::vector<KeyDigest> keys) {
 }
 
 void FutureBlock::hold(std::uint64_t index) {
-    slots_[index].handles = unborn + 1;
+    slot(index).handles = unborn + 1;
     held_[index] = 1;
 }
 
@@ -117,7 +117,7 @@ std::optional<KeyDigest> FutureBlock::input_digest(std::uint64_t index) {
         return std::nullopt;
     }
     const std::lock_guard lock(mutex_);
-    const auto value = slots_[index].value.bytes();
+    const auto value = slot(index).value.bytes();
     if (!stored_digest_ && !names_objects(value, client_->run_id())) {
         stored_digest_ = digest(value);
     }
@@ -126,7 +126,7 @@ std::optional<KeyDigest> FutureBlock::input_digest(std::uint64_t index) {
 
 void FutureBlock::resolve(std::uint64_t index, SlotState state) {
     MUSTER_ASSERT(index < count_);
-    FutureSlot& slot = slots_[index];
+    FutureSlot& slot = this->slot(index);
     slot.state.store(state, std::memory_order_seq_cst);
     slot.state.notify_all();
     // Paired with add(): either it sees the new state, or its entry is seen here.
@@ -167,7 +167,7 @@ void FutureBlock::add(std::uint64_t index, Entry entry) {
     {
         const std::lock_guard lock(mutex_);
         watched_.store(true, std::memory_order_seq_cst);
-        const SlotState state = slots_[index].state.load(std::memory_order_seq_cst);
+        const SlotState state = slot(index).state.load(std::memory_order_seq_cst);
         value_wanted = state == SlotState::kept_elsewhere && entry.wants_value;
         if (state != SlotState::pending && !value_wanted) {
             entry.watcher->notify(entry.tag);

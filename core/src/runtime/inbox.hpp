@@ -25,7 +25,7 @@ using LocalEvent = std::variant<rank::Event, ValueWanted>;
 class Inbox {
 public:
     /// Any thread. @return true if nothing urgent was in it: the leader may have to be woken.
-    bool post(LocalEvent event) {
+    bool post(LocalEvent&& event) {
         const std::lock_guard lock(mutex_);
         events_.push_back(std::move(event));
         has_events_.store(true, std::memory_order_release);
@@ -34,7 +34,7 @@ public:
 
     /// Any thread. Nobody is woken: it is taken with the next event, or when the leader's sleep,
     /// which is bounded, is over.
-    void post_unhurried(LocalEvent event) {
+    void post_unhurried(LocalEvent&& event) {
         const std::lock_guard lock(mutex_);
         events_.push_back(std::move(event));
         has_events_.store(true, std::memory_order_release);

@@ -24,18 +24,18 @@ KeyDigest digest_of(const detail::FunctionEntry& function, const std::string& ke
     return detail::digest(std::string_view(key), whole);
 }
 
-KeyDigest digest_of(const detail::EncodedTask& task,
+KeyDigest digest_of(const detail::ArgumentsKey& arguments,
                     const detail::FunctionShape& shape,
                     const KeyDigest& before) {
     KeyDigest whole = detail::digest(std::as_bytes(std::span(&shape.parameters, 1)), before);
-    return detail::digest(std::as_bytes(std::span(&task.digest, 1)), whole);
+    return detail::digest(std::as_bytes(std::span(&arguments.digest, 1)), whole);
 }
 
 } // namespace
 
 std::vector<KeyDigest> RankClient::digest_keys(const detail::FunctionEntry& function,
                                                const TaskOptions& options,
-                                               const std::vector<detail::EncodedTask>& tasks,
+                                               const detail::EncodedTasks& tasks,
                                                const std::string& what) const {
     const auto refuse = [&](const std::string& why) {
         throw Error(fmt::format("{} cannot be keyed: {}", what, why), ErrorCode::usage);
@@ -54,15 +54,14 @@ std::vector<KeyDigest> RankClient::digest_keys(const detail::FunctionEntry& func
     }
     const detail::FunctionShape shape = function.shape();
     const KeyDigest common = digest_of(function, options.key);
+    if (tasks.keys.empty()) {
+        return std::vector<KeyDigest>(tasks.tasks.size(), common);
+    }
     std::vector<KeyDigest> keys;
-    keys.reserve(tasks.size());
-    for (const auto& task : tasks) {
-        if (!task.by_arguments) {
-            keys.push_back(common);
-            continue;
-        }
-        if (task.unkeyed_input || !task.actors.empty()) {
-            refuse(task.actors.empty()
+    keys.reserve(tasks.keys.size());
+    for (const auto& arguments : tasks.keys) {
+        if (arguments.unkeyed_input || arguments.has_actors) {
+            refuse(!arguments.has_actors
                        ? "its arguments belong to its key, and one of them is, or contains, a "
                          "future that has none. Key the task that makes it, too, or name this "
                          "task's work with `.key` alone"
@@ -70,7 +69,7 @@ std::vector<KeyDigest> RankClient::digest_keys(const detail::FunctionEntry& func
                          "actor, which is another in every run. Name this task's work with `.key` "
                          "alone");
         }
-        keys.push_back(digest_of(task, shape, common));
+        keys.push_back(digest_of(arguments, shape, common));
     }
     return keys;
 }

@@ -63,7 +63,7 @@ ObjectId RankClient::next_id(std::uint64_t count) {
     return make_object_id(config_.self, last_sequence_.fetch_add(count) + 1);
 }
 
-bool RankClient::post(LocalEvent event) {
+bool RankClient::post(LocalEvent&& event) {
     if (ended_.load(std::memory_order_acquire)) {
         return false;
     }
@@ -73,7 +73,7 @@ bool RankClient::post(LocalEvent event) {
     return true;
 }
 
-bool RankClient::post_and_drive(LocalEvent event) {
+bool RankClient::post_and_drive(LocalEvent&& event) {
     if (ended_.load(std::memory_order_acquire)) {
         return false;
     }
@@ -140,6 +140,14 @@ void RankClient::check_feasible(const wire::TaskClass& task_class, const std::st
     const auto cluster = announced();
     const Resources& demand = task_class.demand;
     const Placement& placement = task_class.placement;
+    const auto allows = [&](const wire::CapacityGroup& group) {
+        return fits(demand, group.capacity);
+    };
+    if (placement.kind != Placement::Kind::on_rank && placement.kind != Placement::Kind::on_node &&
+        task_class.ranks <= 1 &&
+        std::any_of(cluster->capacities.begin(), cluster->capacities.end(), allows)) {
+        return;
+    }
     const auto ranks = static_cast<std::int32_t>(config_.node_of.size());
     const auto refuse = [&](const std::string& why) {
         throw Error(fmt::format("{} needs {}: {}", what, to_string(demand), why),
@@ -185,9 +193,8 @@ void RankClient::check_feasible(const wire::TaskClass& task_class, const std::st
         }
         break;
     }
-    if (std::any_of(allowed.begin(), allowed.end(), [&](const auto* group) {
-            return fits(demand, group->capacity);
-        })) {
+    if (std::any_of(
+            allowed.begin(), allowed.end(), [&](const auto* group) { return allows(*group); })) {
         if (task_class.ranks > 1) {
             check_members_fit(task_class, what);
         }
@@ -320,7 +327,7 @@ wire::TaskClass RankClient::classify(const detail::FunctionEntry& function,
 
 std::shared_ptr<detail::FutureBlock> RankClient::submit(const detail::FunctionEntry& function,
                                                         const TaskOptions& options,
-                                                        std::vector<detail::EncodedTask> tasks) {
+                                                        detail::EncodedTasks tasks) {
     if (ended()) {
         throw_ended();
     }
@@ -347,24 +354,20 @@ std::shared_ptr<detail::FutureBlock> RankClient::submit(const detail::FunctionEn
     submission.timeout = std::min(options.timeout, time_max);
     submission.deadline = std::min(options.deadline, time_max);
     const std::uint64_t ids = submission.task_class.stride();
-    submission.first = next_id(tasks.size() * ids);
-    submission.tasks.reserve(tasks.size());
-    for (auto& task : tasks) {
-        for (const ObjectId actor : task.actors) {
-            submission.actors.emplace_back(submission.tasks.size(), actor);
-        }
-        submission.tasks.push_back({std::move(task.arguments), std::move(task.dependencies)});
-    }
+    const std::uint64_t count = tasks.tasks.size();
+    submission.first = next_id(count * ids);
+    submission.tasks = std::move(tasks.tasks);
+    submission.actors = std::move(tasks.actors);
     if (!keys.empty() && config_.journal != nullptr) {
         return submit_keyed(std::move(submission), std::move(keys), function, what);
     }
-    auto block = std::make_shared<detail::FutureBlock>(
-        shared_from_this(), submission.first, tasks.size(), ids);
+    auto block =
+        std::make_shared<detail::FutureBlock>(shared_from_this(), submission.first, count, ids);
     if (!keys.empty()) {
         block->set_keys(std::move(keys)); // what depends on it may be keyed, too
     }
     submission.futures = block;
-    const bool few = submission.tasks.size() <= driven_tasks_max;
+    const bool few = count <= driven_tasks_max;
     LocalEvent event = rank::Event{rank::TasksSubmitted{std::move(submission)}};
     if (!(few ? post_and_drive(std::move(event)) : post(std::move(event)))) {
         throw_ended();
@@ -441,7 +444,7 @@ RankClient::Blocked::Blocked(RankClient& client, bool drives)
     client.pool_.thread_blocks(*task_);
 }
 
-void RankClient::Blocked::post(LocalEvent event) {
+void RankClient::Blocked::post(LocalEvent&& event) {
     if (!client_.ended_.load(std::memory_order_acquire)) {
         unheard_ = client_.inbox_.post(std::move(event)) || unheard_;
     }

@@ -61,7 +61,7 @@ public:
 
     std::shared_ptr<detail::FutureBlock> submit(const detail::FunctionEntry& function,
                                                 const TaskOptions& options,
-                                                std::vector<detail::EncodedTask> tasks) override;
+                                                detail::EncodedTasks tasks) override;
     std::shared_ptr<detail::FutureBlock> put(Buffer value, std::vector<ObjectId> actors) override;
     void cancel(ObjectId task) override;
     void wait_value(detail::FutureBlock& block, std::uint64_t index) override;
@@ -75,10 +75,10 @@ public:
 
     std::shared_ptr<detail::ActorBlock> spawn(const detail::ActorType& type,
                                               const ActorOptions& options,
-                                              detail::EncodedTask arguments) override;
+                                              detail::EncodedTasks arguments) override;
     std::shared_ptr<detail::FutureBlock> call(const detail::ActorBlock& actor,
                                               const detail::FunctionEntry& method,
-                                              detail::EncodedTask arguments) override;
+                                              detail::EncodedTasks arguments) override;
     std::shared_ptr<detail::ActorBlock> find_actor(const std::string& name,
                                                    const char* class_name) override;
     void escape_actor(ObjectId actor) override;
@@ -160,7 +160,7 @@ public:
                     std::optional<std::chrono::steady_clock::time_point> deadline = {});
 
         /// An event that the caller waits for. Nobody is woken for it before drive_until().
-        void post(LocalEvent event);
+        void post(LocalEvent&& event);
 
     private:
         void hear();
@@ -190,19 +190,18 @@ public:
 private:
     [[nodiscard]] std::shared_ptr<const wire::AnnounceCluster> announced() const;
     [[nodiscard]] ObjectId next_id(std::uint64_t count);
-    bool post(LocalEvent event);
+    bool post(LocalEvent&& event);
     /// What the caller is probably going to wait for: sent on its way here, if the rank is quiet.
-    bool post_and_drive(LocalEvent event);
+    bool post_and_drive(LocalEvent&& event);
     /// `what` it is about, in errors: "task train".
     [[nodiscard]] wire::TaskClass classify(const detail::FunctionEntry& function,
                                            const TaskOptions& options,
                                            const std::string& what) const;
     /// Throws Error (usage) for tasks that cannot be keyed.
-    [[nodiscard]] std::vector<detail::KeyDigest>
-    digest_keys(const detail::FunctionEntry& function,
-                const TaskOptions& options,
-                const std::vector<detail::EncodedTask>& tasks,
-                const std::string& what) const;
+    [[nodiscard]] std::vector<detail::KeyDigest> digest_keys(const detail::FunctionEntry& function,
+                                                             const TaskOptions& options,
+                                                             const detail::EncodedTasks& tasks,
+                                                             const std::string& what) const;
     [[nodiscard]] std::shared_ptr<detail::FutureBlock>
     submit_keyed(owner::Submission submission,
                  std::vector<detail::KeyDigest> keys,

@@ -33,19 +33,20 @@ Buffer ArgumentEncoder::store(std::span<const std::byte> bytes) {
     return chunk_.slice(std::exchange(chunk_used_, chunk_used_ + bytes.size()), bytes.size());
 }
 
-EncodedTask ArgumentEncoder::take() {
-    EncodedTask task;
-    task.arguments = store(writer_.bytes());
+void ArgumentEncoder::end_task() {
+    const std::uint64_t position = tasks_.tasks.size();
+    tasks_.tasks.push_back({store(writer_.bytes()), std::move(dependencies_)});
     tasks_left_ -= tasks_left_ > 1 ? 1 : 0;
-    task.dependencies = std::move(dependencies_);
-    task.actors = std::move(actors_);
-    task.by_arguments = keyed_;
-    task.digest = std::exchange(arguments_digest_, {});
-    task.unkeyed_input = std::exchange(unkeyed_input_, false);
+    for (const ObjectId actor : actors_) {
+        tasks_.actors.emplace_back(position, actor);
+    }
+    if (keyed_) {
+        key_.has_actors = !actors_.empty();
+        tasks_.keys.push_back(std::exchange(key_, {}));
+    }
     writer_.clear();
     dependencies_ = {};
-    actors_ = {};
-    return task;
+    actors_.clear();
 }
 
 // An argument's part of the key is the same whether it travels with the task, is stored because it
@@ -53,9 +54,9 @@ EncodedTask ArgumentEncoder::take() {
 // it.
 
 void ArgumentEncoder::key_argument(const std::optional<KeyDigest>& argument) {
-    unkeyed_input_ = unkeyed_input_ || !argument;
+    key_.unkeyed_input = key_.unkeyed_input || !argument;
     if (argument) {
-        arguments_digest_ = digest(std::as_bytes(std::span(&*argument, 1)), arguments_digest_);
+        key_.digest = digest(std::as_bytes(std::span(&*argument, 1)), key_.digest);
     }
 }
 

@@ -2,8 +2,9 @@
 
 #include "wire/actions.hpp"
 
+#include <muster/base/flat_queue.hpp>
+
 #include <algorithm>
-#include <deque>
 #include <optional>
 #include <vector>
 
@@ -33,9 +34,7 @@ public:
             queue.revoking -= queue.revoking > 0 ? 1 : 0;
             return std::nullopt;
         }
-        wire::ReadyTask task = std::move(queue.tasks.front());
-        queue.tasks.pop_front();
-        return task;
+        return queue.tasks.pop_front();
     }
 
     /// Removes up to `count` tasks, the last ones first. @return their ids.
@@ -63,7 +62,7 @@ public:
 
 private:
     struct ClassQueue {
-        std::deque<wire::ReadyTask> tasks;
+        FlatQueue<wire::ReadyTask> tasks;
         std::uint32_t revoking = 0;
     };
 

@@ -71,6 +71,7 @@ public:
             detail::encode_as(encoder,
                               std::type_identity<typename Signature::Parameters>{},
                               std::forward<A>(arguments)...);
+            encoder.end_task();
             return Future<Result>(
                 client.call(*block_, detail::RegisteredMethod<C, M>::entry, encoder.take()), 0);
         } else {
@@ -132,6 +133,7 @@ ActorHandle<C> spawn(const ActorOptions& options, A&&... arguments) {
         detail::Client& client = detail::current_client();
         detail::ArgumentEncoder encoder(client);
         detail::encode_as(encoder, std::type_identity<Tuple>{}, std::forward<A>(arguments)...);
+        encoder.end_task();
         return ActorHandle<C>(client.spawn({detail::RegisteredConstructor<C, Tuple>::entry,
                                             detail::type_name<C>(),
                                             detail::Saves<C>},

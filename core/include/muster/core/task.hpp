@@ -34,10 +34,9 @@ struct TaskCall {
         if constexpr (count_matches && takes_values<F>) {
             ArgumentEncoder encoder(current_client(), 1, options.keyed);
             encode_arguments<F>(encoder, std::forward<A>(arguments)...);
-            std::vector<EncodedTask> tasks;
-            tasks.push_back(encoder.take());
+            encoder.end_task();
             return Future<Result>(
-                current_client().submit(function_entry<F>(), options, std::move(tasks)), 0);
+                current_client().submit(function_entry<F>(), options, encoder.take()), 0);
         }
     }
 };
@@ -89,24 +88,23 @@ map(R&& range, const TaskOptions& options = {}) {
     using Result = typename detail::FunctionTraits<F>::Result;
     detail::check_signature<F>();
     std::size_t tasks_expected = 1;
-    std::vector<detail::EncodedTask> tasks;
     if constexpr (std::ranges::sized_range<R>) {
         tasks_expected = std::ranges::size(range);
-        tasks.reserve(tasks_expected);
     }
     const bool keyed = options.keyed || !options.key.empty();
     detail::ArgumentEncoder encoder(detail::current_client(), tasks_expected, keyed);
     for (auto&& element : range) {
         detail::encode_element<F>(encoder, std::forward<decltype(element)>(element));
-        tasks.push_back(encoder.take());
+        encoder.end_task();
     }
     std::vector<Future<Result>> futures;
-    if (tasks.empty()) {
+    detail::EncodedTasks encoded = encoder.take();
+    const std::size_t count = encoded.tasks.size();
+    if (count == 0) {
         return futures;
     }
-    const std::size_t count = tasks.size();
     auto block =
-        detail::current_client().submit(detail::function_entry<F>(), options, std::move(tasks));
+        detail::current_client().submit(detail::function_entry<F>(), options, std::move(encoded));
     futures.reserve(count);
     for (std::size_t i = 0; i < count; ++i) {
         futures.emplace_back(block, i);

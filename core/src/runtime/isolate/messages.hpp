@@ -84,7 +84,7 @@ struct Failed {
 /// A SIGTERM has come and was passed on to what runs.
 struct StopSeen {};
 
-/// Payload: the tasks, as std::vector<detail::EncodedTask>.
+/// Payload: the tasks, as detail::EncodedTasks.
 struct Submit {
     std::uint64_t request = 0;
     FunctionId function{};
@@ -128,7 +128,7 @@ struct Release {
     std::vector<ObjectId> objects;
 };
 
-/// Payload: the arguments, as detail::EncodedTask.
+/// Payload: the arguments, as detail::EncodedTasks.
 struct Spawn {
     std::uint64_t request = 0;
     FunctionId constructor{};

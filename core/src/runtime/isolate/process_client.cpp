@@ -216,9 +216,9 @@ ProcessClient::Order ProcessClient::next_order() {
 
 std::shared_ptr<FutureBlock> ProcessClient::submit(const detail::FunctionEntry& function,
                                                    const TaskOptions& options,
-                                                   std::vector<detail::EncodedTask> tasks) {
+                                                   detail::EncodedTasks tasks) {
     std::shared_ptr<FutureBlock> block;
-    const std::uint64_t count = tasks.size();
+    const std::uint64_t count = tasks.tasks.size();
     ask(Submit{0, functions_.id_of(function), options},
         {to_buffer(tasks)},
         [&](const Answer& answer, const Buffer&) {
@@ -314,7 +314,7 @@ void ProcessClient::release(ObjectId object) noexcept {
 
 std::shared_ptr<detail::ActorBlock> ProcessClient::spawn(const detail::ActorType& type,
                                                          const ActorOptions& options,
-                                                         detail::EncodedTask arguments) {
+                                                         detail::EncodedTasks arguments) {
     const Answer answer = ask(Spawn{0, functions_.id_of(type.constructor), type.saves, options},
                               {to_buffer(arguments)});
     return std::make_shared<detail::ActorBlock>(
@@ -323,7 +323,7 @@ std::shared_ptr<detail::ActorBlock> ProcessClient::spawn(const detail::ActorType
 
 std::shared_ptr<FutureBlock> ProcessClient::call(const detail::ActorBlock& actor,
                                                  const detail::FunctionEntry& method,
-                                                 detail::EncodedTask arguments) {
+                                                 detail::EncodedTasks arguments) {
     std::shared_ptr<FutureBlock> block;
     const Answer answer = ask_unless_refused(
         CallActor{0, actor.actor(), functions_.id_of(method)},

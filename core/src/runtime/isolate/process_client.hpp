@@ -42,7 +42,7 @@ public:
 
     std::shared_ptr<detail::FutureBlock> submit(const detail::FunctionEntry& function,
                                                 const TaskOptions& options,
-                                                std::vector<detail::EncodedTask> tasks) override;
+                                                detail::EncodedTasks tasks) override;
     std::shared_ptr<detail::FutureBlock> put(Buffer value, std::vector<ObjectId> actors) override;
     void cancel(ObjectId task) override;
     void wait_value(detail::FutureBlock& block, std::uint64_t index) override;
@@ -60,10 +60,10 @@ public:
     void release(ObjectId object) noexcept override;
     std::shared_ptr<detail::ActorBlock> spawn(const detail::ActorType& type,
                                               const ActorOptions& options,
-                                              detail::EncodedTask arguments) override;
+                                              detail::EncodedTasks arguments) override;
     std::shared_ptr<detail::FutureBlock> call(const detail::ActorBlock& actor,
                                               const detail::FunctionEntry& method,
-                                              detail::EncodedTask arguments) override;
+                                              detail::EncodedTasks arguments) override;
     std::shared_ptr<detail::ActorBlock> find_actor(const std::string& name,
                                                    const char* class_name) override;
     void escape_actor(ObjectId actor) override;

@@ -327,7 +327,7 @@ void Session::perform(Job& job, ToRank message, std::vector<Buffer>& payloads) {
                 const auto& constructor = functions_.at(request.constructor);
                 auto actor = client_.spawn({constructor, constructor.name, request.saves},
                                            request.options,
-                                           from_buffer<detail::EncodedTask>(payloads.at(0)));
+                                           from_buffer<detail::EncodedTasks>(payloads.at(0)));
                 answer.id = actor->actor();
                 answer.pending_calls_max = actor->pending_calls_max();
                 answer.replays = actor->replays();
@@ -341,7 +341,7 @@ void Session::perform(Job& job, ToRank message, std::vector<Buffer>& payloads) {
                 }
                 const auto block = client_.call(*actor->second,
                                                 functions_.at(request.method),
-                                                from_buffer<detail::EncodedTask>(payloads.at(0)));
+                                                from_buffer<detail::EncodedTasks>(payloads.at(0)));
                 answer.id = block->id(0);
                 hold(block, 0);
             });
@@ -372,7 +372,7 @@ void Session::perform(Job& job, ToRank message, std::vector<Buffer>& payloads) {
 }
 
 void Session::submit(const Submit& message, const Buffer& payload, Answer& answer) {
-    auto tasks = from_buffer<std::vector<detail::EncodedTask>>(payload);
+    auto tasks = from_buffer<detail::EncodedTasks>(payload);
     const auto block =
         client_.submit(functions_.at(message.function), message.options, std::move(tasks));
     answer.id = block->id(0);

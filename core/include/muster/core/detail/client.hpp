@@ -3,8 +3,8 @@
 #include <muster/base/ids.hpp>
 #include <muster/core/buffer.hpp>
 #include <muster/core/detail/coroutine_run.hpp>
+#include <muster/core/detail/encoded_task.hpp>
 #include <muster/core/detail/future_block.hpp>
-#include <muster/core/detail/key_digest.hpp>
 #include <muster/core/detail/registry.hpp>
 #include <muster/core/options.hpp>
 
@@ -26,18 +26,6 @@ struct ClusterInfo;
 } // namespace muster
 
 namespace muster::detail {
-
-/// A task's arguments as bytes, and the objects that stand in for some of them.
-struct EncodedTask {
-    Buffer arguments;
-    std::vector<ObjectId> dependencies;
-    std::vector<ObjectId> actors{}; ///< Whose handles are inside the arguments.
-
-    // Of tasks that are keyed by their arguments.
-    bool by_arguments = false;
-    KeyDigest digest{};         ///< Of the arguments, however each of them travels.
-    bool unkeyed_input = false; ///< A dependency, or a future inside, has no key to go by.
-};
 
 class ActorBlock;
 
@@ -86,9 +74,8 @@ public:
     virtual ~Client() = default;
 
     /// Throws Error (ErrorCode::infeasible) if no rank could ever run it, with the closest fit.
-    virtual std::shared_ptr<FutureBlock> submit(const FunctionEntry& function,
-                                                const TaskOptions& options,
-                                                std::vector<EncodedTask> tasks) = 0;
+    virtual std::shared_ptr<FutureBlock>
+    submit(const FunctionEntry& function, const TaskOptions& options, EncodedTasks tasks) = 0;
     /// `actors`: whose handles are inside the value.
     virtual std::shared_ptr<FutureBlock> put(Buffer value, std::vector<ObjectId> actors) = 0;
     virtual void cancel(ObjectId task) = 0;
@@ -110,11 +97,12 @@ public:
     virtual void release(ObjectId object) noexcept = 0;
 
     /// Throws Error if no rank could ever host it (infeasible), or its name is taken (usage).
+    /// `arguments`: of the constructor, as one task's.
     virtual std::shared_ptr<ActorBlock>
-    spawn(const ActorType& type, const ActorOptions& options, EncodedTask arguments) = 0;
+    spawn(const ActorType& type, const ActorOptions& options, EncodedTasks arguments) = 0;
     /// Waits while the calling context has too many calls of the actor under way.
     virtual std::shared_ptr<FutureBlock>
-    call(const ActorBlock& actor, const FunctionEntry& method, EncodedTask arguments) = 0;
+    call(const ActorBlock& actor, const FunctionEntry& method, EncodedTasks arguments) = 0;
     /// Throws Error (usage) if there is none of that name, or it is of another class.
     virtual std::shared_ptr<ActorBlock> find_actor(const std::string& name,
                                                    const char* class_name) = 0;

@@ -102,7 +102,9 @@ public:
 
     [[nodiscard]] const std::shared_ptr<Client>& client() const { return client_; }
 
-    [[nodiscard]] FutureSlot& slot(std::uint64_t index) { return slots_[index]; }
+    [[nodiscard]] FutureSlot& slot(std::uint64_t index) {
+        return many_slots_ ? many_slots_[index] : one_slot_;
+    }
 
     void acquire(std::uint64_t index) noexcept;
     /// The last handle's end tells the owner that the object is not needed here.
@@ -159,7 +161,8 @@ private:
     ObjectId first_;
     std::uint64_t count_;
     std::uint64_t stride_;
-    std::unique_ptr<FutureSlot[]> slots_;
+    std::unique_ptr<FutureSlot[]> many_slots_; ///< Unless there is one.
+    FutureSlot one_slot_;
 
     std::vector<KeyDigest> keys_;    ///< By index, of keyed tasks.
     std::vector<std::uint8_t> held_; ///< By index; see hold().

@@ -165,6 +165,7 @@ public:
     /// `keyed`: for tasks whose arguments belong to their key.
     explicit ArgumentEncoder(Client& client, std::size_t tasks_expected = 1, bool keyed = false)
         : client_(client), tasks_left_(tasks_expected), keyed_(keyed) {
+        tasks_.tasks.reserve(tasks_expected);
         writer_.set_context(&actors_);
     }
 
@@ -211,8 +212,11 @@ public:
         }
     }
 
-    /// The task whose arguments were added since the last take().
-    EncodedTask take();
+    /// The arguments that were added since the last call are those of one task.
+    void end_task();
+
+    /// All tasks.
+    [[nodiscard]] EncodedTasks take() { return std::move(tasks_); }
 
 private:
     /// Larger arguments become objects: fetched by the rank that runs the task, sent once.
@@ -228,6 +232,7 @@ private:
     void key_argument(const std::optional<KeyDigest>& argument);
 
     Client& client_;
+    EncodedTasks tasks_;
     std::size_t tasks_left_; ///< An estimate.
     bool keyed_;
     Buffer chunk_; ///< What the next arguments are stored in, from chunk_used_ on.
@@ -236,8 +241,7 @@ private:
     Writer writer_;
     std::vector<ObjectId> dependencies_;
     std::vector<ObjectId> actors_; ///< The writer's context: handles put themselves here.
-    KeyDigest arguments_digest_{};
-    bool unkeyed_input_ = false;
+    ArgumentsKey key_;
     /// Objects made by move_to_store: held until the tasks are submitted.
     std::vector<Future<void>> held_;
 };
