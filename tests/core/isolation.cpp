@@ -198,6 +198,44 @@ private:
     int value_ = 0;
 };
 
+/// Can be saved, and dies as asked.
+class Durable {
+public:
+    explicit Durable(ActorHandle<Tally> tally) : tally_(std::move(tally)) {
+        made_ = tally_.call<&Tally::add>(1).get();
+        if (made_ % 100 == 99) {
+            throw std::length_error("made too often");
+        }
+    }
+
+    [[nodiscard]] int save() const { return value_; }
+
+    void load(int value) { value_ = value; }
+
+    int add(int by) {
+        value_ += by;
+        return value_;
+    }
+
+    int add_and_die(int by) {
+        crash(Crash::kill);
+        return add(by);
+    }
+
+    /// Dies in the constructor's first object, as the tally counts them.
+    int add_or_die_in_the_first(int by) { return made_ == 1 ? add_and_die(by) : add(by); }
+
+    int process() {
+        value_ += 0;
+        return ::getpid();
+    }
+
+private:
+    ActorHandle<Tally> tally_;
+    int made_ = 0;
+    int value_ = 0;
+};
+
 template <class T>
 std::string failure_of(const Future<T>& future) {
     return thrown_by<TaskError>([&] { (void)future.get(); });
@@ -421,6 +459,72 @@ MUSTER_BODY(AnIsolatedActorThatCrashesSaysWhyFromThenOn) {
     const auto after = failure_of(actor.call<&Isolated::count>(1));
     EXPECT_TRUE(contains(after, "its actor is gone: its process ")) << after;
     EXPECT_TRUE(contains(after, "was ended by signal 11 (SIGSEGV)")) << after;
+}
+
+MUSTER_BODY(AnIsolatedActorThatDiesIsMadeAgainAsOftenAsItMayBe) {
+    const auto tally = spawn<Tally>({});
+    const auto actor = spawn<Durable>(
+        {.placement = rank_at(1), .max_restarts = 2, .isolate = true, .save_every = 2}, tally);
+    for (int i = 1; i <= 5; ++i) {
+        EXPECT_EQ(actor.call<&Durable::add>(1).get(), i);
+    }
+    const auto dying = actor.call<&Durable::add_and_die>(1);
+    const auto next = actor.call<&Durable::add>(1);
+    try {
+        (void)dying.get();
+        ADD_FAILURE() << "it did not die";
+    } catch (const TaskError& error) {
+        EXPECT_EQ(error.code(), ErrorCode::restarted);
+        EXPECT_TRUE(contains(error.what(), "was ended by signal 9 (SIGKILL)")) << error.what();
+        EXPECT_TRUE(contains(error.what(), "made again")) << error.what();
+    }
+    EXPECT_EQ(next.get(), 5) << "four were saved";
+
+    const int before = actor.call<&Durable::process>().get();
+    ASSERT_EQ(::kill(before, SIGKILL), 0); // while it does nothing
+    while (::kill(before, 0) == 0) { // until it is gone
+        std::this_thread::yield();
+    }
+    const int after = actor.call<&Durable::process>().get();
+    EXPECT_NE(after, before);
+    EXPECT_EQ(actor.call<&Durable::add>(1).get(), 6);
+    EXPECT_EQ(tally.call<&Tally::add>(0).get(), 3) << "constructors";
+
+    EXPECT_TRUE(contains(failure_of(actor.call<&Durable::add_and_die>(1)), "SIGKILL"));
+    EXPECT_TRUE(contains(failure_of(actor.call<&Durable::add>(1)), "its actor is gone"));
+}
+
+MUSTER_BODY(AnIsolatedActorThatIsReplayedHasEveryCallOnce) {
+    const auto tally = spawn<Tally>({});
+    const auto actor = spawn<Durable>({.placement = rank_at(1),
+                                       .max_restarts = 2,
+                                       .isolate = true,
+                                       .save_every = 7,
+                                       .replay = true},
+                                      tally);
+    std::vector<Future<int>> sums;
+    for (int i = 0; i < 10; ++i) {
+        sums.push_back(actor.call<&Durable::add>(1));
+    }
+    sums.push_back(actor.call<&Durable::add_or_die_in_the_first>(1));
+    for (int i = 0; i < 9; ++i) {
+        sums.push_back(actor.call<&Durable::add>(1));
+    }
+    for (int i = 0; i < 20; ++i) {
+        EXPECT_EQ(sums[static_cast<std::size_t>(i)].get(), i + 1);
+    }
+    EXPECT_EQ(tally.call<&Tally::add>(0).get(), 2) << "constructors";
+}
+
+MUSTER_BODY(AConstructorThatFailsTheSecondTimeFailsTheCallsThatFollow) {
+    const auto tally = spawn<Tally>({});
+    const auto actor =
+        spawn<Durable>({.placement = rank_at(1), .max_restarts = 1, .isolate = true}, tally);
+    EXPECT_EQ(actor.call<&Durable::add>(1).get(), 1);
+    (void)tally.call<&Tally::add>(97).get();
+    EXPECT_TRUE(contains(failure_of(actor.call<&Durable::add_and_die>(1)), "made again"));
+    EXPECT_TRUE(contains(failure_of(actor.call<&Durable::add>(1)), "made too often"));
+    EXPECT_TRUE(contains(failure_of(actor.call<&Durable::add>(1)), "made too often"));
 }
 
 MUSTER_BODY(AConstructorThatCrashesFailsAllCalls) {

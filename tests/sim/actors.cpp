@@ -215,7 +215,8 @@ Executors::Next Executors::perform(Context& context, const ReleaseActor& step) {
 }
 
 Executors::Next Executors::perform(Context& context, const CancelActor& step) {
-    if (const ActorRef* actor = local_actor(context, step.actor)) {
+    const ActorRef* const actor = local_actor(context, step.actor);
+    if (actor != nullptr && world_.oracle.known(actor->actor)) {
         cancel(actor->actor);
     }
     return Next::go_on;

@@ -310,7 +310,8 @@ void Oracle::check_thrower(ObjectId gang, const Truth& truth, std::int32_t membe
 void Oracle::actor_held(ObjectId actor, Rank rank, int change) {
     ActorTruth& truth = actors_[actor];
     require(change < 0 || fate_.any_gone() ||
-                !any(truth.instances, [](const auto& one) { return one.second.destroyed; }),
+                !any(truth.instances, [](const auto& one) { return one.second.destroyed; }) ||
+                held_by_late(actor),
             about(actor, "is held after it was destroyed"));
     std::int64_t& handles = truth.handles[rank];
     handles += change;
@@ -390,7 +391,7 @@ void Oracle::check_end() const {
         }
         if (truth.actor && truth.attempts.empty()) {
             require(cancelled_along(object) || !this->truth(*truth.actor).made() ||
-                        touched_by_loss(object) ||
+                        touched_by_loss(object) || held_by_late(*truth.actor) ||
                         any(truth.dependencies,
                             [&](ObjectId one) {
                                 return failed(one) || this->truth(one).kind.may_be_late();

@@ -114,6 +114,8 @@ public:
         return calls.pop_front();
     }
 
+    [[nodiscard]] bool has_next(ObjectId actor) { return !boxes_.at(actor).calls.empty(); }
+
     /// The caller runs it no more. @return as push().
     bool put_back(ObjectId actor) {
         Box& box = boxes_.at(actor);

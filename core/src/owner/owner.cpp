@@ -261,6 +261,10 @@ void Owner::on_grant(const wire::Grant& message, wire::Actions& actions) {
             if (const auto making = makings_.find(run.tasks.front().id); making != makings_.end()) {
                 run.making = making->second;
             }
+            if (block.task_class.actor) {
+                const std::uint32_t used = block.items.front().retried;
+                run.making.restarts = block.retry.restarts - std::min(used, block.retry.restarts);
+            }
             actions.push_back(wire::SendMessage{message.worker, std::move(run)});
             run = {};
         }

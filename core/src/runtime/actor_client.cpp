@@ -65,6 +65,7 @@ std::shared_ptr<detail::ActorBlock> RankClient::spawn(const detail::ActorType& t
     submission.name = what;
     if (type.saves && options.max_restarts > 0) {
         submission.making.save_every = options.save_every;
+        submission.making.replays = options.replay;
     }
     submission.retry = {.retries = options.max_restarts, .restarts = options.max_restarts};
     submission.first = next_id(1);

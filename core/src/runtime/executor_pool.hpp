@@ -31,8 +31,8 @@ namespace muster::runtime {
 class RankClient;
 
 namespace isolate {
+class IsolatedActor;
 class Processes;
-class Session;
 } // namespace isolate
 
 /// The threads that run a rank's tasks.
@@ -178,6 +178,7 @@ private:
     /// @param made  By a constructor: the actor. @return true if it lives now.
     bool finish(std::unique_lock<std::mutex>& lock,
                 const detail::CurrentTask& current,
+                wire::ClassIndex index,
                 std::optional<ObjectId> actor,
                 worker::AttemptFinished report,
                 MadeActor made);
@@ -194,12 +195,11 @@ private:
     [[nodiscard]] bool make_resumable(Running& running);
     [[nodiscard]] bool may_run_resumed() const;
     [[nodiscard]] bool may_stand_in() const;
-    /// @param session  Of the actor whose call it is; null for a task. One that an actor was made
-    ///                 in is left there.
+    /// @param actor  Whose call it is; null for a task. One that is made is left there.
     void run_isolated(wire::ReadyTask& task,
                       const Manner& manner,
                       const detail::CurrentTask& current,
-                      std::shared_ptr<isolate::Session>& session,
+                      std::shared_ptr<isolate::IsolatedActor>& actor,
                       worker::AttemptFinished& report);
     /// The actor's state, if it is due and can be had. The caller runs the actor.
     [[nodiscard]] std::optional<Buffer> save_actor(std::unique_lock<std::mutex>& lock,
@@ -237,7 +237,7 @@ private:
     std::map<std::pair<TimePoint, TaskId>, Duration> limits_; ///< Timeouts of running tasks.
     std::atomic<TimePoint> next_limit_{TimePoint::max()}; ///< Of limits_; written under the lock.
     actor::Mailboxes mailboxes_;
-    std::map<ObjectId, std::shared_ptr<isolate::Session>> isolated_actors_;
+    std::map<ObjectId, std::shared_ptr<isolate::IsolatedActor>> isolated_actors_;
     std::size_t actors_running_ = 0; ///< Without those whose call waits.
     std::size_t idle_threads_ = 0;
     bool lead_offered_ = false;

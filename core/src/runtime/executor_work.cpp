@@ -3,7 +3,7 @@
 #include "runtime/executor_pool.hpp"
 #include "runtime/failure.hpp"
 #include "runtime/gang_member.hpp"
-#include "runtime/isolate/processes.hpp"
+#include "runtime/isolate/isolated_actor.hpp"
 #include "runtime/rank_client.hpp"
 
 #include <muster/base/assert.hpp>
@@ -167,10 +167,7 @@ void ExecutorPool::run_destructor(std::unique_lock<std::mutex>& lock, ObjectId a
     auto isolated = isolated_actors_.extract(actor);
     lock.unlock();
     if (!isolated.empty()) {
-        (void)isolated.mapped()->run({isolate::Run::Job::destructor, actor, {}, 1, 0, actor},
-                                     {},
-                                     current,
-                                     isolate::Session::OnStop::kill_at_end);
+        isolated.mapped()->destroy(current);
         isolated.mapped().reset();
     }
     {
@@ -209,10 +206,10 @@ std::optional<Buffer> ExecutorPool::save_actor(std::unique_lock<std::mutex>& loc
     }
     const auto save = mailboxes_.saver(actor);
     const void* const instance = mailboxes_.instance(actor);
-    std::shared_ptr<isolate::Session> session;
-    if (const auto isolated = isolated_actors_.find(actor); isolated != isolated_actors_.end()) {
-        session = isolated->second;
-        if (!session->alive()) {
+    std::shared_ptr<isolate::IsolatedActor> isolated;
+    if (const auto found = isolated_actors_.find(actor); found != isolated_actors_.end()) {
+        isolated = found->second;
+        if (!isolated->alive()) {
             return std::nullopt;
         }
     }
@@ -221,12 +218,8 @@ std::optional<Buffer> ExecutorPool::save_actor(std::unique_lock<std::mutex>& loc
     std::optional<Buffer> saved;
     std::string why;
     try {
-        if (session != nullptr) {
-            auto outcome = session->run(
-                {isolate::Run::Job::save, current.id, {}, current.attempt, current.depth, actor},
-                {Buffer()},
-                current,
-                isolate::Session::OnStop::kill_at_end);
+        if (isolated != nullptr) {
+            auto outcome = isolated->save(current);
             if (outcome.ok) {
                 saved = std::move(outcome.value);
             } else {
@@ -250,6 +243,8 @@ std::optional<Buffer> ExecutorPool::save_actor(std::unique_lock<std::mutex>& loc
                   name,
                   to_string(actor),
                   why);
+    } else if (isolated != nullptr) {
+        isolated->saved(*saved);
     }
     lock.lock();
     if (saved) {
@@ -282,10 +277,10 @@ ExecutorPool::Left ExecutorPool::run_task(std::unique_lock<std::mutex>& lock,
                                       !actor && !task.gang,
                                       actor.value_or(task.id)};
     void* const instance = actor ? mailboxes_.instance(*actor) : nullptr;
-    std::shared_ptr<isolate::Session> session;
-    if (const auto isolated = isolated_actors_.find(current.context);
-        actor && isolated != isolated_actors_.end()) {
-        session = isolated->second;
+    std::shared_ptr<isolate::IsolatedActor> isolated;
+    if (const auto found = isolated_actors_.find(current.context);
+        actor && found != isolated_actors_.end()) {
+        isolated = found->second;
     }
     lock.unlock();
 
@@ -294,10 +289,10 @@ ExecutorPool::Left ExecutorPool::run_task(std::unique_lock<std::mutex>& lock,
     worker::AttemptFinished report;
     const auto begin = std::chrono::steady_clock::now();
     try {
-        if (manner.isolate || session != nullptr) {
-            run_isolated(task, manner, current, session, report);
-            made.instance = report.ok && manner.makes_actor ? session : nullptr;
+        if (manner.isolate || isolated != nullptr) {
             made.save_every = task.making ? task.making->save_every : 0;
+            run_isolated(task, manner, current, isolated, report);
+            made.instance = report.ok && manner.makes_actor ? isolated : nullptr;
         } else {
             const detail::CurrentScope scope(*client_, &current);
             detail::Invocation invocation{
@@ -337,12 +332,12 @@ ExecutorPool::Left ExecutorPool::run_task(std::unique_lock<std::mutex>& lock,
                              std::make_unique<CoroutineTask>(CoroutineTask{
                                  current, actor, index, std::move(coroutine), report.busy}));
     }
-    if (made.instance != nullptr && session != nullptr) {
+    if (made.instance != nullptr && isolated != nullptr) {
         lock.lock();
-        isolated_actors_.emplace(current.id, session);
+        isolated_actors_.emplace(current.id, isolated);
         lock.unlock();
     }
-    const bool made_actor = finish(lock, current, actor, std::move(report), std::move(made));
+    const bool made_actor = finish(lock, current, index, actor, std::move(report), std::move(made));
     return made_actor ? Left::made_actor : Left::done;
 }
 
@@ -393,12 +388,13 @@ ExecutorPool::Left ExecutorPool::run_coroutine(std::unique_lock<std::mutex>& loc
         task->run.reset(); // frees the arguments before the result is announced
     }
     report.busy = task->busy;
-    finish(lock, task->current, task->actor, std::move(report), {});
+    finish(lock, task->current, task->task_class, task->actor, std::move(report), {});
     return Left::done;
 }
 
 bool ExecutorPool::finish(std::unique_lock<std::mutex>& lock,
                           const detail::CurrentTask& current,
+                          wire::ClassIndex index,
                           std::optional<ObjectId> actor,
                           worker::AttemptFinished report,
                           MadeActor made) {
@@ -420,11 +416,15 @@ bool ExecutorPool::finish(std::unique_lock<std::mutex>& lock,
         mailboxes_.open(
             current.id, current.function, std::move(made.instance), made.save_every, made.save);
     }
+    // With more to run the leader had better send this off beside it.
+    const bool more = actor ? mailboxes_.has_next(*actor) : queue_.has_tasks(index);
     lock.unlock();
-    if (actor) {
-        client_->report_and_drive(rank::CallFinished{std::move(report), std::move(saved)});
+    rank::Event event = actor ? rank::Event{rank::CallFinished{std::move(report), std::move(saved)}}
+                              : rank::Event{std::move(report)};
+    if (more) {
+        client_->report(std::move(event));
     } else {
-        client_->report_and_drive(std::move(report));
+        client_->report_and_drive(std::move(event));
     }
     lock.lock();
     leave_if_stopped(lock);
@@ -434,44 +434,36 @@ bool ExecutorPool::finish(std::unique_lock<std::mutex>& lock,
 void ExecutorPool::run_isolated(wire::ReadyTask& task,
                                 const Manner& manner,
                                 const detail::CurrentTask& current,
-                                std::shared_ptr<isolate::Session>& session,
+                                std::shared_ptr<isolate::IsolatedActor>& actor,
                                 worker::AttemptFinished& report) {
     using isolate::Run;
     using isolate::Session;
-    const bool is_call = session != nullptr;
-    const bool is_task = !is_call && !manner.makes_actor;
-    std::unique_ptr<Session> own;
-    if (is_task) {
-        own = processes_->take(task.function, manner.memory_limit);
-    } else if (!is_call) {
-        session = processes_->make(manner.memory_limit);
+    Session::Outcome outcome;
+    if (actor != nullptr) {
+        outcome = actor->call(task, current);
+    } else if (manner.makes_actor) {
+        actor = std::make_shared<isolate::IsolatedActor>(
+            *processes_, std::move(task), manner.memory_limit);
+        outcome = actor->construct(current);
+    } else {
+        auto session = processes_->take(task.function, manner.memory_limit);
+        std::vector<Buffer> payloads{std::move(task.arguments)};
+        std::move(task.dependencies.begin(), task.dependencies.end(), std::back_inserter(payloads));
+        outcome = session->run({Run::Job::task,
+                                task.id,
+                                task.function,
+                                task.attempt,
+                                current.depth,
+                                current.context,
+                                false},
+                               std::move(payloads),
+                               current,
+                               Session::OnStop::kill);
+        processes_->give_back(task.function, manner.memory_limit, std::move(session));
     }
-    std::vector<Buffer> payloads{std::move(task.arguments)};
-    std::move(task.dependencies.begin(), task.dependencies.end(), std::back_inserter(payloads));
-    const bool loads = task.making && task.making->saved;
-    if (loads) {
-        payloads.push_back(*task.making->saved);
-    }
-    const Run run{is_call   ? Run::Job::call
-                  : is_task ? Run::Job::task
-                            : Run::Job::constructor,
-                  task.id,
-                  task.function,
-                  task.attempt,
-                  current.depth,
-                  current.context,
-                  loads};
-    auto outcome = (own != nullptr ? *own : *session)
-                       .run(run,
-                            std::move(payloads),
-                            current,
-                            is_call ? Session::OnStop::kill_at_end : Session::OnStop::kill);
     report.ok = outcome.ok;
     report.value = std::move(outcome.value);
     report.failure = std::move(outcome.failure);
-    if (own != nullptr) {
-        processes_->give_back(task.function, manner.memory_limit, std::move(own));
-    }
 }
 
 } // namespace muster::runtime

@@ -237,6 +237,8 @@ struct Gang {
 struct ActorMaking {
     std::uint32_t save_every = 0; ///< Calls from one save to the next; 0: it is never saved.
     std::optional<Buffer> saved{};
+    std::uint32_t restarts = 0; ///< How often its host may make it again, if it lives in a process.
+    bool replays = false;       ///< Then its calls since the save run again.
 };
 
 struct Run {

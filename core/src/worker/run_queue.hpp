@@ -37,6 +37,8 @@ public:
         return queue.tasks.pop_front();
     }
 
+    [[nodiscard]] bool has_tasks(wire::ClassIndex index) { return !at(index).tasks.empty(); }
+
     /// Removes up to `count` tasks, the last ones first. @return their ids.
     [[nodiscard]] std::vector<TaskId> take_back(wire::ClassIndex index, std::uint32_t count) {
         std::vector<TaskId> taken;

@@ -84,13 +84,15 @@ struct ActorOptions {
     /// Calls of one caller (the driver, a task, an actor) that are not done: with more, call()
     /// waits. An actor's calls to itself are not counted.
     std::uint32_t pending_calls_max = 100'000;
-    /// How many times it is made again, elsewhere, when its rank is lost: constructed from the same
-    /// arguments and, if its class has `S save() const` and `void load(S)` with an S that travels,
-    /// given by load() what save() gave last. Calls that were under way then fail
-    /// (ErrorCode::restarted), or are replayed; later ones go to the new one.
+    /// How many times it is made again, elsewhere, when its rank is lost, or in a new process when
+    /// its own (`isolate`) ends: constructed from the same arguments and, if its class has `S
+    /// save() const` and `void load(S)` with an S that travels, given by load() what save() gave
+    /// last. Calls that were under way then fail (ErrorCode::restarted), or are replayed; later
+    /// ones go to the new one.
     std::uint32_t max_restarts = 0;
     /// Lives in a process of its own, from its constructor to its destructor: if that crashes, the
-    /// call under way and all later ones fail with the reason. `memory` is then a limit. A call
+    /// call under way fails with the reason, as do all later ones unless it may be restarted, on
+    /// the same rank. `memory` is then a limit. A call
     /// that is cancelled is asked to stop, and not killed: that would end the actor.
     bool isolate = false;
     /// Calls from one save to the next, if the class has save() and the actor may be restarted;

@@ -120,13 +120,14 @@ Session::~Session() {
     }
 }
 
-bool Session::reusable() {
-    if (!death_.empty() || stop_under_way_) {
-        return false;
-    }
+bool Session::has_ended() const {
     // One that is just ending has closed its socket before anybody is told.
     std::array<pollfd, 2> events{{{process_.report(), POLLIN, 0}, {process_.channel(), 0, 0}}};
-    return ::poll(events.data(), events.size(), 0) == 0;
+    return !death_.empty() || ::poll(events.data(), events.size(), 0) != 0;
+}
+
+bool Session::reusable() {
+    return !stop_under_way_ && !has_ended();
 }
 
 void Session::send(const ToProcess& message, const std::vector<Buffer>& payloads) {

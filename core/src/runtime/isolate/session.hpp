@@ -60,6 +60,9 @@ public:
     /// Its process has not been seen to end.
     [[nodiscard]] bool alive() const { return death_.empty(); }
 
+    /// It has ended, though nobody may have seen it yet.
+    [[nodiscard]] bool has_ended() const;
+
     /// True if it can run something else: it lives, and no signal to an earlier task is under way.
     [[nodiscard]] bool reusable();
 
