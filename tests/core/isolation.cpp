@@ -482,7 +482,7 @@ MUSTER_BODY(AnIsolatedActorThatDiesIsMadeAgainAsOftenAsItMayBe) {
 
     const int before = actor.call<&Durable::process>().get();
     ASSERT_EQ(::kill(before, SIGKILL), 0); // while it does nothing
-    while (::kill(before, 0) == 0) { // until it is gone
+    while (::kill(before, 0) == 0) {       // until it is gone
         std::this_thread::yield();
     }
     const int after = actor.call<&Durable::process>().get();

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -17,6 +19,19 @@ constexpr std::uint64_t seeds = 60;
 constexpr std::uint64_t seeds = 250;
 #else
 constexpr std::uint64_t seeds = 2'500;
+#endif
+
+#ifndef MUSTER_SIM_SHORT
+// Taken a few times in ten thousand schedules: not by each case's share of them.
+constexpr std::array rare_paths{Path::rank_cut_off,
+                                Path::object_lost,
+                                Path::call_interrupted,
+                                Path::call_replayed,
+                                Path::state_loaded};
+
+bool is_rare(Path path) {
+    return std::find(rare_paths.begin(), rare_paths.end(), path) != rare_paths.end();
+}
 #endif
 
 class FaultSchedules : public testing::TestWithParam<std::uint64_t> {};
@@ -34,7 +49,7 @@ TEST_P(FaultSchedules, KeepEveryPromise) {
 #ifndef MUSTER_SIM_SHORT
     for (std::size_t i = first_fault_path; i < path_count; ++i) {
         const Path path = static_cast<Path>(i);
-        EXPECT_GT(total.times(path), 0U) << name(path);
+        EXPECT_TRUE(is_rare(path) || total.times(path) > 0) << name(path);
     }
 #endif
 }
@@ -43,6 +58,20 @@ TEST_P(FaultSchedules, KeepEveryPromise) {
 INSTANTIATE_TEST_SUITE_P(Some, FaultSchedules, testing::Values(0));
 #else
 INSTANTIATE_TEST_SUITE_P(All, FaultSchedules, testing::Range<std::uint64_t>(0, 4));
+
+TEST(FaultSchedule, TakesRarePathsAsWell) {
+    Statistics total;
+    const auto missing = [&] {
+        return std::find_if(rare_paths.begin(), rare_paths.end(), [&](Path path) {
+            return total.times(path) == 0;
+        });
+    };
+    // Seeds of no other case.
+    for (std::uint64_t seed = 1'000'001; missing() != rare_paths.end(); ++seed) {
+        ASSERT_LE(seed, 1'010'000U) << name(*missing());
+        total.add(run_fault_schedule(seed));
+    }
+}
 
 TEST(FaultSchedule, IsTheSameForTheSameSeed) {
     const Statistics once = run_fault_schedule(7);
