@@ -39,7 +39,7 @@ void Owner::on_time(TimePoint now, wire::Actions& actions) {
         // It may have been cancelled meanwhile, or requeued.
         if (const Place place = find(task);
             place.block != nullptr && place.item().state == State::delayed) {
-            make_ready(task, place);
+            requeue(task, place, actions); // what it depends on may have been lost since
         }
     }
 }

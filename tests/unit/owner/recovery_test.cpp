@@ -157,6 +157,26 @@ TEST(OwnerRecovery, ATaskThatWaitsForItsNextAttemptCanBeCancelled) {
     EXPECT_TRUE(submitted(owner.flush()).empty());
 }
 
+TEST(OwnerRecovery, ATaskThatWaitsForItsNextAttemptThenWaitsForWhatWasLostMeanwhile) {
+    Retrying owner({.retries = 3, .exceptions = true, .delay = 100ms});
+    const TaskId made = owner.submit();
+    const TaskId task = owner.submit({made});
+    owner.grant(made, Rank{2});
+    wire::Outcome kept;
+    kept.kept = true;
+    kept.holder = Rank{2};
+    kept.size = 1'000'000;
+    owner.finish(made, std::move(kept));
+    owner.grant(task, Rank{3});
+    owner.finish(task, Retrying::failed(Kind::exception));
+    EXPECT_EQ(submitted(owner.lose({{Rank{2}, "there"}})), std::vector{made});
+    owner->on_time(TimePoint{1h}, owner.actions);
+    EXPECT_TRUE(submitted(owner.flush()).empty());
+    owner.grant(made, Rank{3});
+    owner.finish(made, {});
+    EXPECT_EQ(submitted(owner.flush()), std::vector{task});
+}
+
 TEST(OwnerRecovery, ACancelledTaskWhoseRankIsLostIsCancelledAndNotRetried) {
     Retrying owner({.retries = 3});
     const TaskId task = owner.submit();
