@@ -26,7 +26,20 @@ IsolatedActor::IsolatedActor(Processes& processes, wire::ReadyTask constructor, 
 }
 
 Session::Outcome IsolatedActor::construct(const detail::CurrentTask& current) {
-    return make(current, Session::OnStop::kill);
+    auto outcome = make(current, Session::OnStop::kill);
+    keep_what_is_needed();
+    return outcome;
+}
+
+// One that is not made again may have large arguments all the same.
+void IsolatedActor::keep_what_is_needed() {
+    if (restarts_left_ == 0) {
+        constructor_.arguments = {};
+        constructor_.dependencies.clear();
+        constructor_.making.reset();
+        saved_.reset();
+        unsaved_.clear();
+    }
 }
 
 Session::Outcome IsolatedActor::make(const detail::CurrentTask& current, Session::OnStop on_stop) {
@@ -93,6 +106,7 @@ bool IsolatedActor::revive(const detail::CurrentTask& current) {
             (void)run(call, current); // who called it has its outcome
         }
     }
+    keep_what_is_needed();
     return session_ != nullptr;
 }
 
@@ -104,7 +118,7 @@ Session::Outcome IsolatedActor::call(const wire::ReadyTask& call,
         }
         auto outcome = run(call, current);
         if (session_->alive()) {
-            if (replays_) {
+            if (replays_ && restarts_left_ > 0) {
                 unsaved_.push_back(call);
             }
             return outcome;
@@ -133,6 +147,7 @@ Session::Outcome IsolatedActor::save(const detail::CurrentTask& current) {
 void IsolatedActor::saved(Buffer state) {
     saved_ = std::move(state);
     unsaved_.clear();
+    keep_what_is_needed();
 }
 
 void IsolatedActor::destroy(const detail::CurrentTask& current) {

@@ -22,7 +22,7 @@ namespace muster::runtime::isolate {
 /// Threads: one at a time, which has the actor's turn.
 class IsolatedActor {
 public:
-    /// @param constructor  With its arguments, which are kept.
+    /// @param constructor  With its arguments, which are kept as long as it may be made again.
     IsolatedActor(Processes& processes, wire::ReadyTask constructor, Bytes memory_limit);
 
     /// Makes it, for the first time.
@@ -46,6 +46,7 @@ private:
     Session::Outcome make(const detail::CurrentTask& current, Session::OnStop on_stop);
     Session::Outcome run(const wire::ReadyTask& call, const detail::CurrentTask& current);
     bool revive(const detail::CurrentTask& current);
+    void keep_what_is_needed();
     [[nodiscard]] bool died();
 
     Processes& processes_;
