@@ -135,4 +135,31 @@ MUSTER_BODY(TheDriverAndTasksSubmitAtTheSameTime) {
     }
 }
 
+MUSTER_BODY(TasksSubmittedInARowNeedDropAndCancelEachOther) {
+    constexpr int count = 12'000 / scale;
+    Random random(77);
+    std::vector<Future<std::uint64_t>> futures;
+    std::vector<std::uint64_t> serial;
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::uint64_t kind = i == 0 ? 0 : random.below(16);
+        if (kind == 1 || kind == 2) { // of the same kind, and needs the one before it
+            futures.push_back(task<&mix>(futures.back(), std::uint64_t{3}));
+            serial.push_back(mix(serial.back(), 3));
+            continue;
+        }
+        if (kind == 3) {
+            (void)task<&mix>(std::uint64_t{i}, std::uint64_t{4}); // nobody asks for it
+        }
+        if (kind == 4) {
+            const auto doomed = task<&mix>(std::uint64_t{i}, std::uint64_t{5});
+            cancel(doomed); // in time or not
+        }
+        futures.push_back(task<&mix>(std::uint64_t{i}, std::uint64_t{2}));
+        serial.push_back(mix(i, 2));
+    }
+    for (std::size_t i = 0; i < futures.size(); ++i) {
+        ASSERT_EQ(futures[i].get(), serial[i]) << "task " << i;
+    }
+}
+
 } // namespace muster::test

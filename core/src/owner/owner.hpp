@@ -30,6 +30,8 @@ struct RetryPolicy {
     bool exceptions = false;                       ///< Also if it threw or timed out by itself.
     Duration delay = std::chrono::milliseconds{1}; ///< After the first exception; then doubled.
     std::uint32_t restarts = 0;                    ///< Of an actor whose rank was lost.
+
+    friend bool operator==(const RetryPolicy&, const RetryPolicy&) = default;
 };
 
 /// Tasks submitted together: one call of task(), or a whole map().

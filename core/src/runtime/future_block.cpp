@@ -85,7 +85,16 @@ void FutureBlock::acquire(std::uint64_t index) noexcept {
 }
 
 void FutureBlock::release(std::uint64_t index) noexcept {
-    if (slot(index).handles.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    FutureSlot& slot = this->slot(index);
+    if (slot.handles.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+        // Others of the block may live for long. Before there is a value the progress thread may
+        // write, and it does not once the owner has heard.
+        const SlotState state = slot.state.load(std::memory_order_acquire);
+        if (state == SlotState::value) {
+            slot.value = Buffer();
+        } else if (state == SlotState::failed) {
+            slot.failure.reset();
+        }
         client_->release(id(index));
     }
 }

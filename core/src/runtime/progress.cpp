@@ -312,11 +312,12 @@ void ProgressLoop::fill(detail::FutureBlock& block,
 
 void ProgressLoop::perform(wire::ResolveFuture& action) {
     if (auto block = std::static_pointer_cast<detail::FutureBlock>(action.futures)) {
-        fill(*block, action.index, action.outcome);
-        if (action.outcome.kept && block->is_held(action.index)) {
+        const std::uint64_t index = block->index_of(action.object);
+        fill(*block, index, action.outcome);
+        if (action.outcome.kept && block->is_held(index)) {
             // The journal wants the value as a thread would that called get().
             const ObjectId object = action.object;
-            wanted_.emplace(object, ValueWanted{std::move(block), action.index});
+            wanted_.emplace(object, ValueWanted{std::move(block), index});
             feed(rank::FutureWanted{object});
         }
     }

@@ -17,6 +17,9 @@ using detail::SlotState;
 
 namespace {
 
+// What lone tasks that are submitted faster than they are taken may become one submission of.
+constexpr std::size_t joined_tasks_max = 16;
+
 // Submissions of more tasks than these are taken in beside the thread that makes them.
 constexpr std::size_t driven_tasks_max = 4;
 
@@ -325,9 +328,9 @@ wire::TaskClass RankClient::classify(const detail::FunctionEntry& function,
     return task_class;
 }
 
-std::shared_ptr<detail::FutureBlock> RankClient::submit(const detail::FunctionEntry& function,
-                                                        const TaskOptions& options,
-                                                        detail::EncodedTasks tasks) {
+detail::FuturePlace RankClient::submit(const detail::FunctionEntry& function,
+                                       const TaskOptions& options,
+                                       detail::EncodedTasks tasks) {
     if (ended()) {
         throw_ended();
     }
@@ -355,11 +358,14 @@ std::shared_ptr<detail::FutureBlock> RankClient::submit(const detail::FunctionEn
     submission.deadline = std::min(options.deadline, time_max);
     const std::uint64_t ids = submission.task_class.stride();
     const std::uint64_t count = tasks.tasks.size();
-    submission.first = next_id(count * ids);
     submission.tasks = std::move(tasks.tasks);
     submission.actors = std::move(tasks.actors);
+    if (count == 1 && ids == 1 && keys.empty() && submission.actors.empty()) {
+        return submit_lone(std::move(submission));
+    }
+    submission.first = next_id(count * ids);
     if (!keys.empty() && config_.journal != nullptr) {
-        return submit_keyed(std::move(submission), std::move(keys), function, what);
+        return {submit_keyed(std::move(submission), std::move(keys), function, what)};
     }
     auto block =
         std::make_shared<detail::FutureBlock>(shared_from_this(), submission.first, count, ids);
@@ -372,7 +378,22 @@ std::shared_ptr<detail::FutureBlock> RankClient::submit(const detail::FunctionEn
     if (!(few ? post_and_drive(std::move(event)) : post(std::move(event)))) {
         throw_ended();
     }
-    return block;
+    return {std::move(block)};
+}
+
+detail::FuturePlace RankClient::submit_lone(owner::Submission submission) {
+    auto [place, crowded] = inbox_.join(submission);
+    if (place.block != nullptr) {
+        return place;
+    }
+    const std::size_t room = crowded ? joined_tasks_max : 1;
+    submission.first = next_id(room);
+    place.block = std::make_shared<detail::FutureBlock>(shared_from_this(), submission.first, room);
+    submission.futures = place.block;
+    if (!post_and_drive(rank::Event{rank::TasksSubmitted{std::move(submission)}})) {
+        throw_ended();
+    }
+    return place;
 }
 
 std::shared_ptr<detail::FutureBlock> RankClient::put(Buffer value, std::vector<ObjectId> actors) {

@@ -59,9 +59,9 @@ public:
 
     [[nodiscard]] ClusterInfo cluster() const override;
 
-    std::shared_ptr<detail::FutureBlock> submit(const detail::FunctionEntry& function,
-                                                const TaskOptions& options,
-                                                detail::EncodedTasks tasks) override;
+    detail::FuturePlace submit(const detail::FunctionEntry& function,
+                               const TaskOptions& options,
+                               detail::EncodedTasks tasks) override;
     std::shared_ptr<detail::FutureBlock> put(Buffer value, std::vector<ObjectId> actors) override;
     void cancel(ObjectId task) override;
     void wait_value(detail::FutureBlock& block, std::uint64_t index) override;
@@ -180,7 +180,6 @@ public:
         ~Attached();
 
     private:
-        [[nodiscard]] std::shared_ptr<const wire::AnnounceCluster> announced() const;
         RankClient& client_;
         detail::Watcher& watcher_;
     };
@@ -193,6 +192,8 @@ private:
     bool post(LocalEvent&& event);
     /// What the caller is probably going to wait for: sent on its way here, if the rank is quiet.
     bool post_and_drive(LocalEvent&& event);
+    /// Of one task, which may join others that were not taken yet: see Inbox::join().
+    [[nodiscard]] detail::FuturePlace submit_lone(owner::Submission submission);
     /// `what` it is about, in errors: "task train".
     [[nodiscard]] wire::TaskClass classify(const detail::FunctionEntry& function,
                                            const TaskOptions& options,

@@ -18,10 +18,10 @@ class StubClient : public Client {
 public:
     std::vector<ObjectId> released;
 
-    std::shared_ptr<FutureBlock> submit(const FunctionEntry& /*function*/,
-                                        const TaskOptions& /*options*/,
-                                        EncodedTasks tasks) override {
-        return block(tasks.tasks.size());
+    FuturePlace submit(const FunctionEntry& /*function*/,
+                       const TaskOptions& /*options*/,
+                       EncodedTasks tasks) override {
+        return {block(tasks.tasks.size())};
     }
 
     std::shared_ptr<FutureBlock> put(Buffer value, std::vector<ObjectId> /*actors*/) override {
@@ -166,6 +166,25 @@ TEST_F(Keys, TheJournalMayLetGoBeforeTheSubmitterHasItsFuture) {
     EXPECT_EQ(client_->released.size(), 1U); // the journal still waits for its value
     EXPECT_TRUE(block->let_go(1));
     EXPECT_EQ(client_->released.back(), block->id(1));
+}
+
+TEST_F(Keys, AValueGoesWithItsLastHandleWhateverElseTheBlockHolds) {
+    const auto block = client_->block(2);
+    constexpr std::size_t bytes = 100;
+    auto memory = std::make_shared<std::byte[]>(bytes);
+    const std::weak_ptr<const std::byte[]> alive = memory;
+    block->slot(0).value = Buffer(std::move(memory), bytes);
+    block->slot(1).value = Buffer(std::make_shared<std::byte[]>(bytes), bytes);
+    block->resolve(0, SlotState::value);
+    block->resolve(1, SlotState::value);
+    const Future<int> second(block, 1);
+    {
+        const Future<int> first(block, 0);
+        EXPECT_FALSE(alive.expired());
+    }
+    EXPECT_TRUE(alive.expired());
+    EXPECT_EQ(client_->released, std::vector{block->id(0)});
+    EXPECT_EQ(block->slot(1).value.size(), bytes);
 }
 
 } // namespace

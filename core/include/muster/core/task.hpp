@@ -35,8 +35,8 @@ struct TaskCall {
             ArgumentEncoder encoder(current_client(), 1, options.keyed);
             encode_arguments<F>(encoder, std::forward<A>(arguments)...);
             encoder.end_task();
-            return Future<Result>(
-                current_client().submit(function_entry<F>(), options, encoder.take()), 0);
+            auto place = current_client().submit(function_entry<F>(), options, encoder.take());
+            return Future<Result>(std::move(place.block), place.first);
         }
     }
 };
@@ -103,11 +103,11 @@ map(R&& range, const TaskOptions& options = {}) {
     if (count == 0) {
         return futures;
     }
-    auto block =
+    const auto [block, first] =
         detail::current_client().submit(detail::function_entry<F>(), options, std::move(encoded));
     futures.reserve(count);
     for (std::size_t i = 0; i < count; ++i) {
-        futures.emplace_back(block, i);
+        futures.emplace_back(block, first + i);
     }
     return futures;
 }

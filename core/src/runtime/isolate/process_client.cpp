@@ -214,17 +214,17 @@ ProcessClient::Order ProcessClient::next_order() {
     return order;
 }
 
-std::shared_ptr<FutureBlock> ProcessClient::submit(const detail::FunctionEntry& function,
-                                                   const TaskOptions& options,
-                                                   detail::EncodedTasks tasks) {
-    std::shared_ptr<FutureBlock> block;
+detail::FuturePlace ProcessClient::submit(const detail::FunctionEntry& function,
+                                          const TaskOptions& options,
+                                          detail::EncodedTasks tasks) {
+    detail::FuturePlace place;
     const std::uint64_t count = tasks.tasks.size();
     ask(Submit{0, functions_.id_of(function), options},
         {to_buffer(tasks)},
         [&](const Answer& answer, const Buffer&) {
-            block = keep(answer.id, count, answer.stride);
+            place.block = keep(answer.id, count, answer.stride);
         });
-    return block;
+    return place;
 }
 
 std::shared_ptr<FutureBlock> ProcessClient::put(Buffer value, std::vector<ObjectId> actors) {

@@ -40,9 +40,9 @@ public:
     /// Tells the rank.
     void tell(const ToRank& message, std::vector<Buffer> payloads = {});
 
-    std::shared_ptr<detail::FutureBlock> submit(const detail::FunctionEntry& function,
-                                                const TaskOptions& options,
-                                                detail::EncodedTasks tasks) override;
+    detail::FuturePlace submit(const detail::FunctionEntry& function,
+                               const TaskOptions& options,
+                               detail::EncodedTasks tasks) override;
     std::shared_ptr<detail::FutureBlock> put(Buffer value, std::vector<ObjectId> actors) override;
     void cancel(ObjectId task) override;
     void wait_value(detail::FutureBlock& block, std::uint64_t index) override;

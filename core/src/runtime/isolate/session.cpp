@@ -374,15 +374,13 @@ void Session::perform(Job& job, ToRank message, std::vector<Buffer>& payloads) {
 
 void Session::submit(const Submit& message, const Buffer& payload, Answer& answer) {
     auto tasks = from_buffer<detail::EncodedTasks>(payload);
-    const auto block =
+    const std::uint64_t count = tasks.tasks.size();
+    const auto [block, first] =
         client_.submit(functions_.at(message.function), message.options, std::move(tasks));
-    answer.id = block->id(0);
-    if (block->count() > 1) {
-        answer.stride =
-            static_cast<std::uint64_t>(block->id(1)) - static_cast<std::uint64_t>(block->id(0));
-    }
-    for (std::uint64_t i = 0; i < block->count(); ++i) {
-        hold(block, i);
+    answer.id = block->id(first);
+    answer.stride = block->stride();
+    for (std::uint64_t i = 0; i < count; ++i) {
+        hold(block, first + i);
     }
 }
 

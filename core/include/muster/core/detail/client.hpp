@@ -74,7 +74,7 @@ public:
     virtual ~Client() = default;
 
     /// Throws Error (ErrorCode::infeasible) if no rank could ever run it, with the closest fit.
-    virtual std::shared_ptr<FutureBlock>
+    virtual FuturePlace
     submit(const FunctionEntry& function, const TaskOptions& options, EncodedTasks tasks) = 0;
     /// `actors`: whose handles are inside the value.
     virtual std::shared_ptr<FutureBlock> put(Buffer value, std::vector<ObjectId> actors) = 0;

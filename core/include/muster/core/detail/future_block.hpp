@@ -88,7 +88,8 @@ private:
 
 class FutureBlock : public std::enable_shared_from_this<FutureBlock> {
 public:
-    /// Objects `stride` ids apart: a gang takes as many as it has members.
+    /// Objects `stride` ids apart: a gang takes as many as it has members. There may be fewer than
+    /// `count` of them: see runtime::Inbox::join().
     FutureBlock(std::shared_ptr<Client> client,
                 ObjectId first,
                 std::uint64_t count,
@@ -98,7 +99,11 @@ public:
         return advance(first_, index * stride_);
     }
 
+    /// Of slots.
     [[nodiscard]] std::uint64_t count() const { return count_; }
+
+    /// How far apart their ids are.
+    [[nodiscard]] std::uint64_t stride() const { return stride_; }
 
     [[nodiscard]] const std::shared_ptr<Client>& client() const { return client_; }
 
@@ -107,7 +112,8 @@ public:
     }
 
     void acquire(std::uint64_t index) noexcept;
-    /// The last handle's end tells the owner that the object is not needed here.
+    /// The last handle's end lets go of the value and tells the owner that nobody needs the object
+    /// here.
     void release(std::uint64_t index) noexcept;
 
     [[nodiscard]] std::uint64_t index_of(ObjectId object) const {
@@ -172,6 +178,12 @@ private:
     std::mutex mutex_;                 ///< Guards what follows.
     std::optional<KeyDigest> stored_digest_;
     std::multimap<std::uint64_t, Entry> watchers_;
+};
+
+/// Where the futures of a submission are: its first is the block's `first`th, the others follow.
+struct FuturePlace {
+    std::shared_ptr<FutureBlock> block;
+    std::uint64_t first = 0;
 };
 
 } // namespace muster::detail

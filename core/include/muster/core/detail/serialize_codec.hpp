@@ -178,9 +178,7 @@ void decode_sequence(Reader& reader, T& container) {
         const std::size_t begin = reader.offset();
         container.clear();
         if constexpr (requires { container.reserve(count); }) {
-            // A lying count must not cost more memory than the bytes that came with it justify.
-            constexpr std::size_t spare = 64;
-            container.reserve(std::min(count, reader.remaining() * 4 / sizeof(Element) + spare));
+            container.reserve(reader.reserve_elements(count, sizeof(Element)));
         }
         for (std::size_t i = 0; i < count; ++i) {
             if constexpr (requires { container.emplace_back(); }) {

@@ -145,10 +145,13 @@ private:
 class Reader {
 public:
     /// Borrows: the bytes must outlive the reader, but nothing decoded refers to them.
-    explicit Reader(std::span<const std::byte> bytes) : bytes_(bytes) {}
+    explicit Reader(std::span<const std::byte> bytes)
+        : bytes_(bytes), reservable_bytes_(most_reserved(bytes.size())) {}
 
     /// Shares: large Buffers inside the value refer to `bytes` and keep them alive, uncopied.
-    explicit Reader(Buffer bytes) : bytes_(bytes.bytes()), owner_(std::move(bytes)) {}
+    explicit Reader(Buffer bytes)
+        : bytes_(bytes.bytes()), owner_(std::move(bytes)),
+          reservable_bytes_(most_reserved(bytes_.size())) {}
 
     void read(void* data, std::size_t size) {
         const auto bytes = take(size);
@@ -204,6 +207,14 @@ public:
         return static_cast<std::size_t>(count);
     }
 
+    /// How many of `count` elements to make room for before they are read. All containers of a
+    /// value share what its bytes justify, so that lying counts cost no more by being nested.
+    std::size_t reserve_elements(std::size_t count, std::size_t element_bytes) {
+        const std::size_t elements = std::min(count, reservable_bytes_ / element_bytes);
+        reservable_bytes_ -= elements * element_bytes;
+        return elements;
+    }
+
     [[nodiscard]] std::size_t offset() const { return offset_; }
 
     [[nodiscard]] std::size_t remaining() const { return bytes_.size() - offset_; }
@@ -228,10 +239,17 @@ public:
     unsigned nesting = 0;
 
 private:
+    /// Room made ahead of elements still to be read: a few times the bytes that may hold them.
+    static std::size_t most_reserved(std::size_t bytes) {
+        constexpr std::size_t spare_bytes = 4096;
+        return 4 * bytes + spare_bytes;
+    }
+
     std::span<const std::byte> bytes_;
     std::size_t offset_ = 0;
     Buffer owner_;
     void* context_ = nullptr;
+    std::size_t reservable_bytes_;
 };
 
 } // namespace muster
