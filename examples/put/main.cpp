@@ -1,13 +1,14 @@
-// A value that many tasks need is stored once: each rank fetches it at most once, when a task there
-// first needs it.
+// A value that many tasks need is stored once. Ranks of its node read it where it lies; others
+// fetch it once each, when a task there first needs it.
 
 #include <muster/core/muster.hpp>
 
 #include <iostream>
+#include <span>
 #include <utility>
 #include <vector>
 
-double evaluate(const std::vector<double>& coefficients, double x) {
+double evaluate(std::span<const double> coefficients, double x) {
     double value = 0;
     for (auto i = coefficients.rbegin(); i != coefficients.rend(); ++i) {
         value = value * x + *i;

@@ -3,6 +3,7 @@
 #include <muster/core/muster.hpp>
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -70,13 +71,29 @@ int first(const Node& node) {
 void mistake() {
     (void)muster::task<&first>(Node{});
 }
-#elif defined(STRING_VIEW_PARAMETER)
-std::size_t length(std::string_view text) {
-    return text.size();
+#elif defined(SPAN_TO_WRITE_TO)
+void clear(std::span<double> values) {
+    values[0] = 0;
 }
 
 void mistake() {
-    (void)muster::task<&length>("text");
+    (void)muster::task<&clear>(std::vector<double>(3));
+}
+#elif defined(VIEW_INSIDE)
+std::size_t count(const std::vector<std::string_view>& names) {
+    return names.size();
+}
+
+void mistake() {
+    (void)muster::task<&count>(std::vector<std::string_view>{"text"});
+}
+#elif defined(VIEW_RESULT)
+std::string_view name() {
+    return "text";
+}
+
+void mistake() {
+    (void)muster::task<&name>();
 }
 #elif defined(POINTER_RESULT)
 std::unique_ptr<int> make() {

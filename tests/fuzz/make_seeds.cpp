@@ -40,7 +40,10 @@ std::vector<wire::Message> messages() {
     auto all = one_of_each(std::make_index_sequence<std::variant_size_v<wire::AnyMessage>>{});
     wire::Outcome failed;
     failed.kind = wire::Outcome::Kind::failed;
-    failed.failure.push_back({.type = "std::out_of_range", .message = "row 9", .name = "reader"});
+    auto& record = failed.failure.emplace_back();
+    record.type = "std::out_of_range";
+    record.message = "row 9";
+    record.name = "reader";
     wire::Outcome value;
     value.value = to_buffer(std::string("twelve bytes"));
     all.push_back(

@@ -32,6 +32,9 @@ enum class Path : std::uint8_t {
     object_ready_waited,       ///< And the object was not there yet.
     value_fetched,             ///< A value went from rank to rank by bulk transfer.
     fetch_failed,              ///< The holder had dropped what was fetched.
+    value_lent,                ///< A value was read where it lay.
+    value_not_mapped,          ///< Or could not be, and was fetched.
+    dropped_while_lent,        ///< Its owner dropped it meanwhile.
     value_delivered,           ///< A future's bytes were fetched.
     copy_dropped,              ///< A fetched copy was dropped with its object.
     failed_by_dependency,

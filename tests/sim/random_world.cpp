@@ -49,6 +49,7 @@ SimOptions random_world(std::uint64_t seed, Random& random, const WorldSize& siz
     options.network.bytes_per_second = random.log_uniform(2e7, 1e11);
     options.events_max = 2'000'000;
     options.stall_chance = random.chance(0.4) ? random.log_uniform(1e-4, 3e-2) : 0;
+    options.shares_memory = random.chance(0.6);
     return options;
 }
 

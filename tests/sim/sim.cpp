@@ -3,12 +3,14 @@
 #include "failure.hpp"
 
 #include <muster/base/assert.hpp>
+#include <muster/base/random.hpp>
 
 #include <fmt/format.h>
 
 #include <atomic>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 
 namespace muster::sim {
 namespace {
@@ -26,6 +28,22 @@ extern "C" void report_seed(int /*signal*/) {
     std::fwrite(text, 1, static_cast<std::size_t>(size), stderr);
 }
 
+/// Memory that other ranks of the node can read: simulated ranks share all of theirs, so what they
+/// read is found by who lends it.
+class SharedValues final : public store::Places {
+public:
+    [[nodiscard]] std::optional<wire::SharedPlace> place_of(const Buffer& value) const override {
+        std::uint64_t whose = 0; // as payloads begin
+        std::memcpy(&whose, value.bytes().data(), std::min(sizeof(whose), value.size()));
+        if (mix64(whose) % 8 == 0) {
+            return std::nullopt;
+        }
+        return wire::SharedPlace{.arena_bytes = ~std::uint64_t{0}, .size = value.size()};
+    }
+};
+
+const SharedValues shared_values;
+
 rank::RankMachine::Config machine_config(const World& world, std::int32_t rank) {
     const SimOptions& options = world.options;
     rank::RankMachine::Config config;
@@ -37,6 +55,10 @@ rank::RankMachine::Config machine_config(const World& world, std::int32_t rank) 
     config.capacity = world.capacity(Rank{rank});
     config.preferred_coordinator = options.preferred_coordinator == Rank{rank};
     config.inline_bytes_max = options.inline_bytes_max;
+    for (std::int32_t other = 0; other < options.ranks; ++other) {
+        config.nodes.push_back(world.node(Rank{other}));
+    }
+    config.places = options.shares_memory ? &shared_values : nullptr;
     config.watches = options.watches;
     config.heartbeat_timeout = options.heartbeat_timeout;
     config.driver_timeout = options.driver_timeout;
@@ -103,6 +125,7 @@ void Sim::run_event() {
     try {
         inject_faults();
         world_.queue.run_next();
+        require(world_.broken.empty(), world_.broken);
     } catch (const SimFailure& failure) {
         fail(failure.what());
     }

@@ -155,6 +155,43 @@ TEST(Sim, LargeValueIsFetchedOncePerRankAndDroppedEverywhere) {
     sim.finish();
 }
 
+TEST(Sim, AValueIsReadWhereItLiesOnItsNodeAndFetchedElsewhere) {
+    Sim sim{{.seed = 21,
+             .ranks = 5,
+             .cpus_per_rank = 2,
+             .nodes = {NodeId{0}, NodeId{0}, NodeId{0}, NodeId{1}, NodeId{1}},
+             .shares_memory = true}};
+    std::uint64_t values = 0;
+    while (sim.times(Path::value_not_mapped) == 0 || sim.times(Path::value_lent) < 10) {
+        const auto value = sim.put(100'000);
+        for (std::int32_t i = 1; i < 5; ++i) {
+            sim.submit(task().after(value).placement(on_rank(i)));
+        }
+        sim.run_until_idle();
+        sim.release(value);
+        ++values;
+    }
+    EXPECT_EQ(sim.times(Path::value_fetched) + sim.times(Path::value_lent), 4 * values);
+    EXPECT_GE(sim.times(Path::value_fetched), 2 * values);
+    sim.finish();
+    EXPECT_EQ(sim.at(Rank{0}).machine().store().loans().size(), 0U);
+}
+
+TEST(Sim, AValueThatIsReadElsewhereStaysThoughItsOwnerDropsIt) {
+    Sim sim{{.seed = 22, .ranks = 2, .cpus_per_rank = 1, .shares_memory = true}};
+    std::uint64_t tries = 0;
+    while (sim.times(Path::dropped_while_lent) == 0) {
+        ASSERT_LT(++tries, 100U);
+        const auto value = sim.put(100'000);
+        const auto reader = sim.submit(task().after(value).lasting(1ms).placement(on_rank(1)));
+        sim.run_until([&] { return sim.running(reader) || sim.resolved(reader); });
+        sim.cancel(reader);
+        sim.release(value);
+        sim.run_until_idle();
+    }
+    sim.finish();
+}
+
 TEST(Sim, FetchedResultComesFromTheRankThatMadeIt) {
     Sim sim{{.seed = 9, .ranks = 2}};
     const auto future = sim.submit(task().returning(100'000).placement(on_rank(1)));

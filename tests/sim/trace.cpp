@@ -129,6 +129,14 @@ struct Describe {
         return "FetchFailed " + to_string(m.object);
     }
 
+    std::string operator()(const wire::FetchLent& m) const {
+        return "FetchLent " + to_string(m.object);
+    }
+
+    std::string operator()(const wire::LoanEnded& m) const {
+        return "LoanEnded " + std::to_string(m.transfer);
+    }
+
     std::string operator()(const wire::Drop& m) const {
         return list("Drop", m.objects, [](ObjectId object) { return to_string(object); });
     }

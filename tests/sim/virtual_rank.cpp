@@ -273,6 +273,66 @@ void VirtualRank::carry_out(wire::ReceiveBulk& order) {
     bulk_under_way(order.from, self_, order.transfer, std::move(arrival));
 }
 
+void VirtualRank::carry_out(wire::MapValue& order) {
+    VirtualRank& holder = peer_(order.holder);
+    const Buffer* value = holder.machine_.store().loan(self_, order.transfer);
+    // Mapping it needs the process that has it, and may fail with it.
+    if (holder.crashed() || holder.closed_ || value == nullptr || world_.random.chance(0.05)) {
+        require(value != nullptr || holder.crashed() || holder.closed_ ||
+                    holder.forgotten_.contains(self_),
+                to_string(order.holder) + " does not keep what it lent");
+        world_.statistics.took(Path::value_not_mapped);
+        post(rank::ValueMapped{order.transfer, std::nullopt});
+        return;
+    }
+    world_.statistics.took(Path::value_lent);
+    post(rank::ValueMapped{order.transfer, view(holder, order.transfer, *value)});
+}
+
+Buffer VirtualRank::view(VirtualRank& holder, std::uint64_t transfer, const Buffer& value) {
+    struct View {
+        Buffer value;
+        std::weak_ptr<VirtualRank> reader;
+        std::weak_ptr<VirtualRank> holder;
+        std::uint64_t transfer = 0;
+
+        ~View() {
+            const auto from = holder.lock();
+            const auto to = reader.lock();
+            if (from != nullptr && to != nullptr) {
+                to->unmap(*from, transfer, value);
+            }
+        }
+    };
+
+    auto held = std::make_shared<View>();
+    held->value = value;
+    held->reader = alive_;
+    held->holder = holder.alive_;
+    held->transfer = transfer;
+    views_.emplace(holder.self_, transfer);
+    const std::byte* const first = value.bytes().data();
+    return {std::shared_ptr<const std::byte[]>(std::move(held), first), value.size()};
+}
+
+void VirtualRank::unmap(VirtualRank& holder, std::uint64_t transfer, const Buffer& value) noexcept {
+    views_.erase({holder.self_, transfer});
+    if (crashed() || holder.crashed() || silent_ || holder.silent_ ||
+        forgotten_.contains(holder.self_) || holder.forgotten_.contains(self_)) {
+        return;
+    }
+    if (holder.machine_.store().loan(self_, transfer) == nullptr) {
+        world_.broken =
+            to_string(holder.self_) + " gave up a value that " + to_string(self_) + " was reading";
+    }
+    std::uint64_t object = 0; // as payloads begin
+    std::memcpy(&object, value.bytes().data(), std::min(sizeof(object), value.size()));
+    if (holder.machine_.store().find(ObjectId{object}) == nullptr) {
+        world_.statistics.took(Path::dropped_while_lent);
+    }
+    post(rank::ValueUnmapped{holder.self_, transfer});
+}
+
 void VirtualRank::bulk_under_way(Rank from,
                                  Rank to,
                                  std::uint64_t transfer,
@@ -497,6 +557,10 @@ void VirtualRank::check_idle() const {
         need(machine_.names().empty(), "still knows names of actors");
     }
     need(!machine_.store().fetching(), "is still fetching");
+    for (const auto& [loan, value] : machine_.store().loans()) {
+        const auto& [reader, transfer] = loan;
+        need(peer_(reader).views_.contains({self_, transfer}), "lends what nobody reads");
+    }
     need(machine_.exchange().idle(), "has gangs left");
     need(link_.queued_bytes() == 0, "has messages queued");
     const auto* scheduler = machine_.scheduler();

@@ -104,6 +104,7 @@ private:
 
     void carry_out(wire::SendBulk& order);
     void carry_out(wire::ReceiveBulk& order);
+    void carry_out(wire::MapValue& order);
 
     void carry_out(wire::PlaceMessage& order) { executors_.place(order); }
 
@@ -135,6 +136,9 @@ private:
                         Rank to,
                         std::uint64_t transfer,
                         std::optional<Network::BulkArrival> arrival);
+    /// A view of what `holder` lends: while it lives, the holder must keep the value.
+    [[nodiscard]] Buffer view(VirtualRank& holder, std::uint64_t transfer, const Buffer& value);
+    void unmap(VirtualRank& holder, std::uint64_t transfer, const Buffer& value) noexcept;
     void bulk_arrived(Rank from, std::uint64_t transfer, const Buffer& data);
     void note_crash() const;
     void note_grant();
@@ -167,6 +171,9 @@ private:
     bool closing_ = false;
     bool closed_ = false;
     std::set<Rank> forgotten_;
+    std::set<std::pair<Rank, std::uint64_t>> views_; ///< Of values lent, by holder and transfer.
+    std::shared_ptr<VirtualRank> alive_{this,
+                                        [](VirtualRank*) {}}; ///< For views, which may outlive it.
 };
 
 } // namespace muster::sim

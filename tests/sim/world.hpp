@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace muster::sim {
@@ -25,6 +26,7 @@ struct SimOptions {
     Rank driver{};
     std::optional<Rank> preferred_coordinator{};
     std::size_t inline_bytes_max = 1024;
+    bool shares_memory = false; ///< Most kept values lie where ranks of the node can read them.
     std::size_t packet_bytes_max = 4096;
     std::uint16_t window = 64;
     NetworkProfile network{};
@@ -111,6 +113,7 @@ struct World {
     Statistics statistics;
     bool faults = true; ///< Ranks stall, crash and freeze while it is set.
     TimePoint last_stir{};
+    std::string broken; ///< A promise that was found broken where nothing may be thrown.
     std::optional<std::uint64_t> loss_declared; ///< How many events had run then, the last time.
     std::uint64_t steps_pending = 0;            ///< What executors are about to do.
 };

@@ -32,6 +32,7 @@ CORE_FOLDERS = {
     "exchange": {"wire"},
     "gang": {"wire"},
     "elect": {"wire"},
+    "arena": {"wire"},
     "store": {"wire"},
     "owner": {"wire"},
     "worker": {"wire", "store"},
@@ -43,7 +44,7 @@ CORE_FOLDERS = {
     "recorder": {"wire", "journal", "process"},
     "rank": MACHINES | {"wire", "gang"},
     "runtime": MACHINES | {"wire", "rank", "transport", "registry", "resources", "process", "gang",
-                           "journal", "recorder"},
+                           "arena", "journal", "recorder"},
 }
 
 # State machines: no threads, clocks or randomness inside.

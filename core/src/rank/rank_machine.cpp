@@ -45,6 +45,7 @@ constexpr bool when_silent = is_one_of<M,
                                        wire::Fetch,
                                        wire::FetchStarted,
                                        wire::FetchFailed,
+                                       wire::FetchLent,
                                        wire::GangAccept,
                                        wire::GangStarted,
                                        wire::GangWithdrawn,
@@ -62,6 +63,8 @@ constexpr bool may_be_held = !is_one_of<E,
                                         Started,
                                         MessageReceived,
                                         BulkReceived,
+                                        ValueMapped,
+                                        ValueUnmapped,
                                         ActorBorrowed,
                                         ExecutorsStopped,
                                         EndTold,
@@ -99,7 +102,8 @@ RankMachine::RankMachine(const Config& config)
                .host = config.host,
                .capacity = config.capacity,
                .inline_bytes_max = config.inline_bytes_max}),
-      store_(config.self), exchange_({.self = config.self}), references_(config.self),
+      store_({.self = config.self, .nodes = config.nodes, .places = config.places}),
+      exchange_({.self = config.self}), references_(config.self),
       actor_host_(
           {.self = config.self, .host = config.host, .inline_bytes_max = config.inline_bytes_max}),
       heartbeats_({.self = config.self,
@@ -175,7 +179,8 @@ void RankMachine::take(Event& event, wire::Actions& actions) {
     // their last moments (those that waited were woken without their answer) concerns nobody.
     if (!silent_ || std::holds_alternative<MessageReceived>(event) ||
         std::holds_alternative<BulkReceived>(event) || std::holds_alternative<BulkSent>(event) ||
-        std::holds_alternative<GangSend>(event) || std::holds_alternative<GangReceive>(event) ||
+        std::holds_alternative<ValueMapped>(event) || std::holds_alternative<GangSend>(event) ||
+        std::holds_alternative<GangReceive>(event) ||
         std::holds_alternative<ExecutorsStopped>(event) || std::holds_alternative<EndTold>(event)) {
         std::visit([&](auto& fact) { apply(std::move(fact)); }, event);
     }
@@ -479,6 +484,14 @@ void RankMachine::handle(Rank /*from*/, wire::FetchFailed& message) {
     arrived(store_.on_fetch_failed(message));
 }
 
+void RankMachine::handle(Rank /*from*/, wire::FetchLent& message) {
+    store_.on_fetch_lent(message, pending_);
+}
+
+void RankMachine::handle(Rank from, wire::LoanEnded& message) {
+    store_.on_loan_ended(from, message);
+}
+
 void RankMachine::handle(Rank /*from*/, wire::Drop& message) {
     store_.drop(message);
 }
@@ -629,6 +642,14 @@ void RankMachine::apply(BulkReceived event) {
         return;
     }
     arrived(store_.on_bulk_received(event.transfer, std::move(event.value)));
+}
+
+void RankMachine::apply(ValueMapped event) {
+    arrived(store_.on_mapped(event.transfer, std::move(event.value), pending_));
+}
+
+void RankMachine::apply(ValueUnmapped event) {
+    store_.on_unmapped(event.holder, event.transfer, pending_);
 }
 
 void RankMachine::apply(BulkSent event) {

@@ -151,6 +151,18 @@ struct BulkSent {
     std::uint64_t transfer = 0;
 };
 
+/// The answer to MapValue; nothing: it cannot be read here.
+struct ValueMapped {
+    std::uint64_t transfer = 0;
+    std::optional<Buffer> value;
+};
+
+/// Nothing here refers to a mapped value any more.
+struct ValueUnmapped {
+    Rank holder{};
+    std::uint64_t transfer = 0;
+};
+
 // From the members of gangs on this rank; see exchange::Exchange.
 
 struct GangOpened {
@@ -250,6 +262,8 @@ using AnyEvent = std::variant<Started,
                               ActorDestroyed,
                               BulkReceived,
                               BulkSent,
+                              ValueMapped,
+                              ValueUnmapped,
                               GangOpened,
                               GangGivenUp,
                               GangReturned,
@@ -302,6 +316,8 @@ public:
         Duration heartbeat_timeout = std::chrono::seconds{4};
         Duration driver_timeout = std::chrono::seconds{15};
         std::vector<std::string> hosts{}; ///< By rank, for messages; may be empty.
+        std::vector<NodeId> nodes{};      ///< By rank; see store::Store::Config.
+        const store::Places* places = nullptr;
     };
 
     explicit RankMachine(const Config& config);
@@ -380,6 +396,8 @@ private:
     void apply(CallRemoved event);
     void apply(ActorDestroyed event);
     void apply(BulkReceived event);
+    void apply(ValueMapped event);
+    void apply(ValueUnmapped event);
     void apply(BulkSent event);
     void apply(GangOpened event);
     void apply(GangGivenUp event);
@@ -420,6 +438,8 @@ private:
     void handle(Rank from, wire::Fetch& message);
     void handle(Rank from, wire::FetchStarted& message);
     void handle(Rank from, wire::FetchFailed& message);
+    void handle(Rank from, wire::FetchLent& message);
+    void handle(Rank from, wire::LoanEnded& message);
     void handle(Rank from, wire::Drop& message);
     void handle(Rank from, wire::GangData& message);
     void handle(Rank from, wire::GangOffer& message);

@@ -15,8 +15,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <condition_variable>
 #include <cstdio>
+#include <cstring>
 #include <ctime>
 #include <mutex>
 #include <stop_token>
@@ -333,6 +335,25 @@ void ProgressLoop::perform(wire::DeliverValue& action) {
 
 void ProgressLoop::perform(wire::SendBulk& action) {
     transport_.send_bulk(action.to, action.transfer, std::move(action.data));
+}
+
+void ProgressLoop::perform(wire::MapValue& action) {
+    // The last buffer of it may go with a future that outlives the run.
+    auto ended =
+        [client = client_.weak_from_this(), holder = action.holder, transfer = action.transfer] {
+            if (const auto of = client.lock()) {
+                static_cast<RankClient&>(*of).unmap(holder, transfer);
+            }
+        };
+    auto value = views_.open(action.place, std::move(ended));
+    if (!value && !warned_of_views_) {
+        warned_of_views_ = true;
+        log::warn("values",
+                  "not_shared with={} why=\"{}\" instead=messages",
+                  index(action.holder),
+                  std::strerror(errno));
+    }
+    feed(rank::ValueMapped{action.transfer, std::move(value)});
 }
 
 void ProgressLoop::perform(wire::ReceiveBulk& action) {

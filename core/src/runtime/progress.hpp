@@ -1,5 +1,6 @@
 #pragma once
 
+#include "arena/views.hpp"
 #include "ending/limits.hpp"
 #include "rank/rank_machine.hpp"
 #include "runtime/executor_pool.hpp"
@@ -119,6 +120,7 @@ private:
     void perform(wire::DeliverValue& action);
     void perform(wire::SendBulk& action);
     void perform(wire::ReceiveBulk& action);
+    void perform(wire::MapValue& action);
     void perform(wire::PlaceMessage& action);
     void perform(wire::SettleMessage& action);
     void perform(wire::AbortMember& action);
@@ -154,6 +156,7 @@ private:
     std::vector<LocalEvent> taken_;
     std::multimap<ObjectId, ValueWanted> wanted_;
     std::map<std::pair<Rank, std::uint64_t>, Incoming> receiving_;
+    arena::Views views_;
     std::vector<std::shared_ptr<std::byte[]>> abandoned_; ///< Of transfers from lost ranks.
     std::atomic<std::uint64_t> rounds_{0};
     bool formed_ = false;
@@ -164,6 +167,7 @@ private:
     std::optional<wire::EndCause> announced_;
     bool was_busy_ = true;
     bool sealed_ = false;
+    bool warned_of_views_ = false;
     Clock::time_point began_ = Clock::now();
     Clock::time_point next_report_ = began_ + std::chrono::seconds{10};
     std::optional<Clock::time_point> silent_since_;

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 
 namespace muster::runtime {
@@ -326,6 +327,37 @@ wire::TaskClass RankClient::classify(const detail::FunctionEntry& function,
     task_class.isolate = options.isolate;
     check_feasible(task_class, what);
     return task_class;
+}
+
+std::shared_ptr<std::byte[]> RankClient::allocate_value(std::size_t size) {
+    if (config_.arena != nullptr && size >= arena::Arena::large_bytes_min) {
+        if (auto memory = config_.arena->allocate(size)) {
+            return memory;
+        }
+    }
+    return allocate_bytes(size);
+}
+
+Buffer RankClient::share_value(Buffer value) {
+    const bool shared = config_.arena == nullptr || value.size() < arena::Arena::large_bytes_min ||
+                        config_.arena->place_of(value).has_value();
+    if (!shared) {
+        if (auto memory = config_.arena->allocate(value.size())) {
+            std::memcpy(memory.get(), value.bytes().data(), value.size());
+            return {std::move(memory), value.size()};
+        }
+    }
+    return value;
+}
+
+void RankClient::unmap(Rank holder, std::uint64_t transfer) noexcept {
+    try {
+        if (!ended_.load(std::memory_order_acquire)) {
+            inbox_.post_unhurried(rank::Event{rank::ValueUnmapped{holder, transfer}});
+        }
+    } catch (...) {
+        // Out of memory: it stays lent until the run ends.
+    }
 }
 
 detail::FuturePlace RankClient::submit(const detail::FunctionEntry& function,

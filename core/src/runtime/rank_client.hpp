@@ -1,5 +1,6 @@
 #pragma once
 
+#include "arena/arena.hpp"
 #include "registry/registry.hpp"
 #include "runtime/call_counter.hpp"
 #include "runtime/deadline_hooks.hpp"
@@ -40,6 +41,7 @@ public:
         std::optional<bool> survives_lost_ranks; ///< As ClusterInfo says it.
         std::optional<TimePoint> time_limit{};   ///< When the run's time is over, if that is known.
         recorder::Recorder* journal = nullptr;   ///< The driver's rank's, if the run has one.
+        std::shared_ptr<arena::Arena> arena{};   ///< Where large values go, if they are shared.
     };
 
     /// `wake` wakes the progress thread; called from any thread.
@@ -58,6 +60,9 @@ public:
     void end();
 
     [[nodiscard]] ClusterInfo cluster() const override;
+
+    [[nodiscard]] std::shared_ptr<std::byte[]> allocate_value(std::size_t size) override;
+    [[nodiscard]] Buffer share_value(Buffer value) override;
 
     detail::FuturePlace submit(const detail::FunctionEntry& function,
                                const TaskOptions& options,
@@ -95,6 +100,9 @@ public:
     }
 
     void remove_deadline_hook(std::uint64_t id) override { hooks_.remove(id); }
+
+    /// Any thread: nothing refers any more to what `holder` lent as this transfer.
+    void unmap(Rank holder, std::uint64_t transfer) noexcept;
 
     // The progress thread's answers.
 

@@ -5,10 +5,13 @@
 #include "runtime/standard_error.hpp"
 
 #include <muster/base/error.hpp>
+#include <muster/base/log.hpp>
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <exception>
 
 namespace muster::runtime {
@@ -59,12 +62,34 @@ int run_and_report(const std::function<int()>& driver,
     return 1;
 }
 
+std::shared_ptr<arena::Arena> make_arena(std::uint64_t bytes_max) {
+    if (bytes_max == 0) {
+        return nullptr;
+    }
+    auto arena = arena::Arena::make({.bytes_max = bytes_max});
+    if (arena == nullptr) {
+        log::warn("values",
+                  "no_shared_memory bytes={} why=\"{}\" instead=messages",
+                  bytes_max,
+                  std::strerror(errno));
+    }
+    return arena;
+}
+
+rank::RankMachine::Config with_values(rank::RankMachine::Config config,
+                                      const std::vector<NodeId>& nodes,
+                                      const store::Places& places) {
+    config.nodes = nodes;
+    config.places = &places;
+    return config;
+}
+
 } // namespace
 
 RankRuntime::RankRuntime(Config config,
                          const FunctionTable& functions,
                          std::unique_ptr<transport::Transport> transport)
-    : transport_(std::move(transport)),
+    : transport_(std::move(transport)), arena_(make_arena(config.shared_bytes_max)),
       client_(std::make_shared<RankClient>(RankClient::Config{config.machine.self,
                                                               config.run_id,
                                                               transport_->world().node_of,
@@ -73,7 +98,8 @@ RankRuntime::RankRuntime(Config config,
                                                               config.zygote,
                                                               config.survives_lost_ranks,
                                                               config.machine.time_limit,
-                                                              config.journal},
+                                                              config.journal,
+                                                              arena_},
                                            functions,
                                            pool_,
                                            inbox_,
@@ -85,7 +111,7 @@ RankRuntime::RankRuntime(Config config,
              config.stop_grace,
              config.machine.self != config.machine.driver},
             functions),
-      progress_(config.machine,
+      progress_(with_values(config.machine, transport_->world().node_of, shared_values_),
                 functions,
                 *transport_,
                 inbox_,

@@ -23,6 +23,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <iostream>
@@ -135,6 +136,24 @@ struct Setup {
     const FunctionTable& functions;
 };
 
+/// The rank's part of what its node's large values may take together. By default 30 % of the memory
+/// that the job may use there; nothing where no other rank could read them.
+std::uint64_t shared_bytes_max(const Setup& setup,
+                               const transport::World& world,
+                               const resources::Capacity& capacity) {
+    const NodeId node = world.node_of[static_cast<std::size_t>(index(world.rank))];
+    const auto neighbours =
+        static_cast<std::uint64_t>(std::count(world.node_of.begin(), world.node_of.end(), node));
+    if (neighbours < 2) {
+        return 0;
+    }
+    if (setup.settings.object_memory) {
+        return setup.settings.object_memory->count / neighbours;
+    }
+    const double own = capacity.resources.memory.value();
+    return static_cast<std::uint64_t>(0.3 * own);
+}
+
 RankRuntime::Config configure(const Setup& setup,
                               const transport::World& world,
                               std::uint64_t run_id,
@@ -163,6 +182,7 @@ RankRuntime::Config configure(const Setup& setup,
     config.machine.heartbeat_timeout = std::chrono::seconds{setup.settings.heartbeat_timeout};
     config.machine.driver_timeout = 4 * config.machine.heartbeat_timeout;
     config.machine.hosts = world.host_of;
+    config.shared_bytes_max = shared_bytes_max(setup, world, capacity);
     config.run_id = run_id;
     config.parked_max = setup.settings.parked_max;
     config.zygote = setup.zygote;

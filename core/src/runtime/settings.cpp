@@ -1,5 +1,7 @@
 #include "runtime/settings.hpp"
 
+#include "resources/overrides.hpp"
+
 #include <fmt/format.h>
 
 namespace muster::runtime {
@@ -37,6 +39,16 @@ Result<Settings> read_settings(const slurm::Environment& environment, const RunO
         }
         target = static_cast<std::remove_reference_t<decltype(target)>>(*value);
     };
+    if (const auto text = environment.find("MUSTER_OBJECT_MEMORY")) {
+        if (*text == "0") {
+            settings.object_memory = Bytes{};
+        } else if (const auto bytes = resources::parse_bytes(*text)) {
+            settings.object_memory = *bytes;
+        } else {
+            failure = Failure{ErrorCode::usage,
+                              fmt::format("MUSTER_OBJECT_MEMORY: {}", bytes.error().message)};
+        }
+    }
     number("MUSTER_LOCAL_RANKS", 1, 1024, settings.local_ranks);
     number("MUSTER_COORDINATOR", 0, world_size_max - 1, settings.coordinator);
     number("MUSTER_DRIVER_CPUS", 0, 1 << 20, settings.driver_cpus);

@@ -21,6 +21,9 @@ struct Settings {
     std::uint32_t parked_max = 1024;
     std::int32_t heartbeat_timeout = 4; ///< Seconds; 0: ranks are not watched.
     std::string journal;                ///< A directory; empty: none.
+    /// What large values of a node's ranks may take together of its memory, where they can be read
+    /// by all of them; 0: they are not shared.
+    std::optional<Bytes> object_memory;
     std::string program_version;
 };
 

@@ -60,9 +60,8 @@ void ArgumentEncoder::key_argument(const std::optional<KeyDigest>& argument) {
     }
 }
 
-void ArgumentEncoder::key_value(std::size_t from) {
+void ArgumentEncoder::key_value(std::span<const std::byte> value) {
     if (keyed_) {
-        const auto value = writer_.bytes().subspan(from);
         key_argument(names_objects(value, client_.run_id()) ? std::nullopt
                                                             : std::optional(digest(value)));
     }
@@ -83,21 +82,19 @@ void ArgumentEncoder::depend_on(FutureBlock& block, ObjectId object) {
     dependencies_.push_back(object);
 }
 
-void ArgumentEncoder::move_to_store(std::size_t from) {
-    const Future<void> stored(client_.put(Buffer::copy_of(writer_.bytes().subspan(from)), {}),
-                              0); // handles inside are held by the task
-    // In place of the value and the kind before it, the name of the object that holds it.
-    writer_.truncate(from - sizeof(ArgumentKind));
+void ArgumentEncoder::depend_on_stored(Buffer value) {
+    const Future<void> stored(client_.put(std::move(value), {}),
+                              0); // the task holds handles inside
     encode(writer_, ArgumentKind::dependency);
     dependencies_.push_back(stored.id());
     held_.push_back(stored);
 }
 
-std::span<const std::byte> ArgumentDecoder::next_dependency() {
+const Buffer& ArgumentDecoder::next_dependency() {
     if (used_ == dependencies_.size()) {
         throw_malformed();
     }
-    return dependencies_[used_++].bytes();
+    return dependencies_[used_++];
 }
 
 std::vector<Buffer> gather_results(Communicator& communicator, Buffer own) {

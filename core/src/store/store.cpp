@@ -2,6 +2,8 @@
 
 #include <muster/base/assert.hpp>
 
+#include <limits>
+
 namespace muster::store {
 
 void Store::keep(ObjectId object, Buffer value) {
@@ -16,7 +18,7 @@ wire::Outcome Store::settle(ObjectId object, Buffer value, std::size_t inline_by
     outcome.size = value.size();
     if (outcome.size > inline_bytes_max) {
         outcome.kept = true;
-        outcome.holder = self_;
+        outcome.holder = config_.self;
         keep(object, std::move(value));
     } else {
         outcome.value = std::move(value);
@@ -46,17 +48,29 @@ void Store::fetch(ObjectId object,
                   std::uint64_t size,
                   const Waiter& waiter,
                   wire::Actions& actions) {
-    MUSTER_ASSERT(holder != self_);
+    MUSTER_ASSERT(holder != config_.self);
     const auto [place, is_new] = fetches_.try_emplace(object);
     place->second.waiters.push_back(waiter);
     if (!is_new) {
         return;
     }
-    const std::uint64_t transfer = 2 * ++last_transfer_; // odd ones are the gangs'
     place->second.holder = holder;
     place->second.size = size;
+    ask(object, place->second, shares_node(holder), actions);
+}
+
+void Store::ask(ObjectId object, Pending& pending, bool in_place, wire::Actions& actions) {
+    const std::uint64_t transfer = 2 * ++last_transfer_; // odd ones are the gangs'
     transfers_.emplace(transfer, object);
-    actions.push_back(wire::SendMessage{holder, wire::Fetch{object, transfer}});
+    actions.push_back(wire::SendMessage{pending.holder, wire::Fetch{object, transfer, in_place}});
+}
+
+bool Store::shares_node(Rank rank) const {
+    const auto node = [&](Rank of) {
+        const auto i = static_cast<std::size_t>(index(of));
+        return i < config_.nodes.size() ? std::optional(config_.nodes[i]) : std::nullopt;
+    };
+    return node(rank).has_value() && node(rank) == node(config_.self);
 }
 
 std::uint32_t Store::collect(TaskId task,
@@ -78,8 +92,16 @@ std::uint32_t Store::collect(TaskId task,
     return missing;
 }
 
-void Store::on_fetch(Rank from, const wire::Fetch& message, wire::Actions& actions) const {
+void Store::on_fetch(Rank from, const wire::Fetch& message, wire::Actions& actions) {
     if (const Buffer* value = find(message.object)) {
+        if (message.in_place && config_.places != nullptr) {
+            if (const auto place = config_.places->place_of(*value)) {
+                loans_.emplace(std::pair(from, message.transfer), *value);
+                actions.push_back(wire::SendMessage{
+                    from, wire::FetchLent{message.object, message.transfer, *place}});
+                return;
+            }
+        }
         actions.push_back(
             wire::SendMessage{from, wire::FetchStarted{message.object, message.transfer}});
         actions.push_back(wire::SendBulk{from, message.transfer, *value});
@@ -94,6 +116,39 @@ void Store::on_fetch_started(const wire::FetchStarted& message, wire::Actions& a
     MUSTER_ASSERT(place != transfers_.end());
     const Pending& pending = fetches_.at(place->second);
     actions.push_back(wire::ReceiveBulk{pending.holder, message.transfer, pending.size});
+}
+
+void Store::on_fetch_lent(const wire::FetchLent& message, wire::Actions& actions) const {
+    const auto place = transfers_.find(message.transfer);
+    MUSTER_ASSERT(place != transfers_.end());
+    actions.push_back(
+        wire::MapValue{fetches_.at(place->second).holder, message.transfer, message.place});
+}
+
+Store::Arrival
+Store::on_mapped(std::uint64_t transfer, std::optional<Buffer> value, wire::Actions& actions) {
+    const auto place = transfers_.find(transfer);
+    if (place == transfers_.end()) {
+        return {}; // its holder is lost
+    }
+    if (value) {
+        return on_bulk_received(transfer, std::move(*value));
+    }
+    const ObjectId object = place->second;
+    transfers_.erase(place);
+    Pending& pending = fetches_.at(object);
+    actions.push_back(wire::SendMessage{pending.holder, wire::LoanEnded{transfer}});
+    // The owner may have dropped it since: that it was lent is all that kept it.
+    ask(object, pending, false, actions);
+    return {};
+}
+
+void Store::on_unmapped(Rank holder, std::uint64_t transfer, wire::Actions& actions) const {
+    actions.push_back(wire::SendMessage{holder, wire::LoanEnded{transfer}});
+}
+
+void Store::on_loan_ended(Rank from, const wire::LoanEnded& message) {
+    loans_.erase({from, message.transfer});
 }
 
 Store::Arrival Store::on_bulk_received(std::uint64_t transfer, Buffer value) {
@@ -122,6 +177,8 @@ Store::Arrival Store::on_fetch_failed(const wire::FetchFailed& message) {
 }
 
 std::vector<Store::Arrival> Store::on_lost(Rank rank) {
+    loans_.erase(loans_.lower_bound({rank, 0}),
+                 loans_.upper_bound({rank, std::numeric_limits<std::uint64_t>::max()}));
     std::vector<Arrival> arrivals;
     for (auto place = transfers_.begin(); place != transfers_.end();) {
         const auto fetch = fetches_.find(place->second);

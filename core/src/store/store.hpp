@@ -4,20 +4,39 @@
 
 #include <map>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace muster::store {
 
+/// Where values lie. Answers at once, and always the same of one value.
+class Places {
+public:
+    virtual ~Places() = default;
+
+    /// If other processes of the node could read it where it lies.
+    [[nodiscard]] virtual std::optional<wire::SharedPlace> place_of(const Buffer& value) const = 0;
+};
+
 /// The values one rank keeps, and the ones it is fetching.
 ///
 /// A value too large to travel in a message stays with the rank that made it, and is pulled by
-/// those that need it: one Fetch there, FetchStarted and one bulk transfer back. A fetched copy is
-/// kept until the object's owner says Drop, so a value that many tasks of a rank take is fetched
-/// once.
+/// those that need it: one Fetch there, FetchStarted and one bulk transfer back. Within a node it
+/// is lent instead, if it lies where others can read it: FetchLent says where, the reader maps it
+/// (MapValue, and event ValueMapped), and says LoanEnded when nothing here refers to it any more;
+/// until then the holder keeps it, though its owner may have dropped it. What cannot be mapped is
+/// fetched. A copy, fetched or lent, is kept until the object's owner says Drop, so a value that
+/// many tasks of a rank take is fetched once.
 ///
 /// Pure: no MPI, threads, clock or randomness. Buffers are shared, not copied.
 class Store {
 public:
+    struct Config {
+        Rank self{};
+        std::vector<NodeId> nodes{};    ///< By rank; if it is empty, nothing is lent.
+        const Places* places = nullptr; ///< Not owned; without it nothing is lent from here.
+    };
+
     /// Who is told when a fetch ends: a task that depends on the value, or a local future.
     struct Waiter {
         bool is_task = false;
@@ -31,7 +50,7 @@ public:
         bool lost_with_holder = false; ///< The holder's rank is lost.
     };
 
-    explicit Store(Rank self) : self_(self) {}
+    explicit Store(Config config) : config_(std::move(config)) {}
 
     void keep(ObjectId object, Buffer value);
     /// The outcome of a value made here: kept if it is larger than `inline_bytes_max`.
@@ -53,11 +72,19 @@ public:
                           std::vector<Buffer>& values,
                           wire::Actions& actions);
 
-    void on_fetch(Rank from, const wire::Fetch& message, wire::Actions& actions) const;
+    void on_fetch(Rank from, const wire::Fetch& message, wire::Actions& actions);
     void on_fetch_started(const wire::FetchStarted& message, wire::Actions& actions) const;
+    void on_fetch_lent(const wire::FetchLent& message, wire::Actions& actions) const;
+    /// A value that is lent is here, or could not be mapped, and is fetched after all; nobody waits
+    /// if it was to come from a rank that is lost.
+    [[nodiscard]] Arrival
+    on_mapped(std::uint64_t transfer, std::optional<Buffer> value, wire::Actions& actions);
+    /// Nothing here refers any more to what `holder` lent.
+    void on_unmapped(Rank holder, std::uint64_t transfer, wire::Actions& actions) const;
+    void on_loan_ended(Rank from, const wire::LoanEnded& message);
     [[nodiscard]] Arrival on_bulk_received(std::uint64_t transfer, Buffer value);
     [[nodiscard]] Arrival on_fetch_failed(const wire::FetchFailed& message);
-    /// A rank is lost: what is fetched from it will not come.
+    /// A rank is lost: what is fetched from it will not come, and what it was lent is not read.
     [[nodiscard]] std::vector<Arrival> on_lost(Rank rank);
 
     [[nodiscard]] std::size_t object_count() const { return objects_.size(); }
@@ -65,6 +92,17 @@ public:
     [[nodiscard]] std::uint64_t size_bytes() const { return size_bytes_; }
 
     [[nodiscard]] bool fetching() const { return !fetches_.empty(); }
+
+    /// What the rank may be reading as its transfer; null if that is not lent.
+    [[nodiscard]] const Buffer* loan(Rank to, std::uint64_t transfer) const {
+        const auto place = loans_.find({to, transfer});
+        return place == loans_.end() ? nullptr : &place->second;
+    }
+
+    /// What may be read elsewhere, by reader and its transfer.
+    [[nodiscard]] const std::map<std::pair<Rank, std::uint64_t>, Buffer>& loans() const {
+        return loans_;
+    }
 
 private:
     struct Pending {
@@ -74,10 +112,15 @@ private:
         bool dropped = false; ///< Nobody needs it after the waiters.
     };
 
-    Rank self_;
+    [[nodiscard]] bool shares_node(Rank rank) const;
+    void ask(ObjectId object, Pending& pending, bool in_place, wire::Actions& actions);
+
+    Config config_;
     std::map<ObjectId, Buffer> objects_;
     std::map<ObjectId, Pending> fetches_;
     std::map<std::uint64_t, ObjectId> transfers_;
+    /// By reader and its transfer: kept for as long as they are read elsewhere.
+    std::map<std::pair<Rank, std::uint64_t>, Buffer> loans_;
     std::uint64_t last_transfer_ = 0;
     std::uint64_t size_bytes_ = 0;
 };

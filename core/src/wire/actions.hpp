@@ -125,6 +125,13 @@ struct ReceiveBulk {
     std::byte* into = nullptr; ///< Memory to receive into; null: new memory.
 };
 
+/// A value lies in memory of a rank of this node: to be read there, and answered by ValueMapped.
+struct MapValue {
+    Rank holder{};
+    std::uint64_t transfer = 0;
+    SharedPlace place;
+};
+
 /// A message between members is here: copy it to where its receiver wants it, and settle it.
 struct PlaceMessage {
     Buffer data;
@@ -228,6 +235,7 @@ using AnyAction = std::variant<SendMessage,
                                DeliverValue,
                                SendBulk,
                                ReceiveBulk,
+                               MapValue,
                                PlaceMessage,
                                SettleMessage,
                                AbortMember,

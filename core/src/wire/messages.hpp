@@ -1,5 +1,6 @@
 #pragma once
 
+#include "wire/shared_place.hpp"
 #include "wire/status.hpp"
 
 #include <muster/base/clock.hpp>
@@ -343,6 +344,7 @@ struct ObjectReady {
 struct Fetch {
     ObjectId object{};
     std::uint64_t transfer = 0;
+    bool in_place = false; ///< Or say where it lies: it can perhaps be read there (FetchLent).
 };
 
 /// It is on its way: receive it now. So no receive is ever posted in vain.
@@ -353,6 +355,18 @@ struct FetchStarted {
 
 struct FetchFailed {
     ObjectId object{};
+    std::uint64_t transfer = 0;
+};
+
+/// In place of FetchStarted: it lies there, and stays there until LoanEnded.
+struct FetchLent {
+    ObjectId object{};
+    std::uint64_t transfer = 0;
+    SharedPlace place;
+};
+
+/// What was lent is not read any more, or could not be.
+struct LoanEnded {
     std::uint64_t transfer = 0;
 };
 
@@ -620,6 +634,8 @@ using AnyMessage = std::variant<Bid,
                                 Fetch,
                                 FetchStarted,
                                 FetchFailed,
+                                FetchLent,
+                                LoanEnded,
                                 Drop,
                                 GangData,
                                 GangOffer,

@@ -64,7 +64,7 @@ protected:
     }
 
     Host host{{.self = Rank{1}, .host = "host"}};
-    store::Store store{Rank{1}};
+    store::Store store{{.self = Rank{1}}};
     wire::Actions actions;
 };
 

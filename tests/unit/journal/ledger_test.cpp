@@ -34,7 +34,9 @@ wire::Outcome value(int number) {
 wire::Outcome failed(wire::FailureRecord::Kind kind) {
     wire::Outcome outcome;
     outcome.kind = wire::Outcome::Kind::failed;
-    outcome.failure.push_back({.kind = kind, .message = "no luck"});
+    auto& record = outcome.failure.emplace_back();
+    record.kind = kind;
+    record.message = "no luck";
     return outcome;
 }
 

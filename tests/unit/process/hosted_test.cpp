@@ -128,7 +128,7 @@ TEST_P(HostedTest, SaysHowItEnded) {
 TEST_P(HostedTest, CarriesFramesOfAnySize) {
     auto process = host();
     Channel channel(process.channel());
-    for (const std::size_t size : {0, 1, 1000, 61'000, 70'000, 10'000'000}) {
+    for (const std::size_t size : {0U, 1U, 1000U, 61'000U, 70'000U, 10'000'000U}) {
         const std::vector payloads{bytes_of(std::string(size, 'a')), Buffer(), bytes_of("end")};
         channel.send(bytes_of("echo").bytes(), payloads, Channel::Wait::no);
         const auto received = channel.receive(Channel::Wait::yes);

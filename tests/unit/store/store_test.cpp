@@ -13,7 +13,7 @@ using testing::sent;
 const ObjectId object = make_object_id(Rank{3}, 1);
 
 TEST(Store, KeepsAndDrops) {
-    Store store(Rank{0});
+    Store store({.self = Rank{0}});
     store.keep(object, bytes(100));
     ASSERT_NE(store.find(object), nullptr);
     EXPECT_EQ(store.size_bytes(), 100U);
@@ -23,7 +23,7 @@ TEST(Store, KeepsAndDrops) {
 }
 
 TEST(Store, FetchesAnObjectOnceForAllWhoWait) {
-    Store store(Rank{0});
+    Store store({.self = Rank{0}});
     wire::Actions actions;
     store.fetch(object, Rank{3}, 100, {true, TaskId{7}}, actions);
     store.fetch(object, Rank{3}, 100, {false, {}}, actions);
@@ -50,7 +50,7 @@ TEST(Store, FetchesAnObjectOnceForAllWhoWait) {
 }
 
 TEST(Store, ServesWhatItHasAndRefusesTheRest) {
-    Store store(Rank{3});
+    Store store({.self = Rank{3}});
     store.keep(object, bytes(100));
     wire::Actions actions;
     store.on_fetch(Rank{1}, {object, 5}, actions);
@@ -68,7 +68,7 @@ TEST(Store, ServesWhatItHasAndRefusesTheRest) {
 }
 
 TEST(Store, ValueDroppedOnItsWayIsHandedOverButNotKept) {
-    Store store(Rank{0});
+    Store store({.self = Rank{0}});
     wire::Actions actions;
     store.fetch(object, Rank{3}, 100, {false, {}}, actions);
     store.drop({{object}});
@@ -80,7 +80,7 @@ TEST(Store, ValueDroppedOnItsWayIsHandedOverButNotKept) {
 }
 
 TEST(Store, FailedFetchTellsItsWaitersAndMayBeTriedAgain) {
-    Store store(Rank{0});
+    Store store({.self = Rank{0}});
     wire::Actions actions;
     store.fetch(object, Rank{3}, 100, {false, {}}, actions);
     const auto arrival =
@@ -90,6 +90,96 @@ TEST(Store, FailedFetchTellsItsWaitersAndMayBeTriedAgain) {
     actions.clear();
     store.fetch(object, Rank{2}, 100, {false, {}}, actions);
     EXPECT_EQ(sent<wire::Fetch>(actions).size(), 1U);
+}
+
+/// Everything lies where others of the node can read it.
+class Everywhere final : public Places {
+public:
+    [[nodiscard]] std::optional<wire::SharedPlace> place_of(const Buffer& value) const override {
+        return wire::SharedPlace{.process = 17, .size = value.size()};
+    }
+};
+
+class Lending : public ::testing::Test {
+protected:
+    Everywhere everywhere_;
+    // Ranks 0 and 3 share a node, 1 is on another.
+    std::vector<NodeId> nodes_{NodeId{0}, NodeId{1}, NodeId{1}, NodeId{0}};
+    Store reader_{{.self = Rank{0}, .nodes = nodes_}};
+    Store holder_{{.self = Rank{3}, .nodes = nodes_, .places = &everywhere_}};
+    wire::Actions actions_;
+
+    /// The reader asks, and the holder answers. @return the order to map it.
+    wire::MapValue lend() {
+        holder_.keep(object, bytes(100));
+        reader_.fetch(object, Rank{3}, 100, {true, TaskId{7}}, actions_);
+        const auto fetch = sent<wire::Fetch>(actions_).at(0).second;
+        EXPECT_TRUE(fetch.in_place);
+        actions_.clear();
+        holder_.on_fetch(Rank{0}, fetch, actions_);
+        EXPECT_TRUE(orders<wire::SendBulk>(actions_).empty());
+        const auto lent = sent<wire::FetchLent>(actions_).at(0).second;
+        actions_.clear();
+        reader_.on_fetch_lent(lent, actions_);
+        const auto order = orders<wire::MapValue>(actions_).at(0);
+        actions_.clear();
+        EXPECT_EQ(order.holder, Rank{3});
+        EXPECT_EQ(order.place.process, 17);
+        return order;
+    }
+};
+
+TEST_F(Lending, OnlyWithinANodeIsAValueAskedForWhereItLies) {
+    reader_.fetch(object, Rank{1}, 100, {true, TaskId{7}}, actions_);
+    EXPECT_FALSE(sent<wire::Fetch>(actions_).at(0).second.in_place);
+    actions_.clear();
+    holder_.keep(object, bytes(100));
+    holder_.on_fetch(Rank{1}, {object, 2, false}, actions_);
+    EXPECT_EQ(orders<wire::SendBulk>(actions_).size(), 1U);
+    EXPECT_EQ(holder_.loans().size(), 0U);
+}
+
+TEST_F(Lending, ALentValueIsKeptUntilItIsReadNoMore) {
+    const auto order = lend();
+    const auto arrival = reader_.on_mapped(order.transfer, bytes(100), actions_);
+    EXPECT_EQ(arrival.waiters.size(), 1U);
+    EXPECT_NE(reader_.find(object), nullptr);
+    holder_.drop({{object}});
+    EXPECT_NE(holder_.loan(Rank{0}, order.transfer), nullptr);
+    reader_.drop({{object}});
+    reader_.on_unmapped(Rank{3}, order.transfer, actions_);
+    const auto ended = sent<wire::LoanEnded>(actions_).at(0);
+    EXPECT_EQ(ended.first, Rank{3});
+    holder_.on_loan_ended(Rank{0}, ended.second);
+    EXPECT_EQ(holder_.loans().size(), 0U);
+}
+
+TEST_F(Lending, WhatCannotBeMappedIsFetched) {
+    const auto order = lend();
+    const auto arrival = reader_.on_mapped(order.transfer, std::nullopt, actions_);
+    EXPECT_TRUE(arrival.waiters.empty());
+    EXPECT_TRUE(reader_.fetching());
+    holder_.on_loan_ended(Rank{0}, sent<wire::LoanEnded>(actions_).at(0).second);
+    EXPECT_EQ(holder_.loans().size(), 0U);
+    const auto again = sent<wire::Fetch>(actions_).at(0).second;
+    EXPECT_FALSE(again.in_place);
+    EXPECT_NE(again.transfer, order.transfer);
+    const auto fetched = reader_.on_bulk_received(again.transfer, bytes(100));
+    EXPECT_EQ(fetched.waiters.size(), 1U);
+}
+
+TEST_F(Lending, ALostReaderIsLentNothingAndALostHolderLendsNothing) {
+    const auto order = lend();
+    EXPECT_EQ(holder_.loans().size(), 1U);
+    (void)holder_.on_lost(Rank{1});
+    EXPECT_EQ(holder_.loans().size(), 1U);
+    (void)holder_.on_lost(Rank{0});
+    EXPECT_EQ(holder_.loans().size(), 0U);
+    EXPECT_EQ(reader_.on_lost(Rank{3}).size(), 1U);
+    const auto late = reader_.on_mapped(order.transfer, bytes(100), actions_);
+    EXPECT_TRUE(late.waiters.empty());
+    EXPECT_EQ(reader_.find(object), nullptr);
+    EXPECT_TRUE(actions_.empty());
 }
 
 } // namespace

@@ -12,7 +12,8 @@ namespace muster::worker {
 class LoneWorker {
 public:
     explicit LoneWorker(const Resources& capacity)
-        : worker_({.self = Rank{1}, .host = "host", .capacity = capacity}), store(Rank{1}) {
+        : worker_({.self = Rank{1}, .host = "host", .capacity = capacity}),
+          store({.self = Rank{1}}) {
         worker_.on_term(Term{1}, Rank{0}, {}, actions);
     }
 

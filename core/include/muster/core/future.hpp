@@ -2,6 +2,7 @@
 
 #include <muster/core/detail/client.hpp>
 #include <muster/core/serialize.hpp>
+#include <muster/core/view.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -66,15 +67,18 @@ public:
     /// @throws TaskError if the task failed or was cancelled; Error if the run has ended.
     T get() const {
         auto& ready = slot();
-        if (block_->client().get() != nullptr) {
-            block_->client()->wait_value(*block_, index_);
-        }
-        if (ready.state.load(std::memory_order_acquire) != detail::SlotState::value) {
-            detail::throw_failure(ready, *block_, index_);
-        }
+        await(ready);
         if constexpr (!std::is_void_v<T>) {
             return from_buffer<T>(ready.value.bytes());
         }
+    }
+
+    /// Waits as get() does, and reads the value where it lies: a vector or string of numbers.
+    /// @return View<T>
+    auto view() const requires detail::is_viewable<T> {
+        auto& ready = slot();
+        await(ready);
+        return View<T>(ready.value);
     }
 
     /// The object's name, as logs write it.
@@ -94,6 +98,15 @@ public:
     [[nodiscard]] std::uint64_t index() const { return index_; }
 
 private:
+    void await(detail::FutureSlot& ready) const {
+        if (block_->client().get() != nullptr) {
+            block_->client()->wait_value(*block_, index_);
+        }
+        if (ready.state.load(std::memory_order_acquire) != detail::SlotState::value) {
+            detail::throw_failure(ready, *block_, index_);
+        }
+    }
+
     [[nodiscard]] detail::FutureSlot& slot() const {
         if (!block_) {
             throw Error(

@@ -15,3 +15,4 @@
 #include <muster/core/runtime.hpp>
 #include <muster/core/task.hpp>
 #include <muster/core/this_task.hpp>
+#include <muster/core/view.hpp>

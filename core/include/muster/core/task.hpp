@@ -117,11 +117,16 @@ map(R&& range, const TaskOptions& options = {}) {
 template <class T>
 Future<T> put(const T& value) {
     check_serializable<T>();
-    std::vector<ObjectId> actors; // whose handles are inside
-    Writer writer;
-    writer.set_context(&actors);
-    encode(writer, value);
-    return Future<T>(detail::current_client().put(writer.take(), std::move(actors)), 0);
+    auto& client = detail::current_client();
+    if constexpr (detail::is_viewable<T>) {
+        return Future<T>(client.put(detail::encode_array(client, value), {}), 0);
+    } else {
+        std::vector<ObjectId> actors; // whose handles are inside
+        Writer writer;
+        writer.set_context(&actors);
+        encode(writer, value);
+        return Future<T>(client.put(client.share_value(writer.take()), std::move(actors)), 0);
+    }
 }
 
 } // namespace muster

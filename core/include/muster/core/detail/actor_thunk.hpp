@@ -80,7 +80,7 @@ constexpr bool check_method() {
             check_serializable<typename Signature::Result>();
         }
         []<class... P>(std::type_identity<std::tuple<P...>>) {
-            (check_serializable<std::remove_cvref_t<P>>(), ...);
+            (check_serializable<StoredParameter<P>>(), ...);
         }(std::type_identity<typename Signature::Parameters>{});
         return is_member && takes_values && returns_value;
     }

@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -72,6 +73,21 @@ public:
     Client(const Client&) = delete;
     Client& operator=(const Client&) = delete;
     virtual ~Client() = default;
+
+    /// Memory for a value that is to be an object: where others of the node can read it, if it is
+    /// large and there is room. Any thread.
+    [[nodiscard]] virtual std::shared_ptr<std::byte[]> allocate_value(std::size_t size) {
+        return allocate_bytes(size);
+    }
+
+    /// The same value, moved to such memory if it is large and lies elsewhere.
+    [[nodiscard]] virtual Buffer share_value(Buffer value) { return value; }
+
+    [[nodiscard]] Buffer copy_value(std::span<const std::byte> bytes) {
+        auto memory = allocate_value(bytes.size());
+        std::memcpy(memory.get(), bytes.data(), bytes.size());
+        return {std::move(memory), bytes.size()};
+    }
 
     /// Throws Error (ErrorCode::infeasible) if no rank could ever run it, with the closest fit.
     virtual FuturePlace

@@ -62,9 +62,20 @@ public:
         }
     }
 
+    static constexpr std::size_t count_bytes_max = 10;
+
+    /// How many bytes write_count() writes for it.
+    static constexpr std::size_t bytes_of_count(std::uint64_t count) {
+        std::size_t bytes = 1;
+        for (; count >= 0x80; count >>= 7) {
+            ++bytes;
+        }
+        return bytes;
+    }
+
     /// A number of bytes that depends on its value: 1 below 128, at most 10 (LEB128).
     void write_count(std::uint64_t count) {
-        std::byte bytes[10];
+        std::byte bytes[count_bytes_max];
         std::size_t size = 0;
         while (count >= 0x80) {
             bytes[size++] = static_cast<std::byte>(count | 0x80);
@@ -85,6 +96,14 @@ public:
         if (capacity > capacity_) {
             reallocate(capacity);
         }
+    }
+
+    /// Memory for the first `capacity` bytes, in place of what it would allocate. The writer must
+    /// be empty.
+    void use(std::shared_ptr<std::byte[]> memory, std::size_t capacity) {
+        data_ = std::move(memory);
+        capacity_ = capacity;
+        size_ = 0;
     }
 
     /// Forgets the bytes and keeps the memory.
@@ -218,6 +237,9 @@ public:
     [[nodiscard]] std::size_t offset() const { return offset_; }
 
     [[nodiscard]] std::size_t remaining() const { return bytes_.size() - offset_; }
+
+    /// What has not been read.
+    [[nodiscard]] std::span<const std::byte> rest() const { return bytes_.subspan(offset_); }
 
     [[nodiscard]] bool at_end() const { return remaining() == 0; }
 

@@ -129,7 +129,7 @@ constexpr void check_signature() {
         check_serializable<typename Signature::MemberResult>();
     }
     []<class... P>(std::type_identity<std::tuple<P...>>) {
-        (check_serializable<std::remove_cvref_t<P>>(), ...);
+        (check_serializable<StoredParameter<P>>(), ...);
     }(std::type_identity<typename Signature::Parameters>{});
 }
 
@@ -158,6 +158,38 @@ enum class ArgumentKind : std::uint8_t {
     list = 2,       ///< a count follows; so many dependencies are the elements of a vector
 };
 
+template <class Elements>
+void write_array(Writer& writer, const Elements& elements) {
+    writer.write_count(elements.size());
+    writer.write(elements.data(), elements.size() * sizeof(elements[0]));
+}
+
+/// The encoding of a vector or string of these elements, where values are kept: one copy.
+template <class Elements>
+Buffer encode_array(Client& client, const Elements& elements) {
+    const std::size_t bytes =
+        Writer::bytes_of_count(elements.size()) + elements.size() * sizeof(elements[0]);
+    Writer writer;
+    writer.use(client.allocate_value(bytes), bytes);
+    write_array(writer, elements);
+    return writer.take();
+}
+
+/// A value that is to be an object.
+template <class T>
+Buffer encode_object(Client& client, const T& value) {
+    if constexpr (is_viewable<T>) {
+        return encode_array(client, value);
+    } else {
+        return client.share_value(to_buffer(value));
+    }
+}
+
+template <class T>
+Buffer encode_result(const T& value) {
+    return encode_object(current_client(), value);
+}
+
 /// Encodes the arguments of one task after another into shared memory.
 class ArgumentEncoder {
 public:
@@ -174,7 +206,7 @@ public:
 
     template <class P, class A>
     void add(A&& argument) {
-        using Parameter = std::remove_cvref_t<P>;
+        using Parameter = StoredParameter<P>;
         using Argument = std::remove_cvref_t<A>;
         if constexpr (IsFuture<Argument>::value && !IsFuture<Parameter>::value) {
             static_assert(std::is_same_v<typename Argument::value_type, Parameter>,
@@ -195,19 +227,17 @@ public:
                 depend_on(*future.block(), future.id());
             }
         } else {
-            static_assert(std::is_convertible_v<A, Parameter>,
+            constexpr bool is_view = detail::Parameter<P>::is_view && std::is_convertible_v<A, P>;
+            static_assert(is_view || std::is_convertible_v<A, Parameter>,
                           "muster: an argument does not convert to the parameter's type");
-            encode(writer_, ArgumentKind::value);
-            const std::size_t before = writer_.size();
-            if constexpr (std::is_same_v<Argument, Parameter>) {
-                encode(writer_, argument);
+            if constexpr (is_view) {
+                add_elements(std::remove_cvref_t<P>(argument));
+            } else if constexpr (std::is_same_v<Argument, Parameter> && is_viewable<Parameter>) {
+                add_elements(argument);
+            } else if constexpr (std::is_same_v<Argument, Parameter>) {
+                add_value(argument);
             } else if constexpr (std::is_convertible_v<A, Parameter>) {
-                encode(writer_,
-                       static_cast<const Parameter&>(Parameter(std::forward<A>(argument))));
-            }
-            key_value(before);
-            if (writer_.size() - before > inline_bytes_max) {
-                move_to_store(before);
+                add_value<Parameter>(Parameter(std::forward<A>(argument)));
             }
         }
     }
@@ -222,11 +252,41 @@ private:
     /// Larger arguments become objects: fetched by the rank that runs the task, sent once.
     static constexpr std::size_t inline_bytes_max = 2048;
 
+    template <class T>
+    void add_value(const T& value) {
+        encode(writer_, ArgumentKind::value);
+        const std::size_t before = writer_.size();
+        encode(writer_, value);
+        const auto encoded = writer_.bytes().subspan(before);
+        key_value(encoded);
+        if (encoded.size() > inline_bytes_max) {
+            Buffer stored = client_.copy_value(encoded);
+            writer_.truncate(before - sizeof(ArgumentKind));
+            depend_on_stored(std::move(stored));
+        }
+    }
+
+    /// The same, of an array: copied once, whatever its size.
+    template <class Elements>
+    void add_elements(const Elements& elements) {
+        if (elements.size() * sizeof(elements[0]) > inline_bytes_max) {
+            Buffer stored = encode_array(client_, elements);
+            key_value(stored.bytes());
+            depend_on_stored(std::move(stored));
+        } else {
+            encode(writer_, ArgumentKind::value);
+            const std::size_t before = writer_.size();
+            write_array(writer_, elements);
+            key_value(writer_.bytes().subspan(before));
+        }
+    }
+
     [[nodiscard]] Buffer store(std::span<const std::byte> bytes);
     void depend_on(FutureBlock& block, ObjectId object);
-    void move_to_store(std::size_t from);
-    /// The value encoded from there on is the next argument of the key, if there is one.
-    void key_value(std::size_t from);
+    /// In place of a value: the name of the object that holds it.
+    void depend_on_stored(Buffer value);
+    /// An encoded value is the next argument of the key, if there is one.
+    void key_value(std::span<const std::byte> value);
     /// The next `count` dependencies are one argument.
     void key_list(std::size_t count);
     void key_argument(const std::optional<KeyDigest>& argument);
@@ -242,7 +302,7 @@ private:
     std::vector<ObjectId> dependencies_;
     std::vector<ObjectId> actors_; ///< The writer's context: handles put themselves here.
     ArgumentsKey key_;
-    /// Objects made by move_to_store: held until the tasks are submitted.
+    /// Objects made by depend_on_stored(): held until the tasks are submitted.
     std::vector<Future<void>> held_;
 };
 
@@ -292,21 +352,36 @@ public:
         : reader_(invocation.arguments), dependencies_(invocation.dependencies) {}
 
     template <class P>
-    std::remove_cvref_t<P> next() {
-        using Parameter = std::remove_cvref_t<P>;
+    typename Parameter<P>::Held next() {
+        using Parameter = StoredParameter<P>;
+        using Held = typename detail::Parameter<P>::Held;
+        constexpr bool is_view = detail::Parameter<P>::is_view;
         switch (decode<ArgumentKind>(reader_)) {
         case ArgumentKind::value:
-            return decode<Parameter>(reader_);
+            if constexpr (is_view) {
+                return Held(encoded_array<typename Parameter::value_type>());
+            } else {
+                return decode<Parameter>(reader_);
+            }
         case ArgumentKind::dependency:
-            return from_buffer<Parameter>(next_dependency());
+            if constexpr (is_view) {
+                return Held(next_dependency());
+            } else {
+                return from_buffer<Parameter>(next_dependency().bytes());
+            }
         case ArgumentKind::list:
             if constexpr (IsVector<Parameter>::value) {
                 Parameter list;
                 const auto count = decode<std::uint64_t>(reader_);
                 for (std::uint64_t i = 0; i < count; ++i) {
-                    list.push_back(from_buffer<typename Parameter::value_type>(next_dependency()));
+                    list.push_back(
+                        from_buffer<typename Parameter::value_type>(next_dependency().bytes()));
                 }
-                return list;
+                if constexpr (is_view) {
+                    return Held(to_buffer(list));
+                } else {
+                    return list;
+                }
             }
             break;
         }
@@ -314,7 +389,16 @@ public:
     }
 
 private:
-    std::span<const std::byte> next_dependency();
+    /// The array that is encoded next, still encoded.
+    template <class E>
+    Buffer encoded_array() {
+        const auto all = reader_.rest();
+        Reader counter(all);
+        const std::size_t count = counter.read_count_of(sizeof(E));
+        return Buffer::copy_of(reader_.take(counter.offset() + count * sizeof(E)));
+    }
+
+    const Buffer& next_dependency();
     [[noreturn]] static void throw_malformed();
 
     Reader reader_;
@@ -345,11 +429,11 @@ template <class Result, class... P, class F>
 void invoke_with(Invocation& call, std::type_identity<std::tuple<P...>>, F&& function) {
     ArgumentDecoder decoder(call);
     // Braces evaluate from left to right, which is the order of encoding.
-    std::tuple<std::remove_cvref_t<P>...> arguments{decoder.template next<P>()...};
+    std::tuple<typename Parameter<P>::Held...> arguments{decoder.template next<P>()...};
     if constexpr (std::is_void_v<Result>) {
         std::apply(function, std::move(arguments));
     } else {
-        call.result = to_buffer(std::apply(function, std::move(arguments)));
+        call.result = encode_result(std::apply(function, std::move(arguments)));
     }
 }
 
@@ -372,7 +456,7 @@ public:
             coroutine_.handle().promise().take();
             return {};
         } else {
-            return to_buffer(coroutine_.handle().promise().take());
+            return encode_result(coroutine_.handle().promise().take());
         }
     }
 
@@ -384,7 +468,7 @@ private:
 /// As invoke_with(), for a function that returns a coroutine, which is left to the caller to run.
 template <class Result, class... P, class F>
 void start_with(Invocation& call, std::type_identity<std::tuple<P...>>, F&& function) {
-    using Arguments = std::tuple<std::remove_cvref_t<P>...>;
+    using Arguments = std::tuple<typename Parameter<P>::Held...>;
     ArgumentDecoder decoder(call);
     call.coroutine = std::make_unique<CallWithArguments<Result, Arguments>>(
         std::forward<F>(function), Arguments{decoder.template next<P>()...});
@@ -425,7 +509,7 @@ FunctionShape function_shape() {
         shape.result = type_hash<typename Signature::Result>();
     }
     []<class... P>(std::type_identity<std::tuple<P...>>, std::uint64_t& hash) {
-        ((hash = combine_hashes(hash, type_hash<std::remove_cvref_t<P>>())), ...);
+        ((hash = combine_hashes(hash, type_hash<StoredParameter<P>>())), ...);
     }(std::type_identity<typename Signature::Parameters>{}, shape.parameters);
     return shape;
 }
