@@ -268,6 +268,7 @@ int main(int argc, char** argv) {
         po::options_description options("Options");
         options.add_options()("help", "print this")("quick", "tiny sizes: does it work at all?")(
             "repetitions", po::value<int>(), "how often to measure (default 5)")(
+            "pause", po::value<int>(), "ms of idleness before a round trip (default 1000)")(
             "only",
             po::value(&only),
             "round_trip, one_by_one, chain, tree, idle, objects or map (default: all)");
@@ -284,6 +285,9 @@ int main(int argc, char** argv) {
         }
         if (values.contains("quick")) {
             sizes = quick_sizes;
+        }
+        if (values.contains("pause")) {
+            sizes.pause = std::chrono::milliseconds(values["pause"].as<int>());
         }
         if (values.contains("repetitions")) {
             sizes.repetitions = values["repetitions"].as<int>();
