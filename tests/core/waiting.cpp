@@ -142,4 +142,39 @@ MUSTER_BODY(MapTakesOptions) {
     }
 }
 
+MUSTER_BODY(AFutureSaysWhatItsTaskWaitsFor) {
+    // The holder goes first and takes all there is; what else wants it waits.
+    auto holder =
+        task<&wait_for_stop>.with({.resources = {{"license", 1}}, .placement = rank_at(1)})();
+    auto behind = task<&where>.with({.resources = {{"license", 1}}, .placement = rank_at(1)})();
+    auto after = map<[](int rank) { return rank; }>(std::vector{behind});
+    while (!contains(explain(holder), "has run on rank " + std::to_string(1 % rank_count()))) {
+    }
+    while (!contains(explain(behind), "is ready, and waits for")) {
+    }
+    EXPECT_TRUE(contains(explain(behind), "1 license on rank")) << explain(behind);
+    EXPECT_TRUE(contains(explain(behind), "it is the next")) << explain(behind);
+    EXPECT_TRUE(contains(explain(after[0]), "waits for 1 argument: ")) << explain(after[0]);
+    EXPECT_TRUE(contains(explain(after[0]), "where (0:")) << explain(after[0]);
+    // From another rank, too, about what it does not own.
+    const auto told = task<[](const Future<int>& future) { return explain(future); }>.with(
+        {.cpus = 0, .placement = rank_at(2)})(behind);
+    EXPECT_TRUE(contains(told.get(), "is ready, and waits for")) << told.get();
+    cancel(holder);
+    (void)wait(after);
+    EXPECT_TRUE(contains(explain(behind), "is done")) << explain(behind);
+    EXPECT_TRUE(contains(explain(holder), "is done")) << explain(holder);
+    const auto failing = task<[]() -> int { throw std::runtime_error("no"); }>();
+    (void)wait(std::vector{failing});
+    EXPECT_TRUE(contains(explain(failing), "has failed")) << explain(failing);
+    EXPECT_TRUE(contains(thrown_by<Error>([] { (void)explain(Future<int>()); }), "empty"));
+    EXPECT_TRUE(contains(thrown_by<TaskError>([] {
+                             (void)task<[](const Future<int>& future) {
+                                 return explain(future);
+                             }>.with({.isolate = true})(task<&where>())
+                                 .get();
+                         }),
+                         "explain() is not for isolated tasks"));
+}
+
 } // namespace muster::test

@@ -62,6 +62,7 @@ constexpr std::array<std::string_view, path_count> names{
     "attempt refused",
     "late before start",
     "late while running",
+    "task explained",
     "message not to come",
     "rank crashed",
     "coordinator crashed",

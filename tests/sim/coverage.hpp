@@ -68,6 +68,7 @@ enum class Path : std::uint8_t {
     attempt_refused,          ///< Where the one before, which timed out, still ran.
     late_before_start,        ///< A task's deadline came before it had started.
     late_while_running,       ///< Or while it ran.
+    task_explained,           ///< Somebody asked what had become of a task.
     message_not_to_come,      ///< Whoever asked for one was told that its sender had returned.
 
     // Only where ranks fail.

@@ -386,6 +386,9 @@ Handle Executors::put(std::size_t bytes,
 }
 
 void Executors::cancel(ObjectId object) {
+    if (world_.random.chance(0.2)) {
+        post_(rank::ExplainWanted{0, object});
+    }
     world_.oracle.cancel_requested(object);
     if (owner_of(object) != self_) {
         world_.statistics.took(Path::cancel_elsewhere);

@@ -192,6 +192,13 @@ void Sim::fetch(Future future) {
     driver().executors().want(handle(future));
 }
 
+wire::TaskStatus Sim::explain(Future future) {
+    const std::uint64_t request = ++last_request_;
+    driver().post(rank::ExplainWanted{request, future.id});
+    run_until([&] { return driver().explained() && driver().explained()->request == request; });
+    return driver().explained()->status;
+}
+
 void Sim::run_driver(ProgramPtr program) {
     driver_began_ = world_.queue.events_run();
     driver().executors().run_driver(std::move(program), [this] { driver_done_ = true; });

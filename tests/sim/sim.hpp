@@ -151,6 +151,8 @@ public:
     void release(Future future);
     /// Asks for the bytes of a value kept elsewhere.
     void fetch(Future future);
+    /// What has become of its task, in its own words; runs until that is answered.
+    [[nodiscard]] wire::TaskStatus explain(Future future);
     void run_driver(ProgramPtr program);
 
     [[nodiscard]] bool driver_done() const { return driver_done_; }
@@ -224,6 +226,7 @@ private:
     std::vector<Fault> faults_;                 ///< Still to come.
     std::optional<std::uint64_t> driver_began_; ///< Events run then, and so on.
     std::optional<std::uint64_t> shutdown_began_;
+    std::uint64_t last_request_ = 0;
     bool driver_done_ = false;
 };
 

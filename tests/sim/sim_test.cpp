@@ -192,6 +192,41 @@ TEST(Sim, AValueThatIsReadElsewhereStaysThoughItsOwnerDropsIt) {
     sim.finish();
 }
 
+TEST(Sim, ATaskIsExplainedFromItsSubmissionToItsEnd) {
+    using Stage = wire::TaskStatus::Stage;
+    Sim sim{{.seed = 23, .ranks = 3, .cpus_per_rank = 1}};
+    const auto holder = sim.submit(task().lasting(1s).placement(on_rank(2)).stoppable());
+    sim.run_until([&] { return sim.running(holder); });
+    const auto runs = sim.explain(holder);
+    EXPECT_EQ(runs.stage, Stage::running);
+    EXPECT_EQ(runs.at, Rank{2});
+    EXPECT_EQ(runs.attempts, 1U);
+
+    // Gpus do not wait ahead, and nobody has more than none.
+    const auto behind = sim.map(task().lasting(1ms).cpus(1).placement(on_rank(2)), 20);
+    const auto needs = sim.submit(task().after(behind.back()));
+    sim.run_for(10ms);
+    const auto waits = sim.explain(needs);
+    EXPECT_EQ(waits.stage, Stage::waiting);
+    ASSERT_TRUE(waits.waiting);
+    EXPECT_EQ(waits.waiting->missing, 1U);
+    EXPECT_EQ(waits.waiting->first_missing.at(0).object, behind.back().id);
+    const auto held = sim.explain(behind.front());
+    const auto last = sim.explain(behind.back());
+    EXPECT_TRUE(held.stage == Stage::held || held.stage == Stage::queued);
+    ASSERT_EQ(last.stage, Stage::queued);
+    ASSERT_TRUE(last.queued);
+    EXPECT_EQ(last.queued->ranks_with_room, 0);
+    EXPECT_EQ(last.queued->ranks_eligible, 1);
+    EXPECT_EQ(last.before + 1, last.queued->tasks);
+
+    sim.cancel(holder);
+    sim.run_until_idle();
+    EXPECT_EQ(sim.explain(holder).stage, Stage::failed);
+    EXPECT_EQ(sim.explain(needs).stage, Stage::done);
+    sim.finish();
+}
+
 TEST(Sim, FetchedResultComesFromTheRankThatMadeIt) {
     Sim sim{{.seed = 9, .ranks = 2}};
     const auto future = sim.submit(task().returning(100'000).placement(on_rank(1)));

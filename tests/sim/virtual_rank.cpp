@@ -273,6 +273,23 @@ void VirtualRank::carry_out(wire::ReceiveBulk& order) {
     bulk_under_way(order.from, self_, order.transfer, std::move(arrival));
 }
 
+void VirtualRank::carry_out(wire::LookForTask& order) {
+    const TaskId task = order.question.status.task;
+    const bool runs = executors_.running(task);
+    post(rank::TaskLookedFor{std::move(order.question),
+                             runs ? std::optional(Duration{1}) : std::nullopt});
+}
+
+void VirtualRank::carry_out(wire::AnswerExplain& order) {
+    using Stage = wire::TaskStatus::Stage;
+    const auto& status = order.status;
+    require(status.stage != Stage::unasked, "nobody knew of a task that was asked about");
+    require((status.stage == Stage::waiting) == status.waiting.has_value(),
+            "a task waits, and nobody says for what");
+    world_.statistics.took(Path::task_explained);
+    explained_ = std::move(order);
+}
+
 void VirtualRank::carry_out(wire::MapValue& order) {
     VirtualRank& holder = peer_(order.holder);
     const Buffer* value = holder.machine_.store().loan(self_, order.transfer);

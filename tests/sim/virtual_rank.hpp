@@ -52,6 +52,9 @@ public:
     /// Nothing of it runs until then.
     void freeze(TimePoint until, bool alone);
 
+    /// The last answer to ExplainWanted.
+    [[nodiscard]] const std::optional<wire::AnswerExplain>& explained() const { return explained_; }
+
     [[nodiscard]] bool crashed() const { return world_.fate.crashed(self_); }
 
     /// Throws SimFailure unless nothing is left of what ran.
@@ -130,6 +133,9 @@ private:
 
     void carry_out(wire::PrintStatus& /*order*/) {}
 
+    void carry_out(wire::LookForTask& order);
+    void carry_out(wire::AnswerExplain& order);
+
     void close_later(TimePoint from);
     void send_packets();
     void bulk_under_way(Rank from,
@@ -160,6 +166,7 @@ private:
     std::optional<wire::AnnounceCluster> cluster_;
     /// Where transfers that came with memory go.
     std::map<std::pair<Rank, std::uint64_t>, std::byte*> receiving_into_;
+    std::optional<wire::AnswerExplain> explained_;
     TimePoint stalled_until_{};
     Duration clock_offset_;
     std::optional<TimePoint> timer_; ///< In the world's time: when the loop comes round anyway.

@@ -284,6 +284,13 @@ void Host::flush(wire::Actions& actions) {
     saved_.clear();
 }
 
+void Host::explain(wire::TaskStatus& status) const {
+    if (const auto place = calls_.find(status.task); place != calls_.end()) {
+        status.stage = place->second.missing > 0 ? wire::TaskStatus::Stage::fetching
+                                                 : wire::TaskStatus::Stage::held;
+    }
+}
+
 void Host::check_invariants() const {
     std::map<ObjectId, std::size_t> calls;
     std::size_t in_lanes = 0;

@@ -64,6 +64,9 @@ public:
     /// Sends the results gathered since the last call.
     void flush(wire::Actions& actions);
 
+    /// Says how far the call `status.task` has come here; nothing if it is not here.
+    void explain(wire::TaskStatus& status) const;
+
     [[nodiscard]] std::size_t call_count() const { return calls_.size(); }
 
     [[nodiscard]] bool empty() const { return calls_.empty() && actors_.empty(); }

@@ -259,6 +259,9 @@ public:
 
     void check_invariants() const;
 
+    /// Says how far its task `status.task` has come. @return its class, if it is queued.
+    [[nodiscard]] const wire::TaskClass* explain(wire::TaskStatus& status) const;
+
 private:
     enum class State : std::uint8_t { waiting, delayed, submitted, granted, done };
 

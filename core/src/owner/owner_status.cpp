@@ -75,4 +75,42 @@ Owner::describe_waiting(TaskId task, const Block& block, const Item& item) const
     return waiting;
 }
 
+const wire::TaskClass* Owner::explain(wire::TaskStatus& status) const {
+    using Stage = wire::TaskStatus::Stage;
+    const Place place = const_cast<Owner*>(this)->find(status.task);
+    if (place.block == nullptr || place.item().dropped) {
+        status.stage = Stage::unknown;
+        return nullptr;
+    }
+    const Block& block = *place.block;
+    const Item& item = place.item();
+    status.function = block.task_class.function;
+    status.name = block.name;
+    status.is_call = block.call.has_value();
+    status.attempts = item.attempt;
+    switch (item.state) {
+    case State::waiting:
+        status.stage = item.withheld ? Stage::withheld : Stage::waiting;
+        if (!item.withheld) {
+            status.waiting = describe_waiting(status.task, block, item);
+        }
+        break;
+    case State::delayed:
+        status.stage = Stage::delayed;
+        break;
+    case State::submitted:
+        status.stage = Stage::queued;
+        return status.is_call ? nullptr : &block.task_class;
+    case State::granted:
+        status.stage = Stage::sent;
+        status.at = item.gang != nullptr ? item.gang->members[place.member] : item.worker;
+        break;
+    case State::done:
+        status.stage =
+            item.outcome.kind == wire::Outcome::Kind::failed ? Stage::failed : Stage::done;
+        break;
+    }
+    return nullptr;
+}
+
 } // namespace muster::owner

@@ -37,6 +37,73 @@ void RankMachine::apply(RunningCounted event) {
     pending_.push_back(wire::SendMessage{config_.driver, std::move(status)});
 }
 
+void RankMachine::apply(ExplainWanted event) {
+    wire::Explain question;
+    question.request = event.request;
+    question.asker = config_.self;
+    question.status.task = event.task;
+    const Rank owner = owner_of(event.task);
+    if (lost_.contains(owner)) {
+        question.status.stage = wire::TaskStatus::Stage::unknown;
+        pending_.push_back(wire::AnswerExplain{event.request, std::move(question.status)});
+    } else {
+        pending_.push_back(wire::SendMessage{owner, std::move(question)});
+    }
+}
+
+// At its owner, then where that says it is. A rank that is lost meanwhile does not answer, and the
+// asker waits no longer than it wants to.
+void RankMachine::handle(Rank /*from*/, wire::Explain& message) {
+    using Stage = wire::TaskStatus::Stage;
+    wire::TaskStatus& status = message.status;
+    switch (status.stage) {
+    case Stage::unasked:
+        if (const wire::TaskClass* queued = owner_.explain(status)) {
+            message.task_class = *queued;
+            pending_.push_back(wire::SendMessage{election_.coordinator(), std::move(message)});
+            return;
+        }
+        if (status.stage == Stage::sent) {
+            const Rank worker = status.at;
+            pending_.push_back(wire::SendMessage{worker, std::move(message)});
+            return;
+        }
+        break;
+    case Stage::queued:
+        if (scheduler_) {
+            scheduler_->explain(status, message.task_class);
+        }
+        break;
+    case Stage::sent:
+        worker_.explain(status);
+        actor_host_.explain(status);
+        if (status.stage != Stage::sent && status.stage != Stage::fetching) {
+            pending_.push_back(wire::LookForTask{std::move(message)});
+            return;
+        }
+        break;
+    default:
+        break;
+    }
+    pending_.push_back(
+        wire::SendMessage{message.asker, wire::Explained{message.request, std::move(status)}});
+}
+
+void RankMachine::apply(TaskLookedFor event) {
+    using Stage = wire::TaskStatus::Stage;
+    wire::TaskStatus& status = event.question.status;
+    if (event.running) {
+        status.age = *event.running;
+        status.stage = status.stage == Stage::blocked ? Stage::blocked : Stage::running;
+    }
+    pending_.push_back(wire::SendMessage{
+        event.question.asker, wire::Explained{event.question.request, std::move(status)}});
+}
+
+void RankMachine::handle(Rank /*from*/, wire::Explained& message) {
+    pending_.push_back(wire::AnswerExplain{message.request, std::move(message.status)});
+}
+
 void RankMachine::handle(Rank /*from*/, wire::EndWanted& message) {
     ending_.on_wanted(message, pending_);
 }

@@ -70,7 +70,9 @@ constexpr bool may_be_held = !is_one_of<E,
                                         EndTold,
                                         ActivityChanged,
                                         StatusRequested,
-                                        RunningCounted>;
+                                        RunningCounted,
+                                        ExplainWanted,
+                                        TaskLookedFor>;
 
 std::string list_ranks(const std::vector<Rank>& ranks) {
     std::string text;

@@ -163,6 +163,18 @@ struct ValueUnmapped {
     std::uint64_t transfer = 0;
 };
 
+/// A thread asks what has become of a task: answered by AnswerExplain.
+struct ExplainWanted {
+    std::uint64_t request = 0;
+    TaskId task{};
+};
+
+/// The answer to LookForTask.
+struct TaskLookedFor {
+    wire::Explain question;
+    std::optional<Duration> running; ///< For how long it has run, if it does.
+};
+
 // From the members of gangs on this rank; see exchange::Exchange.
 
 struct GangOpened {
@@ -276,7 +288,9 @@ using AnyEvent = std::variant<Started,
                               EndTold,
                               ActivityChanged,
                               StatusRequested,
-                              RunningCounted>;
+                              RunningCounted,
+                              ExplainWanted,
+                              TaskLookedFor>;
 
 /// One of them; compiled once, like wire::Message.
 struct Event : AnyEvent {
@@ -412,6 +426,8 @@ private:
     void apply(ActivityChanged event);
     void apply(StatusRequested event);
     void apply(RunningCounted event);
+    void apply(ExplainWanted event);
+    void apply(TaskLookedFor event);
 
     void receive(Rank from, Term term, wire::Message message);
     void handle(Rank from, wire::Bid& message);
@@ -474,6 +490,8 @@ private:
     void handle(Rank from, wire::StatusAsked& message);
     void handle(Rank from, wire::StatusWanted& message);
     void handle(Rank from, wire::Status& message);
+    void handle(Rank from, wire::Explain& message);
+    void handle(Rank from, wire::Explained& message);
 
     void take(Event& event, wire::Actions& actions);
     [[nodiscard]] bool gated() const;

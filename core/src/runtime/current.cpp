@@ -26,6 +26,11 @@ const CurrentTask* current_task() noexcept {
     return this_current_task;
 }
 
+std::string Client::explain(ObjectId /*task*/) {
+    throw Error("explain() is not for isolated tasks: ask where the task was submitted",
+                ErrorCode::usage);
+}
+
 Client& current_client() {
     if (this_client == nullptr) {
         throw Error(

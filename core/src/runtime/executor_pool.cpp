@@ -364,6 +364,15 @@ std::size_t ExecutorPool::running_count() const {
     return running_.size();
 }
 
+std::optional<Duration> ExecutorPool::running_for(TaskId task) const {
+    const std::lock_guard lock(mutex_);
+    const auto running = running_.find(task);
+    if (running == running_.end()) {
+        return std::nullopt;
+    }
+    return std::chrono::steady_clock::now() - running->second.began;
+}
+
 rank::RunningCounted ExecutorPool::count_running(std::size_t limit) const {
     const std::lock_guard lock(mutex_);
     const auto now = std::chrono::steady_clock::now();

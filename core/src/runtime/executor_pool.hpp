@@ -100,6 +100,8 @@ public:
     [[nodiscard]] rank::RunningCounted count_running(std::size_t limit) const;
     /// Also those that wait for a future.
     [[nodiscard]] std::size_t running_count() const;
+    /// For how long the task or call has run here, if it does.
+    [[nodiscard]] std::optional<Duration> running_for(TaskId task) const;
     /// Names of tasks that still run, for a message about what the end waits for.
     [[nodiscard]] std::vector<std::string> running() const;
 

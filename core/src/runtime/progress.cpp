@@ -469,6 +469,15 @@ void ProgressLoop::perform(wire::CountRunning& /*action*/) {
     feed(pool_.count_running(running_named_max));
 }
 
+void ProgressLoop::perform(wire::LookForTask& action) {
+    const TaskId task = action.question.status.task;
+    feed(rank::TaskLookedFor{std::move(action.question), pool_.running_for(task)});
+}
+
+void ProgressLoop::perform(wire::AnswerExplain& action) {
+    client_.answer_explain(std::move(action));
+}
+
 void ProgressLoop::perform(wire::PrintStatus& action) {
     const std::time_t now = std::time(nullptr);
     std::tm local{};

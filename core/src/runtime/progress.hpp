@@ -135,6 +135,8 @@ private:
     void perform(wire::EndProcess& action);
     void perform(wire::CountRunning& action);
     void perform(wire::PrintStatus& action);
+    void perform(wire::LookForTask& action);
+    void perform(wire::AnswerExplain& action);
 
     void fill(detail::FutureBlock& block, std::uint64_t index, const wire::Outcome& outcome);
 

@@ -2,12 +2,12 @@
 
 #include "arena/arena.hpp"
 #include "registry/registry.hpp"
+#include "runtime/answer_desk.hpp"
 #include "runtime/call_counter.hpp"
 #include "runtime/deadline_hooks.hpp"
 #include "runtime/executor_pool.hpp"
 #include "runtime/inbox.hpp"
 #include "runtime/leadership.hpp"
-#include "runtime/name_desk.hpp"
 
 #include <muster/core/detail/client.hpp>
 #include <muster/core/runtime.hpp>
@@ -35,6 +35,7 @@ public:
         Rank self{};
         std::uint64_t run_id = 0;
         std::vector<NodeId> node_of;       ///< By rank.
+        std::vector<std::string> host_of;  ///< By rank.
         std::string no_raw_mpi;            ///< Why gangs cannot call MPI; empty if they can.
         std::uint32_t parked_max = 1024;   ///< Tasks of this rank that may wait in get() at once.
         process::Zygote* zygote = nullptr; ///< Starts commands; none if it could not be forked.
@@ -69,6 +70,7 @@ public:
                                detail::EncodedTasks tasks) override;
     std::shared_ptr<detail::FutureBlock> put(Buffer value, std::vector<ObjectId> actors) override;
     void cancel(ObjectId task) override;
+    [[nodiscard]] std::string explain(ObjectId task) override;
     void wait_value(detail::FutureBlock& block, std::uint64_t index) override;
     void want_value(detail::FutureBlock& block, std::uint64_t index) override;
     std::optional<std::size_t>
@@ -120,6 +122,7 @@ public:
 
     void calls_done(const wire::CallsDone& done);
     void answer_name(wire::AnswerName answer);
+    void answer_explain(wire::AnswerExplain answer);
 
     /// From the progress thread: how a task ended, for the journal if it is keyed.
     void
@@ -244,7 +247,8 @@ private:
     std::multiset<detail::Watcher*> waiting_watchers_;
 
     CallCounter calls_;
-    NameDesk names_;
+    AnswerDesk<wire::AnswerName> names_;
+    AnswerDesk<wire::AnswerExplain> explanations_;
 
     std::atomic<std::uint32_t> outside_waiting_{0};
     std::atomic<bool> stopping_{false};

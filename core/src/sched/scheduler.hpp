@@ -103,6 +103,9 @@ public:
     /// What waits for room, in the order in which it will get it.
     [[nodiscard]] wire::CoordinatorStatus describe() const;
 
+    /// Says what the queued task `status.task` waits for; it is `sent` if it is queued no more.
+    void explain(wire::TaskStatus& status, const wire::TaskClass& definition) const;
+
     [[nodiscard]] bool formed() const { return formed_; }
 
     [[nodiscard]] std::vector<Rank> missing_registrations(std::size_t limit) const;
@@ -149,6 +152,7 @@ private:
         std::int64_t lent = 0; ///< Blocked tasks of this lease whose CPUs are lent.
     };
 
+    [[nodiscard]] wire::QueuedStatus describe(const ClassState& state) const;
     wire::ClassIndex intern(const wire::TaskClass& definition);
     /// Of the class's ready tasks, all or none can be run by the ranks that are left.
     [[nodiscard]] bool feasible(const ClassState& state) const;

@@ -1,5 +1,7 @@
 #include "status/page.hpp"
 
+#include "status/words.hpp"
+
 #include <muster/base/duration.hpp>
 
 #include <fmt/format.h>
@@ -19,28 +21,6 @@ constexpr std::size_t queued_max = 6;
 constexpr std::size_t waiting_max = 7;
 constexpr std::size_t ranks_named_max = 16;
 
-using NameOf = std::function<std::string(FunctionId)>;
-
-/// "1,234,567"
-std::string grouped(std::uint64_t number) {
-    std::string text = std::to_string(number);
-    for (std::ptrdiff_t at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3) {
-        text.insert(static_cast<std::size_t>(at), ",");
-    }
-    return text;
-}
-
-std::string counted(std::uint64_t number, const char* one, const char* many) {
-    return grouped(number) + ' ' + (number == 1 ? one : many);
-}
-
-std::string
-called(const std::string& name, FunctionId function, TaskId task, const NameOf& name_of) {
-    // to_string says "task 0:17"
-    return fmt::format(
-        "{} ({})", name.empty() ? name_of(function) : name, to_string(task).substr(5));
-}
-
 std::string list(const std::vector<Rank>& ranks) {
     std::string text;
     for (std::size_t i = 0; i < ranks.size() && i < ranks_named_max; ++i) {
@@ -48,29 +28,6 @@ std::string list(const std::vector<Rank>& ranks) {
     }
     if (ranks.size() > ranks_named_max) {
         text += fmt::format(" and {} more", grouped(ranks.size() - ranks_named_max));
-    }
-    return text;
-}
-
-/// "2 cpus, 0 gpus": what is free of the kinds that are demanded.
-std::string free_of(const Resources& demand, const Resources& free) {
-    std::string text;
-    const auto say = [&](Amount wanted, Amount there, const std::string& kind) {
-        if (wanted > Amount{}) {
-            text += (text.empty() ? "" : ", ") +
-                    (kind == "memory"
-                         ? to_string(Bytes{static_cast<std::uint64_t>(there.value())}) + " memory"
-                         : fmt::format("{} {}", to_string(there), kind));
-        }
-    };
-    say(demand.cpus, free.cpus, "cpus");
-    say(demand.gpus, free.gpus, "gpus");
-    say(demand.memory, free.memory, "memory");
-    for (const auto& [name, wanted] : demand.custom) {
-        const auto place = std::find_if(free.custom.begin(),
-                                        free.custom.end(),
-                                        [&](const auto& item) { return item.first == name; });
-        say(wanted, place == free.custom.end() ? Amount{} : place->second, name);
     }
     return text;
 }
@@ -223,40 +180,6 @@ private:
         more(total - std::min<std::uint64_t>({total, running_.size(), running_max}));
     }
 
-    [[nodiscard]] std::string why_queued(const wire::QueuedStatus& item) const {
-        const std::string demand =
-            item.demand == Resources{} ? "no resources" : to_string(item.demand);
-        if (item.members > 0) {
-            return fmt::format("{} ranks at once with {} each; {} now",
-                               item.members,
-                               demand,
-                               item.ranks_with_room == 1
-                                   ? std::string("1 has that")
-                                   : fmt::format("{} have that", item.ranks_with_room));
-        }
-        std::string where;
-        if (item.placement.kind == Placement::Kind::on_rank) {
-            where = fmt::format(" on rank {}", item.placement.target);
-        } else if (item.placement.kind == Placement::Kind::on_node) {
-            where = fmt::format(" on node {}", item.placement.target);
-        }
-        if (item.ranks_eligible == 0) {
-            return fmt::format("{}{}, which no rank has any more", demand, where);
-        }
-        if (item.ranks_with_room > 0) {
-            return fmt::format("{}{}; there is room, but others go first", demand, where);
-        }
-        if (item.placement.kind == Placement::Kind::on_rank) {
-            return fmt::format(
-                "{}{}, where {} is free", demand, where, free_of(item.demand, item.free));
-        }
-        return fmt::format("{}{}; the most that is free is {} on rank {}",
-                           demand,
-                           where,
-                           free_of(item.demand, item.free),
-                           index(item.most_free));
-    }
-
     void say_queued() {
         for (const auto& rank : status_.ranks) {
             if (!rank || !rank->coordinator) {
@@ -289,28 +212,15 @@ private:
     }
 
     [[nodiscard]] std::string describe(const wire::MissingStatus& item) const {
-        using State = wire::MissingStatus::State;
-        if (item.state == State::elsewhere) {
-            return fmt::format("{}, of rank {}", to_string(item.object), index(item.at));
-        }
-        const std::string name = called(item.name, item.function, item.object, name_of_);
-        switch (item.state) {
-        case State::waiting:
-            return name + ", which waits itself";
-        case State::ready:
-            return name + ", which is ready";
-        default:
-            break;
-        }
         for (const auto& [rank, running] : running_) {
             if (running.task == item.object) {
                 return fmt::format("{}, which has run on rank {} for {}",
-                                   name,
+                                   called(item.name, item.function, item.object, name_of_),
                                    index(rank),
                                    format_duration(running.age));
             }
         }
-        return fmt::format("{}, which is on rank {}", name, index(item.at));
+        return status::describe(item, name_of_);
     }
 
     void say_waiting() {
@@ -323,14 +233,8 @@ private:
         for (const auto& rank : status_.ranks) {
             for (std::size_t i = 0; rank && i < rank->waiting.size() && said < waiting_max; ++i) {
                 const auto& item = rank->waiting[i];
-                std::string missing;
-                for (const auto& object : item.first_missing) {
-                    missing += (missing.empty() ? "" : "; ") + describe(object);
-                }
-                if (item.missing > item.first_missing.size()) {
-                    missing += fmt::format("; and {} more",
-                                           grouped(item.missing - item.first_missing.size()));
-                }
+                const std::string missing = list_missing(
+                    item, [this](const wire::MissingStatus& one) { return describe(one); });
                 line("  {}: {}", called(item.name, item.function, item.task, name_of_), missing);
                 ++said;
             }
@@ -348,9 +252,7 @@ private:
 
 } // namespace
 
-std::string render(const wire::PrintStatus& status,
-                   const Heading& heading,
-                   const std::function<std::string(FunctionId)>& name_of) {
+std::string render(const wire::PrintStatus& status, const Heading& heading, const NameOf& name_of) {
     return Page(status, heading, name_of).text();
 }
 

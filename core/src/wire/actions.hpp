@@ -219,6 +219,17 @@ struct PrintStatus {
     Term term{};
 };
 
+/// Does this task, which is with the executors, run? Answered by TaskLookedFor.
+struct LookForTask {
+    Explain question;
+};
+
+/// What was asked for by ExplainWanted.
+struct AnswerExplain {
+    std::uint64_t request = 0;
+    TaskStatus status;
+};
+
 using AnyAction = std::variant<SendMessage,
                                EnqueueTask,
                                GrantSlot,
@@ -249,7 +260,9 @@ using AnyAction = std::variant<SendMessage,
                                HaltTasks,
                                EndProcess,
                                CountRunning,
-                               PrintStatus>;
+                               PrintStatus,
+                               LookForTask,
+                               AnswerExplain>;
 
 /// One of them; compiled once, like Message.
 struct Action : AnyAction {

@@ -610,6 +610,20 @@ struct StatusWanted {
     std::uint64_t request = 0;
 };
 
+/// What has become of that task? To its owner (stage unasked), which asks on, for `asker`: the
+/// coordinator of a queued one, or the rank of one that was sent. Whoever knows most answers.
+struct Explain {
+    std::uint64_t request = 0;
+    Rank asker{};
+    TaskStatus status;
+    TaskClass task_class; ///< Of a queued one.
+};
+
+struct Explained {
+    std::uint64_t request = 0;
+    TaskStatus status;
+};
+
 using AnyMessage = std::variant<Bid,
                                 CoordinatorElected,
                                 Heartbeat,
@@ -669,7 +683,9 @@ using AnyMessage = std::variant<Bid,
                                 NotStarted,
                                 StatusAsked,
                                 StatusWanted,
-                                Status>;
+                                Status,
+                                Explain,
+                                Explained>;
 
 /// One of them. What a variant copies, moves and ends with is compiled once, in codec.cpp: inlined
 /// wherever a message is made it was most of the core's code, and of the time to compile it.

@@ -73,6 +73,39 @@ struct CoordinatorStatus {
     bool draining = false;
 };
 
+/// How far one task or call has come, as far as those say who were asked: its owner, and then the
+/// coordinator or the rank that it was sent to.
+struct TaskStatus {
+    enum class Stage : std::uint8_t {
+        unasked,
+        unknown,  ///< It is gone: its value, or its owner's rank.
+        done,     ///< With a value.
+        failed,   ///< Without one.
+        waiting,  ///< For arguments.
+        withheld, ///< Until the journal says whether it is to run.
+        delayed,  ///< Until its next attempt.
+        queued,   ///< With the coordinator, for room; a call: for its actor to be made.
+        sent,     ///< On its way to a rank, which does not know it yet, or any more.
+        fetching, ///< There: its arguments' values are on their way.
+        held,     ///< There, behind others.
+        running,
+        blocked, ///< It has started, and waits for a future.
+    };
+
+    TaskId task{};
+    Stage stage = Stage::unasked;
+    FunctionId function{};
+    std::string name;
+    bool is_call = false; ///< Of an actor.
+    std::uint32_t attempts = 0;
+    std::optional<WaitingStatus> waiting;
+    std::optional<QueuedStatus> queued; ///< Its class.
+    std::uint64_t before = 0;           ///< Queued: ready tasks that go first.
+    bool draining = false;              ///< Queued: nothing starts any more.
+    Rank at{};                          ///< From `sent` on.
+    Duration age{};                     ///< Since it has started there.
+};
+
 /// The answer to StatusWanted.
 struct Status {
     std::uint64_t request = 0;

@@ -138,6 +138,9 @@ public:
         return place != tasks_.end() && place->second.blocked;
     }
 
+    /// Says how far `status.task` has come here; nothing if it is not here.
+    void explain(wire::TaskStatus& status) const;
+
     /// Adds what this rank runs and has to `status`.
     void describe(wire::Status& status) const;
 

@@ -22,6 +22,18 @@ void Worker::describe(wire::Status& status) const {
     status.free = free_;
 }
 
+void Worker::explain(wire::TaskStatus& status) const {
+    using Stage = wire::TaskStatus::Stage;
+    const auto place = tasks_.find(status.task);
+    if (place == tasks_.end()) {
+        return;
+    }
+    const Task& task = place->second;
+    status.stage = task.missing > 0 ? Stage::fetching
+                   : task.blocked   ? Stage::blocked
+                                    : Stage::held; // or running: the executors know
+}
+
 void Worker::on_timed_out(TaskId id, Duration timeout, wire::Actions& actions) {
     const auto place = tasks_.find(id);
     if (place == tasks_.end() || place->second.orphaned || place->second.released) {

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <iterator>
 #include <optional>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -154,6 +155,19 @@ template <class T>
 void cancel(const Future<T>& future) {
     const ObjectId id = future.id();
     future.block()->client()->cancel(id);
+}
+
+/// How far the task has come, and what keeps it from running: a sentence for people.
+///
+///     "train (0:17) is ready, and waits for 2 gpus; the most that is free is 1 gpus on rank 3; 4
+///     tasks go before it"
+///
+/// Asks the rank that submitted it, then the coordinator or the rank that has it: some tens of
+/// microseconds. Not in isolated tasks. @throws Error (usage) there, and for an empty future.
+template <class T>
+[[nodiscard]] std::string explain(const Future<T>& future) {
+    const ObjectId id = future.id();
+    return future.block()->client()->explain(id);
 }
 
 /// When wait() returns: after `count` futures are done (default: all), or when `timeout` has

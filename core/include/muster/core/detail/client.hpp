@@ -95,6 +95,8 @@ public:
     /// `actors`: whose handles are inside the value.
     virtual std::shared_ptr<FutureBlock> put(Buffer value, std::vector<ObjectId> actors) = 0;
     virtual void cancel(ObjectId task) = 0;
+    /// See muster::explain().
+    [[nodiscard]] virtual std::string explain(ObjectId task);
 
     /// Waits until the slot is done and its bytes are here. A task that calls it lends its CPUs.
     virtual void wait_value(FutureBlock& block, std::uint64_t index) = 0;
