@@ -26,6 +26,8 @@ constexpr std::array<std::string_view, path_count> names{
     "object ready waited",
     "value fetched",
     "fetch failed",
+    "fetch waited",
+    "copy fetched",
     "value lent",
     "value not mapped",
     "dropped while lent",

@@ -32,6 +32,8 @@ enum class Path : std::uint8_t {
     object_ready_waited,       ///< And the object was not there yet.
     value_fetched,             ///< A value went from rank to rank by bulk transfer.
     fetch_failed,              ///< The holder had dropped what was fetched.
+    fetch_waited,              ///< A value was asked for where it was being fetched.
+    copy_fetched,              ///< Or where a copy of it was.
     value_lent,                ///< A value was read where it lay.
     value_not_mapped,          ///< Or could not be, and was fetched.
     dropped_while_lent,        ///< Its owner dropped it meanwhile.

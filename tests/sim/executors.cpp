@@ -396,6 +396,10 @@ void Executors::cancel(ObjectId object) {
     post_(rank::CancelRequested{object});
 }
 
+void Executors::free(ObjectId object) {
+    post_(rank::ValueFreed{object});
+}
+
 std::string Executors::describe() const {
     std::string text;
     for (const auto& [id, context] : contexts_) {

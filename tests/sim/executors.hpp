@@ -80,6 +80,7 @@ public:
                 const Launch& method);
     void release_actor(ObjectId actor);
     void cancel(ObjectId object);
+    void free(ObjectId object);
     void release(Handle& handle);
     /// Asks for the bytes of a value kept elsewhere.
     void want(const Handle& handle);

@@ -55,6 +55,7 @@ rank::RankMachine::Config machine_config(const World& world, std::int32_t rank) 
     config.capacity = world.capacity(Rank{rank});
     config.preferred_coordinator = options.preferred_coordinator == Rank{rank};
     config.inline_bytes_max = options.inline_bytes_max;
+    config.near_bytes_min = options.near_bytes_min;
     for (std::int32_t other = 0; other < options.ranks; ++other) {
         config.nodes.push_back(world.node(Rank{other}));
     }
@@ -179,6 +180,10 @@ Future Sim::put(std::size_t bytes, const std::vector<Future>& contained) {
 
 void Sim::cancel(Future future) {
     driver().executors().cancel(future.id);
+}
+
+void Sim::free(Future future) {
+    driver().executors().free(future.id);
 }
 
 void Sim::release(Future future) {

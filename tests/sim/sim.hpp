@@ -148,6 +148,8 @@ public:
     std::vector<Future> map(const TaskBuilder& task, std::size_t count);
     Future put(std::size_t bytes, const std::vector<Future>& contained = {});
     void cancel(Future future);
+    /// As muster::free(), but that the future is left.
+    void free(Future future);
     void release(Future future);
     /// Asks for the bytes of a value kept elsewhere.
     void fetch(Future future);

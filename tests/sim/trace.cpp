@@ -111,6 +111,8 @@ struct Describe {
 
     std::string operator()(const wire::Cancel& m) const { return "Cancel " + to_string(m.task); }
 
+    std::string operator()(const wire::Free& m) const { return "Free " + to_string(m.object); }
+
     std::string operator()(const wire::Subscribe& m) const {
         return "Subscribe " + to_string(m.object);
     }

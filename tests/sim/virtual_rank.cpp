@@ -532,6 +532,12 @@ void VirtualRank::note_received(const wire::Envelope& envelope) {
                         machine_.exchange().failure(data->address.gang) != nullptr ? 1 : 0);
     } else if (const auto* known = std::get_if<wire::ActorKnown>(&message)) {
         world_.statistics.took(Path::found_actor_gone, known->gone ? 1 : 0);
+    } else if (const auto* fetch = std::get_if<wire::Fetch>(&message)) {
+        const auto& made = world_.oracle.truth(fetch->object).attempts;
+        const Rank holder = made.empty() ? owner_of(fetch->object) : made.back().rank;
+        const bool is_copy = machine_.store().find(fetch->object) != nullptr && holder != self_;
+        statistics.took(Path::copy_fetched, is_copy ? 1 : 0);
+        statistics.took(Path::fetch_waited, machine_.store().fetching(fetch->object) ? 1 : 0);
     } else if (const auto* drop = std::get_if<wire::Drop>(&message)) {
         for (const ObjectId object : drop->objects) {
             const auto& made = world_.oracle.truth(object).attempts;

@@ -26,6 +26,7 @@ struct SimOptions {
     Rank driver{};
     std::optional<Rank> preferred_coordinator{};
     std::size_t inline_bytes_max = 1024;
+    std::uint64_t near_bytes_min = 5'000;
     bool shares_memory = false; ///< Most kept values lie where ranks of the node can read them.
     std::size_t packet_bytes_max = 4096;
     std::uint16_t window = 64;

@@ -156,13 +156,34 @@ void Owner::make_ready(TaskId task, Place place) {
         news_.ready.push_back({task, *place.block->call});
         return;
     }
-    auto& ranges = ready_[place.block->task_class];
+    auto& ready = ready_[place.block->task_class];
+    auto& ranges = ready.ranges;
     const std::uint64_t ids = place.block->task_class.stride();
-    if (!ranges.empty() && advance(ranges.back().first, ranges.back().count) == task) {
+    const std::optional<Rank> near = this->near(place.item());
+    if (!ranges.empty() && advance(ranges.back().first, ranges.back().count) == task &&
+        ready.near.back() == near) {
         ranges.back().count += ids;
     } else {
         ranges.push_back({task, ids});
+        ready.near.push_back(near);
+        ready.any_near = ready.any_near || near;
     }
+}
+
+std::optional<Rank> Owner::near(const Item& item) const {
+    std::map<Rank, std::uint64_t> bytes;
+    for (const ObjectId object : item.task.dependencies) {
+        if (const auto* known = outcome(object); known != nullptr && known->kept) {
+            bytes[known->holder] += known->size;
+        }
+    }
+    const auto most =
+        std::max_element(bytes.begin(), bytes.end(), [](const auto& a, const auto& b) {
+            return a.second < b.second;
+        });
+    return most != bytes.end() && most->second >= config_.near_bytes_min
+               ? std::optional(most->first)
+               : std::nullopt;
 }
 
 void Owner::put(ObjectId object,
@@ -187,10 +208,13 @@ void Owner::put(ObjectId object,
 wire::Dependency Owner::describe_dependency(ObjectId object, Rank worker) {
     const wire::Outcome* known = outcome(object);
     MUSTER_ASSERT(known != nullptr && known->kind == wire::Outcome::Kind::value);
+    Rank source = known->holder;
     if (known->kept && worker != known->holder && owner_of(object) == config_.self) {
-        copies_[object].insert(worker);
+        Copies& copies = copies_[object];
+        copies.add(worker, config_.nodes);
+        source = copies.source(worker, known->holder, config_.nodes);
     }
-    return {object, known->value, known->size, known->kept, known->holder};
+    return {object, known->value, known->size, known->kept, known->holder, source};
 }
 
 wire::TaskSpec Owner::specify(TaskId task, const Item& item, Rank worker) {
@@ -285,6 +309,12 @@ void Owner::on_grant(const wire::Grant& message, wire::Actions& actions) {
         }
         Item& item = place.item();
         MUSTER_ASSERT(item.state != State::waiting);
+        if (item.state == State::granted && !lost_.empty() && !has_dependencies(item)) {
+            // Recalled while it waited for a value that is not there any more.
+            ++declined;
+            retry(task, place, false, actions);
+            continue;
+        }
         if (current != nullptr &&
             (current != place.block || run.tasks.size() == config_.tasks_per_run_max)) {
             send(*current);
@@ -501,7 +531,7 @@ void Owner::on_subscribe(Rank from, const wire::Subscribe& message, wire::Action
         return;
     }
     if (item.outcome.kept && from != item.outcome.holder) {
-        copies_[message.object].insert(from);
+        copies_[message.object].add(from, config_.nodes);
     }
     actions.push_back(wire::SendMessage{from, wire::ObjectReady{message.object, item.outcome}});
 }
@@ -550,8 +580,8 @@ void Owner::release_contained(ObjectId object) {
 
 void Owner::drop_if_unneeded(ObjectId object, Place place, wire::Actions& /*actions*/) {
     Item& item = place.item();
-    if (item.state != State::done || item.dropped || item.holds > 0 || item.pinned ||
-        item.uses > 0) {
+    const bool held = !item.freed && (item.holds > 0 || item.pinned);
+    if (item.state != State::done || item.dropped || held || item.uses > 0) {
         return;
     }
     item.dropped = true;
@@ -560,7 +590,7 @@ void Owner::drop_if_unneeded(ObjectId object, Place place, wire::Actions& /*acti
     }
     release_contained(object);
     if (const auto copies = copies_.find(object); copies != copies_.end()) {
-        for (const Rank rank : copies->second) {
+        for (const Rank rank : copies->second.ranks()) {
             drops_[rank].push_back(object);
         }
         copies_.erase(copies);
@@ -588,6 +618,20 @@ void Owner::release(ObjectId object, wire::Actions& actions) {
     const Place place = find(object);
     if (place.block != nullptr && place.item().holds > 0) {
         --place.item().holds;
+        drop_if_unneeded(object, place, actions);
+    }
+}
+
+void Owner::free(ObjectId object, wire::Actions& actions) {
+    if (owner_of(object) != config_.self) {
+        if (!lost(owner_of(object))) {
+            actions.push_back(wire::SendMessage{owner_of(object), wire::Free{object}});
+        }
+        return;
+    }
+    const Place place = find(object);
+    if (place.block != nullptr && place.item().state == State::done) {
+        place.item().freed = true;
         drop_if_unneeded(object, place, actions);
     }
 }
@@ -625,14 +669,18 @@ void Owner::borrow(ObjectId object, std::shared_ptr<void> futures, wire::Actions
 
 void Owner::note_copy(ObjectId object, Rank rank) {
     if (owner_of(object) == config_.self) {
-        copies_[object].insert(rank);
+        copies_[object].add(rank, config_.nodes);
     }
 }
 
 void Owner::flush(wire::Actions& actions) {
-    for (auto& [task_class, ranges] : ready_) {
-        actions.push_back(
-            wire::SendMessage{coordinator_, wire::Submit{task_class, std::move(ranges)}});
+    for (auto& [task_class, ready] : ready_) {
+        if (!ready.any_near) {
+            ready.near.clear();
+        }
+        actions.push_back(wire::SendMessage{
+            coordinator_,
+            wire::Submit{task_class, std::move(ready.ranges), std::move(ready.near)}});
     }
     ready_.clear();
     for (auto& [rank, objects] : drops_) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "owner/copies.hpp"
 #include "wire/actions.hpp"
 
 #include <muster/core/detail/encoded_task.hpp>
@@ -130,6 +131,9 @@ public:
         std::size_t tasks_per_run_max = 256; ///< In one Run message.
         std::size_t inline_bytes_max = 1024; ///< Larger values are kept, and fetched.
         std::size_t failure_chain_max = 16;
+        std::vector<NodeId> nodes{}; ///< By rank: where a copy is of use to others.
+        /// Arguments kept on one rank, from which on a task had better run there.
+        std::uint64_t near_bytes_min = std::uint64_t{256} << 10;
     };
 
     explicit Owner(const Config& config) : config_(config) {}
@@ -226,6 +230,10 @@ public:
     /// The last future of an object on this rank is gone.
     void release(ObjectId object, wire::Actions& actions);
 
+    /// The object is done with: it goes as if its last future were gone, once no task needs it.
+    /// Those that are left find that it is. No effect on a task that is not done.
+    void free(ObjectId object, wire::Actions& actions);
+
     /// The object's name has left this rank inside a value; it is kept until the run ends.
     void pin(ObjectId object);
 
@@ -279,6 +287,7 @@ private:
     struct Item {
         State state = State::waiting;
         bool pinned = false;
+        bool freed = false;      ///< Neither that nor futures hold it.
         bool cancelling = false; ///< Its worker was asked to stop it; it is not granted again.
         bool withheld = false;   ///< Counts as one that is missing.
         bool dropped = false;    ///< Done, and nobody needs the outcome: it is gone.
@@ -309,6 +318,13 @@ private:
 
         /// The outcome is known.
         [[nodiscard]] bool known() const { return state == State::done || replaying; }
+    };
+
+    /// Tasks of one class that are ready.
+    struct Ready {
+        std::vector<wire::Range> ranges;
+        std::vector<std::optional<Rank>> near; ///< By range.
+        bool any_near = false;
     };
 
     /// One submission. Ids [first, first + items.size() * task_class.stride()) are its own.
@@ -345,6 +361,8 @@ private:
     [[nodiscard]] static Place place_in(std::pair<const ObjectId, Block>& block, ObjectId object);
     [[nodiscard]] const Item* find_item(ObjectId object) const;
     void make_ready(TaskId task, Place place);
+    /// The rank that keeps most of what the task takes, if that is much.
+    [[nodiscard]] std::optional<Rank> near(const Item& item) const;
     /// Asks who runs it to stop it.
     static void stop_attempt(TaskId task, const Item& item, wire::Actions& actions);
     /// A future, or another task, needs it.
@@ -365,6 +383,8 @@ private:
     void requeue(TaskId task, Place place, wire::Actions& actions);
     /// The value is there to be sent, or to be fetched.
     [[nodiscard]] bool available(ObjectId object) const;
+    /// The task can be told where everything is that it takes.
+    [[nodiscard]] bool has_dependencies(const Item& item) const;
 
     [[nodiscard]] bool lost(Rank rank) const { return lost_.contains(rank); }
 
@@ -402,6 +422,7 @@ private:
     [[nodiscard]] wire::Dependency describe_dependency(ObjectId object, Rank worker);
     [[nodiscard]] wire::Outcome
     failed_by(TaskId task, const Place& place, ObjectId dependency) const;
+    void describe_largest(wire::Status& status) const;
     [[nodiscard]] wire::WaitingStatus
     describe_waiting(TaskId task, const Block& block, const Item& item) const;
     void append_causes(wire::Outcome& outcome, const wire::Outcome& cause) const;
@@ -418,9 +439,9 @@ private:
     std::map<ObjectId, Borrowed> borrowed_;
     std::map<ObjectId, std::vector<TaskId>> dependents_; ///< Waiting tasks, by missing object.
     std::map<ObjectId, std::vector<Rank>> subscribers_;
-    std::map<ObjectId, std::set<Rank>> copies_; ///< Ranks told to fetch an object of ours.
-    std::map<wire::TaskClass, std::vector<wire::Range>> ready_; ///< Until the next flush().
-    std::map<Rank, std::vector<ObjectId>> drops_;               ///< Until the next flush().
+    std::map<ObjectId, Copies> copies_;           ///< Of our objects.
+    std::map<wire::TaskClass, Ready> ready_;      ///< Until the next flush().
+    std::map<Rank, std::vector<ObjectId>> drops_; ///< Until the next flush().
     /// Actors whose handles are inside an undone task's arguments, or an object's value.
     std::map<ObjectId, std::vector<ObjectId>> contained_;
     ActorNews news_;

@@ -117,6 +117,13 @@ bool Owner::available(ObjectId object) const {
     return known != nullptr && (!known->kept || !lost(known->holder));
 }
 
+bool Owner::has_dependencies(const Item& item) const {
+    return std::all_of(
+        item.task.dependencies.begin(), item.task.dependencies.end(), [this](ObjectId object) {
+            return available(object) && outcome(object)->kind == wire::Outcome::Kind::value;
+        });
+}
+
 void Owner::requeue(TaskId task, Place place, wire::Actions& actions) {
     Item& item = place.item();
     item.state = State::waiting;
@@ -146,7 +153,7 @@ void Owner::on_term(Rank coordinator, const std::vector<LostRank>& lost, wire::A
         lost_.emplace(rank, host);
         drops_.erase(rank);
         for (auto& [object, ranks] : copies_) {
-            ranks.erase(rank);
+            ranks.remove(rank);
         }
         for (auto& [object, ranks] : subscribers_) {
             std::erase(ranks, rank);
@@ -645,11 +652,12 @@ void Owner::announce(ObjectId object, const Place& place, wire::Actions& actions
         told.insert(waiting.mapped().begin(), waiting.mapped().end());
     }
     if (const auto again = copies_.find(object); again != copies_.end()) {
-        told.insert(again->second.begin(), again->second.end()); // it was lost, and is there anew
+        const auto& ranks = again->second.ranks(); // it was lost, and is there anew
+        told.insert(ranks.begin(), ranks.end());
     }
     for (const Rank rank : told) {
         if (item.outcome.kept && rank != item.outcome.holder) {
-            copies_[object].insert(rank);
+            copies_[object].add(rank, config_.nodes);
         }
         actions.push_back(wire::SendMessage{rank, wire::ObjectReady{object, item.outcome}});
     }

@@ -2,6 +2,7 @@
 
 #include "owner/owner.hpp"
 
+#include <algorithm>
 #include <map>
 
 namespace muster::owner {
@@ -9,6 +10,7 @@ namespace {
 
 constexpr std::size_t waiting_named_max = 16;
 constexpr std::size_t missing_named_max = 3;
+constexpr std::size_t values_named_max = 5;
 
 } // namespace
 
@@ -44,6 +46,52 @@ void Owner::describe(wire::Status& status) const {
         if (function.waiting + function.ready + function.granted > 0) {
             status.functions.push_back(function);
         }
+    }
+    describe_largest(status);
+}
+
+void Owner::describe_largest(wire::Status& status) const {
+    struct Candidate {
+        std::uint64_t size = 0;
+        ObjectId object{};
+        const Block* block = nullptr;
+        const Item* item = nullptr;
+    };
+
+    const auto larger = [](const Candidate& a, const Candidate& b) {
+        return a.size != b.size ? a.size > b.size : a.object < b.object;
+    };
+    std::vector<Candidate> largest; // a heap, the smallest first
+    for (const auto& [first, block] : blocks_) {
+        for (std::uint64_t i = 0; i < block.items.size(); ++i) {
+            const Item& item = block.items[i];
+            if (item.state != State::done || item.dropped || !item.outcome.kept) {
+                continue;
+            }
+            largest.push_back(
+                {item.outcome.size, advance(first, i * block.task_class.stride()), &block, &item});
+            std::push_heap(largest.begin(), largest.end(), larger);
+            if (largest.size() > values_named_max) {
+                std::pop_heap(largest.begin(), largest.end(), larger);
+                largest.pop_back();
+            }
+        }
+    }
+    std::sort_heap(largest.begin(), largest.end(), larger);
+    for (const auto& [size, object, block, item] : largest) {
+        const auto copies = copies_.find(object);
+        status.largest.push_back({
+            .object = object,
+            .is_put = block->is_put,
+            .function = block->task_class.function,
+            .name = block->name,
+            .size = size,
+            .holder = item->outcome.holder,
+            .copies = copies == copies_.end() ? 0 : copies->second.ranks().size(),
+            .tasks = item->uses,
+            .by_futures = item->holds > 0,
+            .pinned = item->pinned,
+        });
     }
 }
 

@@ -29,6 +29,9 @@ void RankMachine::apply(RunningCounted event) {
     for (auto& running : status.running) {
         running.blocked = worker_.blocked(running.task);
     }
+    status.room = event.room;
+    status.values = store_.object_count();
+    status.value_bytes = store_.size_bytes();
     owner_.describe(status);
     worker_.describe(status);
     if (scheduler_) {

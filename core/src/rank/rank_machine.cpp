@@ -98,8 +98,11 @@ RankMachine::RankMachine(const Config& config)
                .limit = config.time_limit,
                .lead = config.time_lead}),
       gather_({.world_size = config.world_size}),
-      owner_(
-          {.self = config.self, .host = config.host, .inline_bytes_max = config.inline_bytes_max}),
+      owner_({.self = config.self,
+              .host = config.host,
+              .inline_bytes_max = config.inline_bytes_max,
+              .nodes = config.places == nullptr ? std::vector<NodeId>{} : config.nodes,
+              .near_bytes_min = config.near_bytes_min}),
       worker_({.self = config.self,
                .host = config.host,
                .capacity = config.capacity,
@@ -302,7 +305,7 @@ void RankMachine::handle(Rank /*from*/, wire::CoordinatorElected& message) {
         enter_term(message, lost);
     }
     for (const auto& [rank, host] : lost) {
-        for (const auto& arrival : store_.on_lost(rank)) {
+        for (const auto& arrival : store_.on_lost(rank, pending_)) {
             arrived(arrival);
         }
     }
@@ -453,6 +456,10 @@ void RankMachine::handle(Rank /*from*/, wire::Cancel& message) {
     owner_.cancel(message.task, pending_);
 }
 
+void RankMachine::handle(Rank /*from*/, wire::Free& message) {
+    owner_.free(message.object, pending_);
+}
+
 void RankMachine::handle(Rank /*from*/, wire::Stop& message) {
     if (actor_host_.on_stop(message, pending_)) {
         return;
@@ -483,7 +490,7 @@ void RankMachine::handle(Rank /*from*/, wire::FetchStarted& message) {
 }
 
 void RankMachine::handle(Rank /*from*/, wire::FetchFailed& message) {
-    arrived(store_.on_fetch_failed(message));
+    arrived(store_.on_fetch_failed(message, pending_));
 }
 
 void RankMachine::handle(Rank /*from*/, wire::FetchLent& message) {
@@ -596,7 +603,11 @@ void RankMachine::apply(FutureWanted event) {
         deliver_lost(event.object);
     } else {
         owner_.note_copy(event.object, config_.self);
-        store_.fetch(event.object, outcome->holder, outcome->size, {false, {}}, pending_);
+        store_.fetch(event.object,
+                     {.source = outcome->holder, .holder = outcome->holder},
+                     outcome->size,
+                     {false, {}},
+                     pending_);
     }
 }
 
@@ -643,7 +654,7 @@ void RankMachine::apply(BulkReceived event) {
         say_goodbye_if_done();
         return;
     }
-    arrived(store_.on_bulk_received(event.transfer, std::move(event.value)));
+    arrived(store_.on_bulk_received(event.transfer, std::move(event.value), pending_));
 }
 
 void RankMachine::apply(ValueMapped event) {
@@ -701,6 +712,10 @@ void RankMachine::apply(FutureBorrowed event) {
 
 void RankMachine::apply(CancelRequested event) {
     owner_.cancel(event.task, pending_);
+}
+
+void RankMachine::apply(ValueFreed event) {
+    owner_.free(event.object, pending_);
 }
 
 void RankMachine::apply(worker::AttemptFinished event) {

@@ -68,6 +68,11 @@ struct FutureBorrowed {
     std::shared_ptr<void> futures;
 };
 
+/// No future is to hold the object's value any more.
+struct ValueFreed {
+    ObjectId object{};
+};
+
 struct CancelRequested {
     TaskId task{};
 };
@@ -246,6 +251,7 @@ struct StatusRequested {};
 struct RunningCounted {
     std::vector<wire::RunningStatus> oldest; ///< The oldest first; not all of them.
     std::uint64_t total = 0;
+    wire::RoomStatus room; ///< Of large values.
 };
 
 using AnyEvent = std::variant<Started,
@@ -258,6 +264,7 @@ using AnyEvent = std::variant<Started,
                               FutureEscaped,
                               FutureBorrowed,
                               CancelRequested,
+                              ValueFreed,
                               worker::AttemptFinished,
                               SlotReturned,
                               TasksTakenBack,
@@ -323,6 +330,7 @@ public:
         Resources capacity;
         bool preferred_coordinator = false;
         std::size_t inline_bytes_max = 1024;
+        std::uint64_t near_bytes_min = std::uint64_t{256} << 10; ///< See Owner::Config.
         std::optional<TimePoint> time_limit{}; ///< When the run's time is over, if that is known.
         Duration time_lead{};                  ///< How long before that it begins to end.
         /// Ranks are watched, and what is lost with one is made up for.
@@ -395,6 +403,7 @@ private:
     void apply(FutureEscaped event);
     void apply(FutureBorrowed event);
     void apply(CancelRequested event);
+    void apply(ValueFreed event);
     void apply(worker::AttemptFinished event);
     void apply(SlotReturned event);
     void apply(TasksTakenBack event);
@@ -448,6 +457,7 @@ private:
     void handle(Rank from, wire::Confirm& message);
     void handle(Rank from, wire::NotHere& message);
     void handle(Rank from, wire::Cancel& message);
+    void handle(Rank from, wire::Free& message);
     void handle(Rank from, wire::Stop& message);
     void handle(Rank from, wire::Subscribe& message);
     void handle(Rank from, wire::ObjectReady& message);

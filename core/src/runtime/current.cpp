@@ -26,6 +26,10 @@ const CurrentTask* current_task() noexcept {
     return this_current_task;
 }
 
+void Client::free(ObjectId /*object*/) {
+    throw Error("free() is not for isolated tasks: drop the future", ErrorCode::usage);
+}
+
 std::string Client::explain(ObjectId /*task*/) {
     throw Error("explain() is not for isolated tasks: ask where the task was submitted",
                 ErrorCode::usage);

@@ -108,6 +108,7 @@ bool ProgressLoop::round(Sleeper leader) {
 void ProgressLoop::at_rest(TimePoint now, Duration quiet) {
     report_slow_start(now);
     report_slow_end(now);
+    detail::forget_decoded();
     if (quiet >= quiet_time && formed_ && !silent_since_) {
         pool_.offer_lead();
     }
@@ -362,7 +363,7 @@ void ProgressLoop::perform(wire::ReceiveBulk& action) {
     // The user's memory goes when its call ends, but a peer that is declared lost, and lives, may
     // still send: then a copy is the price of being able to do without the peer.
     if (action.into == nullptr || config_.watches) {
-        incoming.data = allocate_bytes(action.size);
+        incoming.data = client_.receive_value(action.size);
         memory = {incoming.data.get(), action.size};
     }
     receiving_.emplace(std::pair{action.from, action.transfer}, std::move(incoming));
@@ -466,7 +467,9 @@ void ProgressLoop::perform(wire::EndProcess& action) {
 }
 
 void ProgressLoop::perform(wire::CountRunning& /*action*/) {
-    feed(pool_.count_running(running_named_max));
+    auto counted = pool_.count_running(running_named_max);
+    counted.room = client_.room();
+    feed(std::move(counted));
 }
 
 void ProgressLoop::perform(wire::LookForTask& action) {

@@ -9,6 +9,13 @@ void RankTable::insert(Rank rank, NodeId node, const Resources& capacity) {
     MUSTER_ASSERT(!entry.present);
     entry = Entry{true, node, capacity, capacity};
     by_free_.insert({capacity.cpus, rank});
+    on_node_[node].push_back(rank);
+}
+
+const std::vector<Rank>& RankTable::on_node(NodeId node) const {
+    static const std::vector<Rank> none;
+    const auto place = on_node_.find(node);
+    return place == on_node_.end() ? none : place->second;
 }
 
 const RankTable::Entry& RankTable::at(Rank rank) const {

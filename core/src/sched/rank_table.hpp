@@ -3,6 +3,7 @@
 #include <muster/base/ids.hpp>
 #include <muster/core/resources.hpp>
 
+#include <map>
 #include <set>
 #include <vector>
 
@@ -36,6 +37,9 @@ public:
 
     [[nodiscard]] const Entry& at(Rank rank) const;
 
+    /// The ranks of a node, in the order inserted.
+    [[nodiscard]] const std::vector<Rank>& on_node(NodeId node) const;
+
     [[nodiscard]] std::int32_t size() const { return static_cast<std::int32_t>(entries_.size()); }
 
     [[nodiscard]] const FreeIndex& by_free_cpus() const { return by_free_; }
@@ -47,6 +51,7 @@ public:
 private:
     std::vector<Entry> entries_;
     FreeIndex by_free_;
+    std::map<NodeId, std::vector<Rank>> on_node_;
 };
 
 } // namespace muster::sched

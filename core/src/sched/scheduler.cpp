@@ -7,6 +7,12 @@
 #include <utility>
 
 namespace muster::sched {
+namespace {
+
+// Ranks among which the one with most to give back is looked for: of thousands, some will do.
+constexpr std::size_t recall_looks_max = 64;
+
+} // namespace
 
 Scheduler::Scheduler(const Config& config)
     : config_(config), ranks_(config.world_size),
@@ -116,14 +122,17 @@ void Scheduler::update_order(wire::ClassIndex index) {
     state.order = order;
 }
 
-void Scheduler::push_ready(wire::ClassIndex index, const wire::Range& range, bool front) {
+void Scheduler::push_ready(wire::ClassIndex index,
+                           const wire::Range& range,
+                           bool front,
+                           std::optional<Rank> near) {
     ClassState& state = classes_[index];
     if (state.ready.empty()) {
         state.all_hungry = true;
     }
     state.ready_count += range.count;
     if (front) {
-        state.ready.push_front({range, state.ready.empty() ? 0 : state.ready.front().age});
+        state.ready.push_front({range, state.ready.empty() ? 0 : state.ready.front().age, near});
     } else {
         // Joined with the last range where ids go on, as they do when a driver submits one by one;
         // not while other classes wait, since the join would lend its age to younger tasks.
@@ -131,21 +140,24 @@ void Scheduler::push_ready(wire::ClassIndex index, const wire::Range& range, boo
         if (alone && !state.ready.empty()) {
             auto& last = state.ready.back().range;
             if (advance(last.first, last.count) == range.first &&
-                owner_of(last.first) == owner_of(range.first)) {
+                owner_of(last.first) == owner_of(range.first) && state.ready.back().near == near) {
                 last.count += range.count;
                 return;
             }
         }
-        state.ready.push_back({range, ++last_age_});
+        state.ready.push_back({range, ++last_age_, near});
     }
     update_order(index);
 }
 
 void Scheduler::on_submit(const wire::Submit& message) {
     const wire::ClassIndex index = intern(message.task_class);
-    for (const auto& range : message.ranges) {
-        if (range.count > 0) {
-            push_ready(index, range, false);
+    for (std::size_t i = 0; i < message.ranges.size(); ++i) {
+        if (message.ranges[i].count > 0) {
+            push_ready(index,
+                       message.ranges[i],
+                       false,
+                       i < message.near.size() ? message.near[i] : std::nullopt);
         }
     }
 }
@@ -336,11 +348,12 @@ PlacementView Scheduler::view(const ClassState& state) const {
 std::uint64_t
 Scheduler::grant(wire::ClassIndex index, Rank worker, std::uint64_t count, wire::Actions& actions) {
     ClassState& state = classes_[index];
-    auto& oldest = state.ready.front().range;
-    const wire::Range range{oldest.first, std::min(count, oldest.count)};
-    oldest = {advance(oldest.first, range.count), oldest.count - range.count};
-    if (oldest.count == 0) {
-        state.ready.pop_front();
+    const std::size_t position = choose_ready(state, worker);
+    auto& ready = state.ready[position].range;
+    const wire::Range range{ready.first, std::min(count, ready.count)};
+    ready = {advance(ready.first, range.count), ready.count - range.count};
+    if (ready.count == 0) {
+        state.ready.erase(state.ready.begin() + static_cast<std::ptrdiff_t>(position));
     }
     state.ready_count -= range.count;
     state.usage[static_cast<std::size_t>(muster::index(worker))].granted +=
@@ -360,17 +373,24 @@ Scheduler::grant(wire::ClassIndex index, Rank worker, std::uint64_t count, wire:
 void Scheduler::open_slots(wire::ClassIndex index, wire::Actions& actions) {
     ClassState& state = classes_[index];
     while (state.ready_count > 0) {
+        if (grant_near(index, actions)) {
+            continue;
+        }
         const auto rank = pick_rank(view(state));
         if (!rank) {
             return;
         }
-        auto& usage = state.usage[static_cast<std::size_t>(muster::index(*rank))];
-        // Tasks waiting there ahead fill the new slot; otherwise one is granted for it.
-        if (usage.granted <= usage.slots) {
-            grant(index, *rank, 1, actions);
-        }
-        change_slots(index, *rank, 1);
+        open_slot(index, *rank, actions);
     }
+}
+
+void Scheduler::open_slot(wire::ClassIndex index, Rank rank, wire::Actions& actions) {
+    const Usage& usage = classes_[index].usage[static_cast<std::size_t>(muster::index(rank))];
+    // Tasks waiting there ahead fill the new slot; otherwise one is granted for it.
+    if (usage.granted <= usage.slots) {
+        grant(index, rank, 1, actions);
+    }
+    change_slots(index, rank, 1);
 }
 
 std::int64_t Scheduler::ahead_per_slot(const ClassState& state) const {
@@ -380,7 +400,10 @@ std::int64_t Scheduler::ahead_per_slot(const ClassState& state) const {
     if (!state.task_time) {
         return 1; // unknown: enough to hide a round trip, and recalled if tasks turn out long
     }
-    const std::int64_t by_time = config_.ahead_time / std::max(*state.task_time, Duration{1});
+    const Duration ahead_time =
+        std::max(config_.ahead_time,
+                 config_.ahead_time_per_rank * static_cast<std::int64_t>(state.active.size()));
+    const std::int64_t by_time = ahead_time / std::max(*state.task_time, Duration{1});
     // Guided self-scheduling keeps the last tasks of a large batch from sitting on one rank.
     // Source: Polychronopoulos and Kuck, IEEE Trans. Computers C-36(12), 1987.
     const auto fair = static_cast<std::int64_t>(state.ready_count) /
@@ -532,12 +555,19 @@ void Scheduler::recall(wire::Actions& actions) {
         }
         std::optional<Rank> victim;
         std::int64_t most = 0;
-        for (const Rank rank : state.surplus) {
-            const Usage& usage = state.usage[static_cast<std::size_t>(muster::index(rank))];
-            if (usage.granted - usage.slots > most && !state.futile.contains(rank)) {
-                most = usage.granted - usage.slots;
-                victim = rank;
+        auto next = state.surplus.upper_bound(state.recalled_last);
+        for (std::size_t i = 0; i < std::min(state.surplus.size(), recall_looks_max); ++i, ++next) {
+            if (next == state.surplus.end()) {
+                next = state.surplus.begin();
             }
+            const Usage& usage = state.usage[static_cast<std::size_t>(muster::index(*next))];
+            if (usage.granted - usage.slots > most && !state.futile.contains(*next)) {
+                most = usage.granted - usage.slots;
+                victim = *next;
+            }
+        }
+        if (next != state.surplus.begin() && !state.surplus.empty()) {
+            state.recalled_last = *std::prev(next);
         }
         if (!victim) {
             continue;

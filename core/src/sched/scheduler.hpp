@@ -71,6 +71,9 @@ public:
         std::set<Rank> lost{}; ///< They will not register.
         /// Work leased ahead is bounded to about this much time per slot, a few round trips.
         Duration ahead_time = std::chrono::milliseconds{4};
+        /// And to no less than the coordinator takes to come round to each rank that runs the
+        /// class.
+        Duration ahead_time_per_rank = std::chrono::microseconds{10};
         std::int64_t ahead_tasks_max = 4096; ///< per slot
         std::int64_t slots_per_class_and_rank_max =
             256; ///< bounds tasks that demand nothing; without the suspended
@@ -120,6 +123,8 @@ private:
     struct ReadyRange {
         wire::Range range;
         std::uint64_t age = 0; ///< Order of arrival; smaller is older.
+        /// Keeps most of what the tasks take, if that is much.
+        std::optional<Rank> near;
     };
 
     using Order = std::tuple<std::int64_t, std::int64_t, std::uint64_t, wire::ClassIndex>;
@@ -141,8 +146,10 @@ private:
         std::optional<Duration> task_time; ///< Moving average.
         std::optional<bool> feasible;      ///< Once it was asked, after a loss.
         std::optional<Rank> recalling;     ///< The rank that a Recall is out to.
+        Rank recalled_last{};              ///< From behind it the next one is looked for.
         std::set<Rank> futile; ///< Ranks that had nothing to return; not asked before progress.
-        std::vector<Rank> reserved; ///< One rank; of a gang, one for each member.
+        std::vector<Rank> reserved;   ///< One rank; of a gang, one for each member.
+        std::int32_t passed_over = 0; ///< How often younger tasks went before the oldest.
     };
 
     struct Lease {
@@ -158,12 +165,22 @@ private:
     [[nodiscard]] bool feasible(const ClassState& state) const;
     void turn_away_infeasible(wire::Actions& actions);
     void take_over(Rank worker, const wire::HeldClass& held);
-    void push_ready(wire::ClassIndex index, const wire::Range& range, bool front);
+    void push_ready(wire::ClassIndex index,
+                    const wire::Range& range,
+                    bool front,
+                    std::optional<Rank> near = std::nullopt);
     void update_order(wire::ClassIndex index);
     /// Leases up to `count` ready tasks (fewer if the oldest range is shorter). @return how many.
     std::uint64_t
     grant(wire::ClassIndex index, Rank worker, std::uint64_t count, wire::Actions& actions);
     void open_slots(wire::ClassIndex index, wire::Actions& actions);
+    void open_slot(wire::ClassIndex index, Rank rank, wire::Actions& actions);
+    /// Leases some of the oldest tasks to where what they take is, or next to it, if they can start
+    /// there soon. @return false if they cannot, or it does not matter to them.
+    bool grant_near(wire::ClassIndex index, wire::Actions& actions);
+    [[nodiscard]] bool share_node(Rank a, Rank b) const;
+    /// The position of the ready tasks that are to go to the rank: mostly the oldest.
+    [[nodiscard]] std::size_t choose_ready(ClassState& state, Rank rank) const;
     void top_up(wire::ClassIndex index, wire::Actions& actions);
     void feed(wire::ClassIndex index, Rank rank, wire::Actions& actions);
     void reserve(wire::ClassIndex index);

@@ -14,11 +14,12 @@
 namespace muster::status {
 namespace {
 
-// One page: all of these, five lines of headings and as many of "and more".
+// One page: all of these, six lines of headings and as many of "and more".
 constexpr std::size_t functions_max = 6;
 constexpr std::size_t running_max = 8;
 constexpr std::size_t queued_max = 6;
 constexpr std::size_t waiting_max = 7;
+constexpr std::size_t values_max = 5;
 constexpr std::size_t ranks_named_max = 16;
 
 std::string list(const std::vector<Rank>& ranks) {
@@ -62,6 +63,7 @@ public:
         say_running();
         say_queued();
         say_waiting();
+        say_values();
         return std::move(text_);
     }
 
@@ -240,6 +242,59 @@ private:
             }
         }
         more(total - said);
+    }
+
+    void say_values() {
+        const std::uint64_t values = sum([](const wire::Status& s) { return s.values; });
+        if (values == 0) {
+            return;
+        }
+        const auto bytes = [&](const auto& get) { return to_string(Bytes{sum(get)}); };
+        const std::string disk =
+            sum([](const wire::Status& s) { return s.room.disk_max; }) == 0
+                ? std::string()
+                : fmt::format(", {} of {} on disk",
+                              bytes([](const wire::Status& s) { return s.room.disk; }),
+                              bytes([](const wire::Status& s) { return s.room.disk_max; }));
+        line("values: {} on all ranks, {}; large ones take {} of {} of shared memory{}",
+             counted(values, "copy", "copies"),
+             bytes([](const wire::Status& s) { return s.value_bytes; }),
+             bytes([](const wire::Status& s) { return s.room.memory; }),
+             bytes([](const wire::Status& s) { return s.room.memory_max; }),
+             disk);
+        std::vector<wire::ValueStatus> largest;
+        for (const auto& rank : status_.ranks) {
+            if (rank) {
+                largest.insert(largest.end(), rank->largest.begin(), rank->largest.end());
+            }
+        }
+        std::stable_sort(largest.begin(), largest.end(), [](const auto& a, const auto& b) {
+            return a.size > b.size;
+        });
+        for (std::size_t i = 0; i < largest.size() && i < values_max; ++i) {
+            const auto& item = largest[i];
+            line("  {:>10}  rank {}  {}{}: {}",
+                 to_string(Bytes{item.size}),
+                 index(item.holder),
+                 called(item.is_put ? "put" : item.name, item.function, item.object, name_of_),
+                 item.copies == 0 ? std::string()
+                                  : fmt::format(", and {}", counted(item.copies, "copy", "copies")),
+                 why_kept(item));
+        }
+    }
+
+    static std::string why_kept(const wire::ValueStatus& item) {
+        std::vector<std::string> reasons;
+        if (item.tasks > 0) {
+            reasons.push_back("taken by " + counted(item.tasks, "task", "tasks"));
+        }
+        if (item.by_futures) {
+            reasons.push_back(fmt::format("futures on rank {}", index(owner_of(item.object))));
+        }
+        if (item.pinned) {
+            reasons.emplace_back("a future of it was sent elsewhere");
+        }
+        return reasons.empty() ? "about to go" : fmt::format("{}", fmt::join(reasons, ", "));
     }
 
     const wire::PrintStatus& status_;

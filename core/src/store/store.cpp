@@ -44,25 +44,26 @@ void Store::drop(const wire::Drop& message) {
 }
 
 void Store::fetch(ObjectId object,
-                  Rank holder,
+                  const From& from,
                   std::uint64_t size,
                   const Waiter& waiter,
                   wire::Actions& actions) {
-    MUSTER_ASSERT(holder != config_.self);
+    MUSTER_ASSERT(from.source != config_.self && from.holder != config_.self);
     const auto [place, is_new] = fetches_.try_emplace(object);
     place->second.waiters.push_back(waiter);
     if (!is_new) {
         return;
     }
-    place->second.holder = holder;
+    place->second.asked = lost_.contains(from.source) ? from.holder : from.source;
+    place->second.holder = from.holder;
     place->second.size = size;
-    ask(object, place->second, shares_node(holder), actions);
+    ask(object, place->second, shares_node(place->second.asked), actions);
 }
 
-void Store::ask(ObjectId object, Pending& pending, bool in_place, wire::Actions& actions) {
+void Store::ask(ObjectId object, const Pending& pending, bool in_place, wire::Actions& actions) {
     const std::uint64_t transfer = 2 * ++last_transfer_; // odd ones are the gangs'
     transfers_.emplace(transfer, object);
-    actions.push_back(wire::SendMessage{pending.holder, wire::Fetch{object, transfer, in_place}});
+    actions.push_back(wire::SendMessage{pending.asked, wire::Fetch{object, transfer, in_place}});
 }
 
 bool Store::shares_node(Rank rank) const {
@@ -86,7 +87,11 @@ std::uint32_t Store::collect(TaskId task,
             values[i] = *here;
         } else {
             ++missing;
-            fetch(dependency.object, dependency.holder, dependency.size, {true, task}, actions);
+            fetch(dependency.object,
+                  {.source = dependency.source, .holder = dependency.holder},
+                  dependency.size,
+                  {true, task},
+                  actions);
         }
     }
     return missing;
@@ -94,50 +99,58 @@ std::uint32_t Store::collect(TaskId task,
 
 void Store::on_fetch(Rank from, const wire::Fetch& message, wire::Actions& actions) {
     if (const Buffer* value = find(message.object)) {
-        if (message.in_place && config_.places != nullptr) {
-            if (const auto place = config_.places->place_of(*value)) {
-                loans_.emplace(std::pair(from, message.transfer), *value);
-                actions.push_back(wire::SendMessage{
-                    from, wire::FetchLent{message.object, message.transfer, *place}});
-                return;
-            }
-        }
-        actions.push_back(
-            wire::SendMessage{from, wire::FetchStarted{message.object, message.transfer}});
-        actions.push_back(wire::SendBulk{from, message.transfer, *value});
+        answer(from, message, *value, actions);
+    } else if (const auto place = fetches_.find(message.object); place != fetches_.end()) {
+        place->second.askers.push_back({from, message});
     } else {
         actions.push_back(
             wire::SendMessage{from, wire::FetchFailed{message.object, message.transfer}});
     }
 }
 
+void Store::answer(Rank to,
+                   const wire::Fetch& message,
+                   const Buffer& value,
+                   wire::Actions& actions) {
+    if (message.in_place && config_.places != nullptr) {
+        if (const auto place = config_.places->place_of(value)) {
+            loans_.emplace(std::pair(to, message.transfer), value);
+            actions.push_back(
+                wire::SendMessage{to, wire::FetchLent{message.object, message.transfer, *place}});
+            return;
+        }
+    }
+    actions.push_back(wire::SendMessage{to, wire::FetchStarted{message.object, message.transfer}});
+    actions.push_back(wire::SendBulk{to, message.transfer, value});
+}
+
 void Store::on_fetch_started(const wire::FetchStarted& message, wire::Actions& actions) const {
     const auto place = transfers_.find(message.transfer);
     MUSTER_ASSERT(place != transfers_.end());
     const Pending& pending = fetches_.at(place->second);
-    actions.push_back(wire::ReceiveBulk{pending.holder, message.transfer, pending.size});
+    actions.push_back(wire::ReceiveBulk{pending.asked, message.transfer, pending.size});
 }
 
 void Store::on_fetch_lent(const wire::FetchLent& message, wire::Actions& actions) const {
     const auto place = transfers_.find(message.transfer);
     MUSTER_ASSERT(place != transfers_.end());
     actions.push_back(
-        wire::MapValue{fetches_.at(place->second).holder, message.transfer, message.place});
+        wire::MapValue{fetches_.at(place->second).asked, message.transfer, message.place});
 }
 
 Store::Arrival
 Store::on_mapped(std::uint64_t transfer, std::optional<Buffer> value, wire::Actions& actions) {
     const auto place = transfers_.find(transfer);
     if (place == transfers_.end()) {
-        return {}; // its holder is lost
+        return {}; // who lent it is lost
     }
     if (value) {
-        return on_bulk_received(transfer, std::move(*value));
+        return on_bulk_received(transfer, std::move(*value), actions);
     }
     const ObjectId object = place->second;
     transfers_.erase(place);
-    Pending& pending = fetches_.at(object);
-    actions.push_back(wire::SendMessage{pending.holder, wire::LoanEnded{transfer}});
+    const Pending& pending = fetches_.at(object);
+    actions.push_back(wire::SendMessage{pending.asked, wire::LoanEnded{transfer}});
     // The owner may have dropped it since: that it was lent is all that kept it.
     ask(object, pending, false, actions);
     return {};
@@ -151,7 +164,8 @@ void Store::on_loan_ended(Rank from, const wire::LoanEnded& message) {
     loans_.erase({from, message.transfer});
 }
 
-Store::Arrival Store::on_bulk_received(std::uint64_t transfer, Buffer value) {
+Store::Arrival
+Store::on_bulk_received(std::uint64_t transfer, Buffer value, wire::Actions& actions) {
     const auto place = transfers_.find(transfer);
     MUSTER_ASSERT(place != transfers_.end());
     const ObjectId object = place->second;
@@ -161,34 +175,59 @@ Store::Arrival Store::on_bulk_received(std::uint64_t transfer, Buffer value) {
     if (!pending.dropped) {
         keep(object, value);
     }
+    for (const auto& [rank, message] : pending.askers) {
+        answer(rank, message, value, actions);
+    }
     return {object, std::move(value), std::move(pending.waiters), false};
 }
 
-Store::Arrival Store::on_fetch_failed(const wire::FetchFailed& message) {
+std::optional<Store::Arrival> Store::fail(ObjectId object, bool lost, wire::Actions& actions) {
+    const auto place = fetches_.find(object);
+    Pending& pending = place->second;
+    const bool holder_lost = lost_.contains(pending.holder);
+    if (pending.asked != pending.holder && !holder_lost) {
+        pending.asked = pending.holder;
+        ask(object, pending, shares_node(pending.holder), actions);
+        return std::nullopt;
+    }
+    for (const auto& [rank, message] : pending.askers) {
+        actions.push_back(
+            wire::SendMessage{rank, wire::FetchFailed{message.object, message.transfer}});
+    }
+    Arrival arrival{object, std::nullopt, std::move(pending.waiters), lost || holder_lost};
+    fetches_.erase(place);
+    return arrival;
+}
+
+Store::Arrival Store::on_fetch_failed(const wire::FetchFailed& message, wire::Actions& actions) {
     const auto place = transfers_.find(message.transfer);
     if (place == transfers_.end()) {
         return {};
     }
     const ObjectId object = place->second;
     transfers_.erase(place);
-    auto pending = std::move(fetches_.at(object));
-    fetches_.erase(object);
-    return {object, std::nullopt, std::move(pending.waiters), false};
+    return fail(object, false, actions).value_or(Arrival{});
 }
 
-std::vector<Store::Arrival> Store::on_lost(Rank rank) {
+std::vector<Store::Arrival> Store::on_lost(Rank rank, wire::Actions& actions) {
+    lost_.insert(rank);
     loans_.erase(loans_.lower_bound({rank, 0}),
                  loans_.upper_bound({rank, std::numeric_limits<std::uint64_t>::max()}));
-    std::vector<Arrival> arrivals;
+    std::vector<ObjectId> failed;
     for (auto place = transfers_.begin(); place != transfers_.end();) {
-        const auto fetch = fetches_.find(place->second);
-        if (fetch->second.holder == rank) {
-            arrivals.push_back(
-                {fetch->first, std::nullopt, std::move(fetch->second.waiters), true});
-            fetches_.erase(fetch);
+        Pending& pending = fetches_.at(place->second);
+        std::erase_if(pending.askers, [&](const Asker& asker) { return asker.rank == rank; });
+        if (pending.asked == rank) {
+            failed.push_back(place->second);
             place = transfers_.erase(place);
         } else {
             ++place;
+        }
+    }
+    std::vector<Arrival> arrivals;
+    for (const ObjectId object : failed) {
+        if (auto arrival = fail(object, true, actions)) {
+            arrivals.push_back(std::move(*arrival));
         }
     }
     return arrivals;

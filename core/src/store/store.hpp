@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -21,7 +22,9 @@ public:
 /// The values one rank keeps, and the ones it is fetching.
 ///
 /// A value too large to travel in a message stays with the rank that made it, and is pulled by
-/// those that need it: one Fetch there, FetchStarted and one bulk transfer back. Within a node it
+/// those that need it: one Fetch there, FetchStarted and one bulk transfer back. So that the holder
+/// need not send it to everybody, it may be asked for where it is only being fetched: who is asked
+/// answers when it has come, and who is told that it has not asks the holder. Within a node it
 /// is lent instead, if it lies where others can read it: FetchLent says where, the reader maps it
 /// (MapValue, and event ValueMapped), and says LoanEnded when nothing here refers to it any more;
 /// until then the holder keeps it, though its owner may have dropped it. What cannot be mapped is
@@ -43,6 +46,12 @@ public:
         TaskId task{};
     };
 
+    /// Whom to ask.
+    struct From {
+        Rank source{}; ///< First: it has a copy, or is fetching one, perhaps.
+        Rank holder{}; ///< It has the value, unless that is lost.
+    };
+
     struct Arrival {
         ObjectId object{};
         std::optional<Buffer> value; ///< Nothing: the holder does not have it.
@@ -58,9 +67,9 @@ public:
     [[nodiscard]] const Buffer* find(ObjectId object) const;
     void drop(const wire::Drop& message);
 
-    /// Asks `holder` for an object of `size` bytes, unless it is under way already.
+    /// Asks for an object of `size` bytes, unless it is under way already.
     void fetch(ObjectId object,
-               Rank holder,
+               const From& from,
                std::uint64_t size,
                const Waiter& waiter,
                wire::Actions& actions);
@@ -82,16 +91,20 @@ public:
     /// Nothing here refers any more to what `holder` lent.
     void on_unmapped(Rank holder, std::uint64_t transfer, wire::Actions& actions) const;
     void on_loan_ended(Rank from, const wire::LoanEnded& message);
-    [[nodiscard]] Arrival on_bulk_received(std::uint64_t transfer, Buffer value);
-    [[nodiscard]] Arrival on_fetch_failed(const wire::FetchFailed& message);
+    [[nodiscard]] Arrival
+    on_bulk_received(std::uint64_t transfer, Buffer value, wire::Actions& actions);
+    /// Nobody waits if another is asked instead.
+    [[nodiscard]] Arrival on_fetch_failed(const wire::FetchFailed& message, wire::Actions& actions);
     /// A rank is lost: what is fetched from it will not come, and what it was lent is not read.
-    [[nodiscard]] std::vector<Arrival> on_lost(Rank rank);
+    [[nodiscard]] std::vector<Arrival> on_lost(Rank rank, wire::Actions& actions);
 
     [[nodiscard]] std::size_t object_count() const { return objects_.size(); }
 
     [[nodiscard]] std::uint64_t size_bytes() const { return size_bytes_; }
 
     [[nodiscard]] bool fetching() const { return !fetches_.empty(); }
+
+    [[nodiscard]] bool fetching(ObjectId object) const { return fetches_.contains(object); }
 
     /// What the rank may be reading as its transfer; null if that is not lent.
     [[nodiscard]] const Buffer* loan(Rank to, std::uint64_t transfer) const {
@@ -105,19 +118,31 @@ public:
     }
 
 private:
+    /// A rank that asked for what is not here yet.
+    struct Asker {
+        Rank rank{};
+        wire::Fetch message;
+    };
+
     struct Pending {
+        Rank asked{};
         Rank holder{};
         std::uint64_t size = 0;
         std::vector<Waiter> waiters;
+        std::vector<Asker> askers{};
         bool dropped = false; ///< Nobody needs it after the waiters.
     };
 
     [[nodiscard]] bool shares_node(Rank rank) const;
-    void ask(ObjectId object, Pending& pending, bool in_place, wire::Actions& actions);
+    void ask(ObjectId object, const Pending& pending, bool in_place, wire::Actions& actions);
+    void answer(Rank to, const wire::Fetch& message, const Buffer& value, wire::Actions& actions);
+    /// It will not come from who was asked. @return nothing if the holder is asked now.
+    [[nodiscard]] std::optional<Arrival> fail(ObjectId object, bool lost, wire::Actions& actions);
 
     Config config_;
     std::map<ObjectId, Buffer> objects_;
     std::map<ObjectId, Pending> fetches_;
+    std::set<Rank> lost_;
     std::map<std::uint64_t, ObjectId> transfers_;
     /// By reader and its transfer: kept for as long as they are read elsewhere.
     std::map<std::pair<Rank, std::uint64_t>, Buffer> loans_;

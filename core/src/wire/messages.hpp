@@ -193,6 +193,8 @@ struct ClusterFormed {
 struct Submit {
     TaskClass task_class;
     std::vector<Range> ranges;
+    /// By range: the rank that keeps most of what its tasks take, if that is much. Empty: none.
+    std::vector<std::optional<Rank>> near{};
 };
 
 /// Coordinator to owner, after a loss: no rank that is left can ever run these.
@@ -216,6 +218,7 @@ struct Dependency {
     std::uint64_t size = 0;
     bool kept = false;
     Rank holder{};
+    Rank source{}; ///< To be asked first: it has a copy, or is fetching one.
 };
 
 struct TaskSpec {
@@ -320,6 +323,11 @@ struct NotHere {
 /// To a task's owner: somebody wants it cancelled.
 struct Cancel {
     TaskId task{};
+};
+
+/// To an object's owner: no future holds its value any more, though there may be some.
+struct Free {
+    ObjectId object{};
 };
 
 /// From the owner to the worker: do not start it, or ask it to stop.
@@ -642,6 +650,7 @@ using AnyMessage = std::variant<Bid,
                                 Confirm,
                                 NotHere,
                                 Cancel,
+                                Free,
                                 Stop,
                                 Subscribe,
                                 ObjectReady,

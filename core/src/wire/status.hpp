@@ -106,6 +106,28 @@ struct TaskStatus {
     Duration age{};                     ///< Since it has started there.
 };
 
+/// A large value that is kept, as its owner sees it.
+struct ValueStatus {
+    ObjectId object{};
+    bool is_put = false;    ///< By put(); else a task made it.
+    FunctionId function{};  ///< That task's.
+    std::string name;       ///< Its own, if it has one.
+    std::uint64_t size = 0; ///< Bytes.
+    Rank holder{};
+    std::uint64_t copies = 0; ///< On other ranks.
+    std::uint64_t tasks = 0;  ///< That are not done, and take it.
+    bool by_futures = false;  ///< Of the owner's rank, it is held.
+    bool pinned = false;      ///< A future of it went elsewhere: kept until the run ends.
+};
+
+/// What large values of a rank take, and may take. Bytes.
+struct RoomStatus {
+    std::uint64_t memory = 0;
+    std::uint64_t memory_max = 0;
+    std::uint64_t disk = 0;
+    std::uint64_t disk_max = 0;
+};
+
 /// The answer to StatusWanted.
 struct Status {
     std::uint64_t request = 0;
@@ -120,6 +142,10 @@ struct Status {
     std::uint64_t actors = 0;   ///< That live here.
     Resources capacity;
     Resources free;
+    std::uint64_t values = 0;      ///< That the rank keeps, copies included.
+    std::uint64_t value_bytes = 0; ///< Of those.
+    RoomStatus room;
+    std::vector<ValueStatus> largest; ///< Of those it owns; the largest first.
     std::optional<CoordinatorStatus> coordinator;
 };
 

@@ -180,6 +180,32 @@ TEST(Owner, TaskOnAValueThatIsGoneFails) {
     EXPECT_EQ(resolved[0].outcome.failure.at(0).kind, Kind::object_lost);
 }
 
+TEST(Owner, AFreedValueGoesWithItsLastTaskWhateverHoldsIt) {
+    LoneOwner owner;
+    const TaskId maker = owner.submit(1);
+    owner->free(maker, owner.actions); // not done: no effect
+    owner.flush();
+    owner.grant(maker, 1, Rank{2});
+    owner.finish(maker, LoneOwner::value(5000, true, Rank{2}));
+    owner->pin(maker);
+    const TaskId user = owner.submit(1, {maker});
+    owner.flush();
+    owner.grant(user, 1, Rank{3}, 2);
+    owner->free(maker, owner.actions);
+    EXPECT_TRUE(sent<wire::Drop>(owner.flush()).empty()) << "a task still uses it";
+    owner.finish(user, LoneOwner::value(1), 2);
+    EXPECT_EQ(sent<wire::Drop>(owner.flush()).size(), 2U);
+    EXPECT_EQ(owner->outcome(maker), nullptr);
+    owner.submit(1, {maker});
+    const auto resolved = orders<wire::ResolveFuture>(owner.flush());
+    ASSERT_EQ(resolved.size(), 1U);
+    EXPECT_EQ(resolved[0].outcome.failure.at(0).kind, Kind::object_lost);
+    owner.release(maker);
+    owner->free(maker, owner.actions);
+    owner->free(make_object_id(Rank{3}, 1), owner.actions);
+    EXPECT_EQ(sent<wire::Free>(owner.flush()).at(0).first, Rank{3});
+}
+
 TEST(Owner, PinnedObjectOutlivesItsFutures) {
     LoneOwner owner;
     const ObjectId object = owner.put(10);

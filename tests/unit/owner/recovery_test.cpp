@@ -319,5 +319,25 @@ TEST(OwnerRecovery, WhatNoRankThatIsLeftCanRunFails) {
               std::string::npos);
 }
 
+TEST(OwnerRecovery, ATaskRecalledFromAValueThatWasLostMeanwhileIsNotSentOn) {
+    Retrying owner({.retries = 2});
+    const TaskId maker = owner.submit();
+    owner.flush();
+    owner.grant(maker);
+    owner.finish(maker, LoneOwner::value(5000, true, worker));
+    const TaskId user = owner.submit({maker});
+    owner.flush();
+    owner.grant(user, Rank{3});
+    owner.flush();
+    (void)owner.lose(worker_lost); // the value is made anew
+    owner.grant(user, Rank{4});    // rank 3 was waiting for it, and has given the task back
+    const auto orders = owner.flush();
+    EXPECT_TRUE(sent<wire::Run>(orders).empty());
+    EXPECT_EQ(sent<wire::Progress>(orders).at(0).second.leases.at(0).finished, 1U);
+    owner.grant(maker, Rank{4});
+    owner.finish(maker, LoneOwner::value(5000, true, Rank{4}));
+    EXPECT_EQ(sent<wire::Submit>(owner.flush()).at(0).second.ranges.at(0).first, user);
+}
+
 } // namespace
 } // namespace muster::owner

@@ -126,6 +126,47 @@ TEST(StatusPage, SaysWhatEachWaitsFor) {
         "  … and 3 more\n");
 }
 
+TEST(StatusPage, SaysWhatHoldsMemory) {
+    constexpr std::uint64_t gibibyte = std::uint64_t{1} << 30;
+    wire::Status driver;
+    driver.values = 4;
+    driver.value_bytes = 6 * gibibyte;
+    driver.room = {.memory = 5 * gibibyte,
+                   .memory_max = 8 * gibibyte,
+                   .disk = gibibyte,
+                   .disk_max = 64 * gibibyte};
+    driver.largest = {{.object = id(0, 4),
+                       .is_put = true,
+                       .size = 4 * gibibyte,
+                       .holder = Rank{0},
+                       .copies = 1,
+                       .by_futures = true},
+                      {.object = id(0, 7),
+                       .function = load,
+                       .size = gibibyte,
+                       .holder = Rank{1},
+                       .tasks = 3,
+                       .pinned = true}};
+    wire::Status worker;
+    worker.values = 2;
+    worker.value_bytes = 2 * gibibyte;
+    worker.room.memory_max = 8 * gibibyte;
+    worker.largest = {{.object = id(1, 2),
+                       .function = train,
+                       .name = "epoch 3",
+                       .size = 2 * gibibyte,
+                       .holder = Rank{1}}};
+    const std::string text = page({std::move(driver), std::move(worker)});
+    EXPECT_EQ(
+        text.substr(text.find("values:")),
+        "values: 6 copies on all ranks, 8 GiB; large ones take 5 GiB of 16 GiB of shared memory, 1 "
+        "GiB of 64 "
+        "GiB on disk\n"
+        "       4 GiB  rank 0  put (0:4), and 1 copy: futures on rank 0\n"
+        "       2 GiB  rank 1  epoch 3 (1:2): about to go\n"
+        "       1 GiB  rank 1  load (0:7): taken by 3 tasks, a future of it was sent elsewhere\n");
+}
+
 TEST(StatusPage, IsOnePageHoweverMuchWaits) {
     std::vector<std::optional<wire::Status>> ranks;
     for (int r = 0; r < 1'000; ++r) {

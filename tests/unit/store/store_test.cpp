@@ -25,8 +25,8 @@ TEST(Store, KeepsAndDrops) {
 TEST(Store, FetchesAnObjectOnceForAllWhoWait) {
     Store store({.self = Rank{0}});
     wire::Actions actions;
-    store.fetch(object, Rank{3}, 100, {true, TaskId{7}}, actions);
-    store.fetch(object, Rank{3}, 100, {false, {}}, actions);
+    store.fetch(object, {Rank{3}, Rank{3}}, 100, {true, TaskId{7}}, actions);
+    store.fetch(object, {Rank{3}, Rank{3}}, 100, {false, {}}, actions);
     const auto fetches = sent<wire::Fetch>(actions);
     ASSERT_EQ(fetches.size(), 1U);
     EXPECT_EQ(fetches[0].first, Rank{3});
@@ -39,7 +39,7 @@ TEST(Store, FetchesAnObjectOnceForAllWhoWait) {
     EXPECT_EQ(receives[0].from, Rank{3});
     EXPECT_EQ(receives[0].size, 100U);
 
-    const auto arrival = store.on_bulk_received(receives[0].transfer, bytes(100));
+    const auto arrival = store.on_bulk_received(receives[0].transfer, bytes(100), actions);
     EXPECT_EQ(arrival.object, object);
     ASSERT_EQ(arrival.waiters.size(), 2U);
     EXPECT_TRUE(arrival.waiters[0].is_task);
@@ -70,10 +70,10 @@ TEST(Store, ServesWhatItHasAndRefusesTheRest) {
 TEST(Store, ValueDroppedOnItsWayIsHandedOverButNotKept) {
     Store store({.self = Rank{0}});
     wire::Actions actions;
-    store.fetch(object, Rank{3}, 100, {false, {}}, actions);
+    store.fetch(object, {Rank{3}, Rank{3}}, 100, {false, {}}, actions);
     store.drop({{object}});
-    const auto arrival =
-        store.on_bulk_received(sent<wire::Fetch>(actions).at(0).second.transfer, bytes(100));
+    const auto arrival = store.on_bulk_received(
+        sent<wire::Fetch>(actions).at(0).second.transfer, bytes(100), actions);
     EXPECT_TRUE(arrival.value.has_value());
     EXPECT_EQ(arrival.waiters.size(), 1U);
     EXPECT_EQ(store.object_count(), 0U);
@@ -82,14 +82,94 @@ TEST(Store, ValueDroppedOnItsWayIsHandedOverButNotKept) {
 TEST(Store, FailedFetchTellsItsWaitersAndMayBeTriedAgain) {
     Store store({.self = Rank{0}});
     wire::Actions actions;
-    store.fetch(object, Rank{3}, 100, {false, {}}, actions);
+    store.fetch(object, {Rank{3}, Rank{3}}, 100, {false, {}}, actions);
     const auto arrival =
-        store.on_fetch_failed({object, sent<wire::Fetch>(actions).at(0).second.transfer});
+        store.on_fetch_failed({object, sent<wire::Fetch>(actions).at(0).second.transfer}, actions);
     EXPECT_FALSE(arrival.value.has_value());
     EXPECT_EQ(arrival.waiters.size(), 1U);
     actions.clear();
-    store.fetch(object, Rank{2}, 100, {false, {}}, actions);
+    store.fetch(object, {Rank{2}, Rank{2}}, 100, {false, {}}, actions);
     EXPECT_EQ(sent<wire::Fetch>(actions).size(), 1U);
+}
+
+TEST(Store, AnswersWhoAskedWhileItWasFetching) {
+    Store store({.self = Rank{2}});
+    wire::Actions actions;
+    store.fetch(object, {Rank{3}, Rank{3}}, 100, {true, TaskId{7}}, actions);
+    const auto transfer = sent<wire::Fetch>(actions).at(0).second.transfer;
+    actions.clear();
+    for (const int rank : {4, 5, 6}) {
+        store.on_fetch(Rank{rank}, {object, 8}, actions);
+    }
+    EXPECT_TRUE(actions.empty());
+    EXPECT_TRUE(store.on_lost(Rank{5}, actions).empty());
+    store.drop({{object}}); // who asked gets it all the same
+    (void)store.on_bulk_received(transfer, bytes(100), actions);
+    const auto sends = orders<wire::SendBulk>(actions);
+    ASSERT_EQ(sends.size(), 2U);
+    EXPECT_EQ(sends[0].to, Rank{4});
+    EXPECT_EQ(sends[1].to, Rank{6});
+    EXPECT_EQ(sent<wire::FetchStarted>(actions).size(), 2U);
+    EXPECT_EQ(store.object_count(), 0U);
+}
+
+TEST(Store, TellsWhoAskedWhenItDoesNotCome) {
+    Store store({.self = Rank{2}});
+    wire::Actions actions;
+    store.fetch(object, {Rank{3}, Rank{3}}, 100, {true, TaskId{7}}, actions);
+    const auto transfer = sent<wire::Fetch>(actions).at(0).second.transfer;
+    actions.clear();
+    store.on_fetch(Rank{4}, {object, 8}, actions);
+    EXPECT_EQ(store.on_fetch_failed({object, transfer}, actions).waiters.size(), 1U);
+    const auto failed = sent<wire::FetchFailed>(actions);
+    ASSERT_EQ(failed.size(), 1U);
+    EXPECT_EQ(failed[0].first, Rank{4});
+    EXPECT_EQ(failed[0].second.transfer, 8U);
+}
+
+TEST(Store, AsksTheHolderWhenItsSourceHasNothing) {
+    Store store({.self = Rank{2}});
+    wire::Actions actions;
+    store.fetch(object, {.source = Rank{1}, .holder = Rank{3}}, 100, {true, TaskId{7}}, actions);
+    const auto first = sent<wire::Fetch>(actions).at(0);
+    EXPECT_EQ(first.first, Rank{1});
+    actions.clear();
+    EXPECT_TRUE(store.on_fetch_failed({object, first.second.transfer}, actions).waiters.empty());
+    const auto second = sent<wire::Fetch>(actions).at(0);
+    EXPECT_EQ(second.first, Rank{3});
+    EXPECT_TRUE(store.on_fetch_failed({object, first.second.transfer}, actions).waiters.empty());
+    const auto arrival = store.on_fetch_failed({object, second.second.transfer}, actions);
+    EXPECT_EQ(arrival.waiters.size(), 1U);
+    EXPECT_FALSE(arrival.lost_with_holder);
+    EXPECT_FALSE(store.fetching());
+}
+
+TEST(Store, AsksTheHolderWhenItsSourceIsLostUnlessThatIsLostToo) {
+    for (const bool holder_lost_first : {false, true}) {
+        Store store({.self = Rank{2}});
+        wire::Actions actions;
+        store.fetch(
+            object, {.source = Rank{1}, .holder = Rank{3}}, 100, {true, TaskId{7}}, actions);
+        actions.clear();
+        if (holder_lost_first) {
+            EXPECT_TRUE(store.on_lost(Rank{3}, actions).empty());
+        }
+        auto arrivals = store.on_lost(Rank{1}, actions);
+        if (!holder_lost_first) {
+            EXPECT_TRUE(arrivals.empty());
+            EXPECT_EQ(sent<wire::Fetch>(actions).at(0).first, Rank{3});
+            arrivals = store.on_lost(Rank{3}, actions);
+        }
+        ASSERT_EQ(arrivals.size(), 1U);
+        EXPECT_TRUE(arrivals[0].lost_with_holder);
+        EXPECT_EQ(arrivals[0].waiters.size(), 1U);
+        EXPECT_FALSE(store.fetching());
+    }
+    Store store({.self = Rank{2}});
+    wire::Actions actions;
+    (void)store.on_lost(Rank{1}, actions);
+    store.fetch(object, {.source = Rank{1}, .holder = Rank{3}}, 100, {true, TaskId{7}}, actions);
+    EXPECT_EQ(sent<wire::Fetch>(actions).at(0).first, Rank{3});
 }
 
 /// Everything lies where others of the node can read it.
@@ -112,7 +192,7 @@ protected:
     /// The reader asks, and the holder answers. @return the order to map it.
     wire::MapValue lend() {
         holder_.keep(object, bytes(100));
-        reader_.fetch(object, Rank{3}, 100, {true, TaskId{7}}, actions_);
+        reader_.fetch(object, {Rank{3}, Rank{3}}, 100, {true, TaskId{7}}, actions_);
         const auto fetch = sent<wire::Fetch>(actions_).at(0).second;
         EXPECT_TRUE(fetch.in_place);
         actions_.clear();
@@ -130,7 +210,7 @@ protected:
 };
 
 TEST_F(Lending, OnlyWithinANodeIsAValueAskedForWhereItLies) {
-    reader_.fetch(object, Rank{1}, 100, {true, TaskId{7}}, actions_);
+    reader_.fetch(object, {Rank{1}, Rank{1}}, 100, {true, TaskId{7}}, actions_);
     EXPECT_FALSE(sent<wire::Fetch>(actions_).at(0).second.in_place);
     actions_.clear();
     holder_.keep(object, bytes(100));
@@ -164,18 +244,18 @@ TEST_F(Lending, WhatCannotBeMappedIsFetched) {
     const auto again = sent<wire::Fetch>(actions_).at(0).second;
     EXPECT_FALSE(again.in_place);
     EXPECT_NE(again.transfer, order.transfer);
-    const auto fetched = reader_.on_bulk_received(again.transfer, bytes(100));
+    const auto fetched = reader_.on_bulk_received(again.transfer, bytes(100), actions_);
     EXPECT_EQ(fetched.waiters.size(), 1U);
 }
 
 TEST_F(Lending, ALostReaderIsLentNothingAndALostHolderLendsNothing) {
     const auto order = lend();
     EXPECT_EQ(holder_.loans().size(), 1U);
-    (void)holder_.on_lost(Rank{1});
+    (void)holder_.on_lost(Rank{1}, actions_);
     EXPECT_EQ(holder_.loans().size(), 1U);
-    (void)holder_.on_lost(Rank{0});
+    (void)holder_.on_lost(Rank{0}, actions_);
     EXPECT_EQ(holder_.loans().size(), 0U);
-    EXPECT_EQ(reader_.on_lost(Rank{3}).size(), 1U);
+    EXPECT_EQ(reader_.on_lost(Rank{3}, actions_).size(), 1U);
     const auto late = reader_.on_mapped(order.transfer, bytes(100), actions_);
     EXPECT_TRUE(late.waiters.empty());
     EXPECT_EQ(reader_.find(object), nullptr);

@@ -157,6 +157,17 @@ void cancel(const Future<T>& future) {
     future.block()->client()->cancel(id);
 }
 
+/// Gives a value's memory back before its last future is gone: at once, or when the tasks that were
+/// given it are done. `future` is empty afterwards; others of the same value find that it is gone
+/// (Error, object_lost), unless they have read it. No effect on a task that is not done, but that
+/// `future` is empty. Not in isolated tasks. @throws Error (usage) there, and for an empty future.
+template <class T>
+void free(Future<T>& future) {
+    const ObjectId id = future.id();
+    future.block()->client()->free(id);
+    future = {};
+}
+
 /// How far the task has come, and what keeps it from running: a sentence for people.
 ///
 ///     "train (0:17) is ready, and waits for 2 gpus; the most that is free is 1 gpus on rank 3; 4

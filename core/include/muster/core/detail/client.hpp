@@ -95,6 +95,8 @@ public:
     /// `actors`: whose handles are inside the value.
     virtual std::shared_ptr<FutureBlock> put(Buffer value, std::vector<ObjectId> actors) = 0;
     virtual void cancel(ObjectId task) = 0;
+    /// See muster::free().
+    virtual void free(ObjectId object);
     /// See muster::explain().
     [[nodiscard]] virtual std::string explain(ObjectId task);
 
