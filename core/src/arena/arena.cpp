@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -34,6 +35,23 @@ bool reserve(int fd, std::uint64_t offset, std::uint64_t size) {
     return error == 0;
 }
 
+int make_file(const std::string& directory) {
+    if (directory.empty()) {
+        return memfd_create("muster-values", MFD_CLOEXEC);
+    }
+    const int fd = ::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR)) {
+        return fd;
+    }
+    // A file system without nameless files, as many that come over the network.
+    std::string path = directory + "/muster-values-XXXXXX";
+    const int named = mkostemp(path.data(), O_CLOEXEC);
+    if (named >= 0) {
+        unlink(path.c_str());
+    }
+    return named;
+}
+
 } // namespace
 
 std::shared_ptr<Arena> Arena::make(const Config& config) {
@@ -45,7 +63,7 @@ std::shared_ptr<Arena> Arena::make(const Config& config) {
         errno = EFBIG; // what exceeds it ends the process with a signal
         return nullptr;
     }
-    const int fd = memfd_create("muster-values", MFD_CLOEXEC);
+    const int fd = make_file(config.directory);
     if (fd < 0) {
         return nullptr;
     }
@@ -116,7 +134,7 @@ bool Arena::warm_up(const Extent& extent) {
 void Arena::cool_down(std::uint64_t bytes_max) {
     while (extents_.warm_bytes() > bytes_max) {
         auto extent = extents_.take_warm();
-        // Of a file in memory it does not fail; if it did, the memory would be kept.
+        // Of a file in memory it does not fail; where it does, the memory is kept.
         extent->warm = fallocate(fd_,
                                  FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                                  static_cast<off_t>(extent->offset),
@@ -130,9 +148,14 @@ void Arena::cool_down(std::uint64_t bytes_max) {
 }
 
 void Arena::free(Extent extent) noexcept {
-    const std::lock_guard lock(mutex_);
-    extents_.give_back(extent);
-    cool_down(config_.warm_bytes_max);
+    {
+        const std::lock_guard lock(mutex_);
+        extents_.give_back(extent);
+        cool_down(config_.warm_bytes_max);
+    }
+    if (config_.freed) {
+        config_.freed();
+    }
 }
 
 std::optional<wire::SharedPlace> Arena::place_of(const Buffer& buffer) const {

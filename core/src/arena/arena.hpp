@@ -7,19 +7,22 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 
 namespace muster::arena {
 
-/// Shared memory of one process, from which large values get theirs.
+/// Memory of one process that others can read, from which large values get theirs.
 ///
-/// A file in memory that has no name: it goes when the last process that has it is gone, whatever
-/// ended them. Other processes of the same user open it through /proc (see Views). A range gets its
-/// memory when it is allocated, so that what does not fit is refused here, and no write to it can
-/// fail. `bytes_max` must leave the machine room: at the end of its memory the system ends
-/// processes, and refuses nothing. Memory of freed ranges is kept for the next ones, up to a bound.
+/// A mapped file, in memory or on a disk, that has no name: it goes when the last process that has
+/// it is gone, whatever ended them. Other processes of the same user open it through /proc (see
+/// Views). A range gets its memory, or its place on the disk, when it is allocated, so that what
+/// does not fit is refused here, and no write to it can fail for want of room. `bytes_max` must
+/// leave the machine room: at the end of its memory the system ends processes, and refuses nothing.
+/// Memory of freed ranges is kept for the next ones, up to a bound.
 ///
 /// Thread-safe.
 class Arena : public std::enable_shared_from_this<Arena> {
@@ -28,6 +31,8 @@ public:
         std::uint64_t bytes_max = 0; ///< Of all that is allocated at once.
         /// Of memory kept for later. A freed range of 100 MiB is worth 30 ms of clearing pages.
         std::uint64_t warm_bytes_max = std::uint64_t{512} << 20;
+        std::string directory{};       ///< Where the file is; empty: in memory.
+        std::function<void()> freed{}; ///< A range is free again. Called on any thread.
     };
 
     /// What large is: smaller values are copied as quickly as they would be found.
@@ -49,6 +54,8 @@ public:
     [[nodiscard]] std::optional<wire::SharedPlace> place_of(const Buffer& buffer) const;
 
     [[nodiscard]] std::uint64_t allocated_bytes() const;
+
+    [[nodiscard]] std::uint64_t bytes_max() const { return config_.bytes_max; }
 
 private:
     Arena(const Config& config, int fd, std::byte* memory, std::uint64_t length);

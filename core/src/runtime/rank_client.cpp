@@ -330,27 +330,6 @@ wire::TaskClass RankClient::classify(const detail::FunctionEntry& function,
     return task_class;
 }
 
-std::shared_ptr<std::byte[]> RankClient::allocate_value(std::size_t size) {
-    if (config_.arena != nullptr && size >= arena::Arena::large_bytes_min) {
-        if (auto memory = config_.arena->allocate(size)) {
-            return memory;
-        }
-    }
-    return allocate_bytes(size);
-}
-
-Buffer RankClient::share_value(Buffer value) {
-    const bool shared = config_.arena == nullptr || value.size() < arena::Arena::large_bytes_min ||
-                        config_.arena->place_of(value).has_value();
-    if (!shared) {
-        if (auto memory = config_.arena->allocate(value.size())) {
-            std::memcpy(memory.get(), value.bytes().data(), value.size());
-            return {std::move(memory), value.size()};
-        }
-    }
-    return value;
-}
-
 void RankClient::unmap(Rank holder, std::uint64_t transfer) noexcept {
     try {
         if (!ended_.load(std::memory_order_acquire)) {

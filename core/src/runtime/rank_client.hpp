@@ -1,6 +1,6 @@
 #pragma once
 
-#include "arena/arena.hpp"
+#include "arena/value_memory.hpp"
 #include "registry/registry.hpp"
 #include "runtime/answer_desk.hpp"
 #include "runtime/call_counter.hpp"
@@ -42,7 +42,10 @@ public:
         std::optional<bool> survives_lost_ranks; ///< As ClusterInfo says it.
         std::optional<TimePoint> time_limit{};   ///< When the run's time is over, if that is known.
         recorder::Recorder* journal = nullptr;   ///< The driver's rank's, if the run has one.
-        std::shared_ptr<arena::Arena> arena{};   ///< Where large values go, if they are shared.
+        std::shared_ptr<arena::ValueMemory> values{}; ///< Where large values go; may be none.
+        std::string host{};
+        /// How long a thread waits for room for a value while none is freed.
+        Duration room_patience = std::chrono::minutes{1};
     };
 
     /// `wake` wakes the progress thread; called from any thread.
@@ -65,11 +68,17 @@ public:
     [[nodiscard]] std::shared_ptr<std::byte[]> allocate_value(std::size_t size) override;
     [[nodiscard]] Buffer share_value(Buffer value) override;
 
+    /// Memory for a value that comes from another rank. Does not wait for room: what does not fit
+    /// lies in private memory.
+    [[nodiscard]] std::shared_ptr<std::byte[]> receive_value(std::size_t size);
+
     detail::FuturePlace submit(const detail::FunctionEntry& function,
                                const TaskOptions& options,
                                detail::EncodedTasks tasks) override;
     std::shared_ptr<detail::FutureBlock> put(Buffer value, std::vector<ObjectId> actors) override;
     void cancel(ObjectId task) override;
+    void free(ObjectId object) override;
+    [[nodiscard]] wire::RoomStatus room() const;
     [[nodiscard]] std::string explain(ObjectId task) override;
     void wait_value(detail::FutureBlock& block, std::uint64_t index) override;
     void want_value(detail::FutureBlock& block, std::uint64_t index) override;
@@ -198,6 +207,9 @@ public:
     [[nodiscard]] Attached attach(detail::Watcher& watcher) { return {*this, watcher}; }
 
 private:
+    /// Waits, as in get(), until other values have been freed.
+    /// @throws Error (out_of_memory) if it can never fit, or none is freed for long.
+    [[nodiscard]] std::shared_ptr<std::byte[]> wait_for_room(std::size_t size);
     [[nodiscard]] std::shared_ptr<const wire::AnnounceCluster> announced() const;
     [[nodiscard]] ObjectId next_id(std::uint64_t count);
     bool post(LocalEvent&& event);

@@ -62,20 +62,6 @@ int run_and_report(const std::function<int()>& driver,
     return 1;
 }
 
-std::shared_ptr<arena::Arena> make_arena(std::uint64_t bytes_max) {
-    if (bytes_max == 0) {
-        return nullptr;
-    }
-    auto arena = arena::Arena::make({.bytes_max = bytes_max});
-    if (arena == nullptr) {
-        log::warn("values",
-                  "no_shared_memory bytes={} why=\"{}\" instead=messages",
-                  bytes_max,
-                  std::strerror(errno));
-    }
-    return arena;
-}
-
 rank::RankMachine::Config with_values(rank::RankMachine::Config config,
                                       const std::vector<NodeId>& nodes,
                                       const store::Places& places) {
@@ -89,7 +75,8 @@ rank::RankMachine::Config with_values(rank::RankMachine::Config config,
 RankRuntime::RankRuntime(Config config,
                          const FunctionTable& functions,
                          std::unique_ptr<transport::Transport> transport)
-    : transport_(std::move(transport)), arena_(make_arena(config.shared_bytes_max)),
+    : transport_(std::move(transport)),
+      values_(std::make_shared<arena::ValueMemory>(config.values)),
       client_(std::make_shared<RankClient>(RankClient::Config{config.machine.self,
                                                               config.run_id,
                                                               transport_->world().node_of,
@@ -100,7 +87,9 @@ RankRuntime::RankRuntime(Config config,
                                                               config.survives_lost_ranks,
                                                               config.machine.time_limit,
                                                               config.journal,
-                                                              arena_},
+                                                              values_,
+                                                              config.machine.host,
+                                                              config.room_patience},
                                            functions,
                                            pool_,
                                            inbox_,

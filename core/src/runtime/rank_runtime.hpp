@@ -1,6 +1,6 @@
 #pragma once
 
-#include "arena/arena.hpp"
+#include "arena/value_memory.hpp"
 #include "runtime/executor_pool.hpp"
 #include "runtime/inbox.hpp"
 #include "runtime/progress.hpp"
@@ -30,8 +30,8 @@ public:
         std::chrono::seconds stop_grace{5};
         /// The driver's rank's journal; may be none. The caller closes it before the runtime goes.
         recorder::Recorder* journal = nullptr;
-        /// Of large values at once, where other ranks of the node can read them; 0: none can.
-        std::uint64_t shared_bytes_max = 0;
+        arena::ValueMemory::Config values{};              ///< What its large values may take.
+        Duration room_patience = std::chrono::minutes{1}; ///< Of who waits for room for one.
     };
 
     /// `functions` must outlive it.
@@ -60,21 +60,21 @@ private:
     /// Which values other ranks of the node can read.
     class SharedValues final : public store::Places {
     public:
-        explicit SharedValues(std::shared_ptr<const arena::Arena> arena)
-            : arena_(std::move(arena)) {}
+        explicit SharedValues(std::shared_ptr<const arena::ValueMemory> values)
+            : values_(std::move(values)) {}
 
         [[nodiscard]] std::optional<wire::SharedPlace>
         place_of(const Buffer& value) const override {
-            return arena_ == nullptr ? std::nullopt : arena_->place_of(value);
+            return values_->place_of(value);
         }
 
     private:
-        std::shared_ptr<const arena::Arena> arena_;
+        std::shared_ptr<const arena::ValueMemory> values_;
     };
 
     std::unique_ptr<transport::Transport> transport_;
-    std::shared_ptr<arena::Arena> arena_; ///< May be none.
-    SharedValues shared_values_{arena_};
+    std::shared_ptr<arena::ValueMemory> values_;
+    SharedValues shared_values_{values_};
     Inbox inbox_;
     std::shared_ptr<RankClient> client_; // before the pool: its threads report to the last
     ExecutorPool pool_;

@@ -137,21 +137,24 @@ struct Setup {
 };
 
 /// The rank's part of what its node's large values may take together. By default 30 % of the memory
-/// that the job may use there; nothing where no other rank could read them.
-std::uint64_t shared_bytes_max(const Setup& setup,
-                               const transport::World& world,
-                               const resources::Capacity& capacity) {
+/// that the job may use there.
+arena::ValueMemory::Config value_memory(const Setup& setup,
+                                        const transport::World& world,
+                                        const resources::Capacity& capacity) {
     const NodeId node = world.node_of[static_cast<std::size_t>(index(world.rank))];
-    const auto neighbours =
+    const auto ranks =
         static_cast<std::uint64_t>(std::count(world.node_of.begin(), world.node_of.end(), node));
-    if (neighbours < 2) {
-        return 0;
+    arena::ValueMemory::Config config;
+    config.memory_bytes_max =
+        setup.settings.object_memory
+            ? setup.settings.object_memory->count / ranks
+            : static_cast<std::uint64_t>(0.3 * capacity.resources.memory.value());
+    if (setup.settings.spill_size) {
+        config.disk_bytes_max = setup.settings.spill_size->count / ranks;
     }
-    if (setup.settings.object_memory) {
-        return setup.settings.object_memory->count / neighbours;
-    }
-    const double own = capacity.resources.memory.value();
-    return static_cast<std::uint64_t>(0.3 * own);
+    config.ranks_of_node = ranks;
+    config.directory = setup.settings.spill_directory;
+    return config;
 }
 
 RankRuntime::Config configure(const Setup& setup,
@@ -182,7 +185,8 @@ RankRuntime::Config configure(const Setup& setup,
     config.machine.heartbeat_timeout = std::chrono::seconds{setup.settings.heartbeat_timeout};
     config.machine.driver_timeout = 4 * config.machine.heartbeat_timeout;
     config.machine.hosts = world.host_of;
-    config.shared_bytes_max = shared_bytes_max(setup, world, capacity);
+    config.values = value_memory(setup, world, capacity);
+    config.room_patience = std::chrono::seconds{setup.settings.object_wait_seconds};
     config.run_id = run_id;
     config.parked_max = setup.settings.parked_max;
     config.zygote = setup.zygote;

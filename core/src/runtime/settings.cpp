@@ -1,8 +1,13 @@
 #include "runtime/settings.hpp"
 
+#include "arena/value_memory.hpp"
 #include "resources/overrides.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 
 namespace muster::runtime {
 
@@ -39,16 +44,36 @@ Result<Settings> read_settings(const slurm::Environment& environment, const RunO
         }
         target = static_cast<std::remove_reference_t<decltype(target)>>(*value);
     };
-    if (const auto text = environment.find("MUSTER_OBJECT_MEMORY")) {
-        if (*text == "0") {
-            settings.object_memory = Bytes{};
-        } else if (const auto bytes = resources::parse_bytes(*text)) {
-            settings.object_memory = *bytes;
-        } else {
-            failure = Failure{ErrorCode::usage,
-                              fmt::format("MUSTER_OBJECT_MEMORY: {}", bytes.error().message)};
+    const auto size = [&](const char* name, std::optional<Bytes>& target) {
+        const auto text = environment.find(name);
+        if (!text) {
+            return;
         }
+        if (*text == "0") {
+            target = Bytes{};
+        } else if (const auto bytes = resources::parse_bytes(*text)) {
+            target = *bytes;
+        } else {
+            failure = Failure{ErrorCode::usage, fmt::format("{}: {}", name, bytes.error().message)};
+        }
+    };
+    size("MUSTER_OBJECT_MEMORY", settings.object_memory);
+    size("MUSTER_SPILL_SIZE", settings.spill_size);
+    if (const auto text = environment.find("MUSTER_SPILL_DIRECTORY")) {
+        settings.spill_directory = *text;
+        if (!settings.spill_directory.empty() &&
+            ::access(settings.spill_directory.c_str(), W_OK | X_OK) != 0) {
+            failure = Failure{
+                ErrorCode::usage,
+                fmt::format("MUSTER_SPILL_DIRECTORY is \"{}\": {}", *text, std::strerror(errno))};
+        }
+    } else {
+        settings.spill_directory =
+            arena::find_disk({environment.find("SLURM_TMPDIR").value_or(std::string_view{}),
+                              environment.find("TMPDIR").value_or(std::string_view{}),
+                              "/tmp"});
     }
+    number("MUSTER_OBJECT_WAIT", 0, 86'400, settings.object_wait_seconds);
     number("MUSTER_LOCAL_RANKS", 1, 1024, settings.local_ranks);
     number("MUSTER_COORDINATOR", 0, world_size_max - 1, settings.coordinator);
     number("MUSTER_DRIVER_CPUS", 0, 1 << 20, settings.driver_cpus);

@@ -21,9 +21,11 @@ struct Settings {
     std::uint32_t parked_max = 1024;
     std::int32_t heartbeat_timeout = 4; ///< Seconds; 0: ranks are not watched.
     std::string journal;                ///< A directory; empty: none.
-    /// What large values of a node's ranks may take together of its memory, where they can be read
-    /// by all of them; 0: they are not shared.
+    /// What large values of a node's ranks may take together of its memory; 0: any, privately.
     std::optional<Bytes> object_memory;
+    std::optional<Bytes> spill_size; ///< The same of its disk; 0: nothing.
+    std::string spill_directory;     ///< On the disk; empty: one is looked for.
+    std::uint32_t object_wait_seconds = 60;
     std::string program_version;
 };
 
