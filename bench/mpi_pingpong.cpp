@@ -45,6 +45,27 @@ void add_memory(int rank, bench::Report& report) {
     }
 }
 
+/// 100 MiB from rank 0 to the last rank, which answers with a byte.
+void measure_bandwidth(int rank, int last, bool quick, bench::Report& report) {
+    const int size = quick ? 1 << 20 : 100 << 20;
+    std::vector<char> data(static_cast<std::size_t>(size), 1);
+    char answer = 0;
+    for (int i = -2; i < (quick ? 1 : 10); ++i) {
+        const auto begin = std::chrono::steady_clock::now();
+        if (rank == 0) {
+            MPI_Send(data.data(), size, MPI_BYTE, last, tag, MPI_COMM_WORLD);
+            MPI_Recv(&answer, 1, MPI_BYTE, last, tag, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+            const std::chrono::duration<double> time = std::chrono::steady_clock::now() - begin;
+            if (i >= 0) {
+                report.add("mpi.bandwidth", "GB/s", size / time.count() / 1e9);
+            }
+        } else if (rank == last) {
+            MPI_Recv(data.data(), size, MPI_BYTE, 0, tag, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+            MPI_Send(&answer, 1, MPI_BYTE, 0, tag, MPI_COMM_WORLD);
+        }
+    }
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -90,6 +111,7 @@ int main(int argc, char** argv) {
             report.add("mpi.round_trip.p99", "us", bench::quantile(microseconds, 0.99));
         }
     }
+    measure_bandwidth(rank, size - 1, quick, report);
     add_memory(rank, report);
     MPI_Finalize();
     if (rank == 0) {

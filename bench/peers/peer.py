@@ -31,6 +31,7 @@ class Sizes:
         self.settle_seconds = 0.1 if quick else 3.0
         self.pause_seconds = 0.01 if quick else 1.0
         self.pauses = 2 if quick else 10
+        self.large_bytes = 1 << 20 if quick else 100 << 20
 
     def each(self):
         return range(self.repetitions)

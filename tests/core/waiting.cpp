@@ -158,7 +158,7 @@ MUSTER_BODY(AFutureSaysWhatItsTaskWaitsFor) {
     EXPECT_TRUE(contains(explain(after[0]), "where (0:")) << explain(after[0]);
     // From another rank, too, about what it does not own.
     const auto told = task<[](const Future<int>& future) { return explain(future); }>.with(
-        {.cpus = 0, .placement = rank_at(2)})(behind);
+        {.cpus = 0, .priority = 1, .placement = rank_at(2)})(behind);
     EXPECT_TRUE(contains(told.get(), "is ready, and waits for")) << told.get();
     cancel(holder);
     (void)wait(after);

@@ -39,6 +39,9 @@ public:
 
     [[nodiscard]] bool empty() const { return size_ == 0; }
 
+    /// Expires when the memory is given back.
+    [[nodiscard]] std::weak_ptr<const std::byte[]> lifetime() const { return data_; }
+
     friend bool operator==(const Buffer& a, const Buffer& b) {
         return a.size_ == b.size_ &&
                (a.size_ == 0 || std::memcmp(a.data_.get(), b.data_.get(), a.size_) == 0);

@@ -10,6 +10,7 @@
 #include <muster/core/ending.hpp>
 #include <muster/core/error.hpp>
 #include <muster/core/future.hpp>
+#include <muster/core/generator.hpp>
 #include <muster/core/options.hpp>
 #include <muster/core/resources.hpp>
 #include <muster/core/runtime.hpp>

@@ -63,6 +63,8 @@ struct TaskOptions {
     /// with another, unless there is a `key` as well. An argument that is a future must be of a
     /// keyed task, or of put().
     bool keyed = false;
+    /// Of a function that returns a Generator: how many values it makes ahead of who takes them.
+    std::uint32_t ahead = 8;
 };
 
 /// How an actor is to be made and where. Written with designated initialisers:

@@ -3,6 +3,7 @@
 #include <muster/core/detail/client.hpp>
 #include <muster/core/detail/thunk.hpp>
 #include <muster/core/future.hpp>
+#include <muster/core/generator.hpp>
 #include <muster/core/options.hpp>
 
 #include <memory>
@@ -18,20 +19,24 @@ template <auto F>
 struct TaskCall {
     using Signature = FunctionTraits<F>;
     using Result = typename Signature::Result;
+    using Handle = typename TaskHandle<Result>::Type;
 
     template <class... A>
-    Future<Result> operator()(A&&... arguments) const {
+    Handle operator()(A&&... arguments) const {
         return submit(TaskOptions{}, std::forward<A>(arguments)...);
     }
 
     template <class... A>
-    static Future<Result> submit(const TaskOptions& options, A&&... arguments) {
+    static Handle submit(const TaskOptions& options, A&&... arguments) {
         constexpr bool count_matches = sizeof...(A) == Signature::parameter_count;
         static_assert(count_matches || !takes_one_communicator<F>,
                       "muster: the task is called with another number of arguments than its "
                       "function takes (default arguments are not seen through a function pointer)");
-        check_signature<F>();
-        if constexpr (count_matches && takes_values<F>) {
+        if constexpr (is_generator<Result>) {
+            if constexpr (count_matches) {
+                return start_stream<F>(options, std::forward<A>(arguments)...);
+            }
+        } else if constexpr (check_signature<F>(); count_matches && takes_values<F>) {
             ArgumentEncoder encoder(current_client(), 1, options.keyed);
             encode_arguments<F>(encoder, std::forward<A>(arguments)...);
             encoder.end_task();
@@ -72,6 +77,7 @@ struct Task : TaskCall<F> {
 /// are converted to the function's parameter types here and travel by value. A Future<T> in the
 /// place of a T (or a std::vector<Future<T>> in the place of a std::vector<T>) is a dependency:
 /// the task runs once it is there. Where the function takes a Future, it gets the future itself.
+/// Of a function that returns a Generator it returns a Stream.
 ///
 /// @throws Error (infeasible) if no rank could ever satisfy the options, with the closest fit.
 /// Threads: the driver, tasks, and threads that either of them hands a Client scope.

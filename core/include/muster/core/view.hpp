@@ -1,6 +1,7 @@
 #pragma once
 
 #include <muster/core/buffer.hpp>
+#include <muster/core/detail/shared_value.hpp>
 #include <muster/core/serialize.hpp>
 
 #include <cstddef>
@@ -103,6 +104,16 @@ template <class P>
 struct Parameter {
     using Stored = std::remove_cvref_t<P>;
     using Held = Stored;
+    static constexpr bool is_view = false;
+};
+
+template <class T>
+
+requires is_shareable<T> &&(!bulk<T>)
+
+    struct Parameter<const T&> {
+    using Stored = T;
+    using Held = SharedValue<T>;
     static constexpr bool is_view = false;
 };
 

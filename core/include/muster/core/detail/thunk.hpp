@@ -361,10 +361,10 @@ public:
             if constexpr (is_view) {
                 return Held(encoded_array<typename Parameter::value_type>());
             } else {
-                return decode<Parameter>(reader_);
+                return Held(decode<Parameter>(reader_));
             }
         case ArgumentKind::dependency:
-            if constexpr (is_view) {
+            if constexpr (!std::is_same_v<Held, Parameter>) {
                 return Held(next_dependency());
             } else {
                 return from_buffer<Parameter>(next_dependency().bytes());
@@ -380,7 +380,7 @@ public:
                 if constexpr (is_view) {
                     return Held(to_buffer(list));
                 } else {
-                    return list;
+                    return Held(std::move(list));
                 }
             }
             break;
