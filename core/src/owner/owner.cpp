@@ -280,6 +280,9 @@ void Owner::on_grant(const wire::Grant& message, wire::Actions& actions) {
         if (!run.tasks.empty()) {
             run.lease = message.lease;
             run.task_class = block.task_class;
+            if (!message.bundles.empty()) {
+                run.task_class.placement.target = message.bundles.front();
+            }
             run.name = block.name;
             run.timeout = block.timeout;
             if (const auto making = makings_.find(run.tasks.front().id); making != makings_.end()) {
@@ -634,6 +637,12 @@ void Owner::free(ObjectId object, wire::Actions& actions) {
         place.item().freed = true;
         drop_if_unneeded(object, place, actions);
     }
+}
+
+void Owner::hold(ObjectId object) {
+    const Place place = find(object);
+    MUSTER_ASSERT(place.block != nullptr && !place.item().dropped);
+    ++place.item().holds;
 }
 
 void Owner::pin(ObjectId object) {

@@ -234,6 +234,9 @@ public:
     /// Those that are left find that it is. No effect on a task that is not done.
     void free(ObjectId object, wire::Actions& actions);
 
+    /// One more hold, which release() ends, of an object that is here.
+    void hold(ObjectId object);
+
     /// The object's name has left this rank inside a value; it is kept until the run ends.
     void pin(ObjectId object);
 

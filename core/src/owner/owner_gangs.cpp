@@ -35,6 +35,9 @@ void Owner::on_gang_grant(const wire::Grant& message, wire::Actions& actions) {
         wire::Run run;
         run.lease = advance(message.lease, m);
         run.task_class = place.block->task_class;
+        if (!message.bundles.empty()) {
+            run.task_class.placement.target = message.bundles[m];
+        }
         run.name = place.block->name;
         run.timeout = place.block->timeout;
         run.tasks.push_back(specify(task, item, message.members[m]));

@@ -329,13 +329,15 @@ void Owner::on_infeasible(const wire::Infeasible& message, wire::Actions& action
             const Place place = find(task);
             if (place.block != nullptr && place.member == 0 &&
                 place.item().state == State::submitted) {
-                complete(task,
-                         place,
-                         failure(Kind::system,
-                                 task,
-                                 place,
-                                 fmt::format("no rank that is left can run it (lost: {})", ranks)),
-                         actions);
+                const std::string why =
+                    message.why.empty()
+                        ? fmt::format("no rank that is left can run it (lost: {})", ranks)
+                        : "not run: " + message.why;
+                complete(
+                    task,
+                    place,
+                    failure(message.removed ? Kind::cancelled : Kind::system, task, place, why),
+                    actions);
             }
         }
     }

@@ -17,6 +17,9 @@ constexpr std::size_t values_named_max = 5;
 void Owner::describe(wire::Status& status) const {
     std::map<FunctionId, wire::FunctionStatus> functions;
     for (const auto& [first, block] : blocks_) {
+        if (block.task_class.function == wire::no_function) {
+            continue;
+        }
         auto& function = functions[block.task_class.function];
         function.function = block.task_class.function;
         for (std::uint64_t i = 0; i < block.items.size(); ++i) {

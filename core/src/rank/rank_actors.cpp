@@ -8,6 +8,7 @@ namespace muster::rank {
 
 void RankMachine::apply(TasksSubmitted event) {
     auto& submission = event.submission;
+    hold_group(submission);
     for (const auto& [position, actor] : submission.actors) {
         references_.hold(actor, pending_);
     }
@@ -78,6 +79,9 @@ void RankMachine::settle_actors() {
         for (const ObjectId actor : references_.take_ended()) {
             owner_.on_covered({actor, {}, true}, pending_);
             owner_.release(actor, pending_);
+            if (const auto group = groups_of_actors_.extract(actor); !group.empty()) {
+                references_.release(group.mapped(), pending_);
+            }
         }
     }
 }
@@ -210,6 +214,11 @@ void RankMachine::handle(Rank from, wire::ActorReleased& message) {
 }
 
 void RankMachine::handle(Rank /*from*/, wire::ActorDestroy& message) {
+    if (groups_.knows(message.actor)) { // which its owner hosts itself, as it were
+        apply(GroupRemoved{message.actor});
+        groups_.forget(message.actor);
+        return;
+    }
     actor_host_.on_destroy(message);
 }
 

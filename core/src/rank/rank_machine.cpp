@@ -21,7 +21,12 @@ constexpr bool from_coordinator = is_one_of<M,
                                             wire::Grant,
                                             wire::Recall,
                                             wire::NameAnswer,
-                                            wire::NotStarted>;
+                                            wire::NotStarted,
+                                            wire::GroupPlaced,
+                                            wire::GroupFailed,
+                                            wire::GroupAsked,
+                                            wire::BundleTake,
+                                            wire::BundleFree>;
 template <class M>
 constexpr bool to_coordinator = is_one_of<M,
                                           wire::Register,
@@ -32,7 +37,10 @@ constexpr bool to_coordinator = is_one_of<M,
                                           wire::NameClaim,
                                           wire::NameWanted,
                                           wire::NameFreed,
-                                          wire::NameHeld>;
+                                          wire::NameHeld,
+                                          wire::GroupOpen,
+                                          wire::GroupClosed,
+                                          wire::BundleTaken>;
 
 // Between an owner and a worker, and only of use within the term.
 template <class M>
@@ -356,12 +364,17 @@ void RankMachine::enter_term(const wire::CoordinatorElected& message,
         worker_.on_gang_failed(word, pending_);
     }
     worker_.on_term(message.term, message.coordinator, lost_, pending_);
+    groups_.on_term(message.coordinator);
     for (const LeaseId gang : exchange_.gangs()) {
         abandon_if_past(gang);
     }
-    pending_.push_back(wire::SendMessage{
-        message.coordinator,
-        wire::Register{config_.node, config_.host, config_.capacity, worker_.held()}});
+    pending_.push_back(wire::SendMessage{message.coordinator,
+                                         wire::Register{config_.node,
+                                                        config_.host,
+                                                        config_.capacity,
+                                                        worker_.held(),
+                                                        worker_.held_bundles(),
+                                                        groups_.living()}});
     references_.on_term(message.coordinator, lost_, pending_);
     if (!lost.empty()) {
         interrupt_calls();

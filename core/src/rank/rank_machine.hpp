@@ -8,6 +8,7 @@
 #include "elect/heartbeats.hpp"
 #include "ending/ending.hpp"
 #include "exchange/exchange.hpp"
+#include "owner/groups.hpp"
 #include "owner/owner.hpp"
 #include "sched/scheduler.hpp"
 #include "status/gather.hpp"
@@ -128,6 +129,17 @@ struct NameClaimed {
 struct ActorWanted {
     std::uint64_t request = 0;
     std::string name;
+};
+
+/// A local thread has made a placement group, of which it has the first handle.
+struct GroupMade {
+    wire::GroupSpec spec;
+    std::shared_ptr<void> futures; ///< Resolved once it is placed.
+};
+
+/// Its resources are to be free; what waits for it is cancelled. Of a group of any rank.
+struct GroupRemoved {
+    ObjectId group{};
 };
 
 struct CallFinished {
@@ -276,6 +288,8 @@ using AnyEvent = std::variant<Started,
                               ActorReleased,
                               NameClaimed,
                               ActorWanted,
+                              GroupMade,
+                              GroupRemoved,
                               CallFinished,
                               CallRemoved,
                               ActorDestroyed,
@@ -384,6 +398,8 @@ public:
 
     [[nodiscard]] const actor::Names& names() const { return names_; }
 
+    [[nodiscard]] const owner::Groups& groups() const { return groups_; }
+
     /// Only on the coordinator; else nullptr.
     [[nodiscard]] const sched::Scheduler* scheduler() const { return scheduler_.get(); }
 
@@ -415,6 +431,8 @@ private:
     void apply(ActorReleased event);
     void apply(NameClaimed event);
     void apply(ActorWanted event);
+    void apply(GroupMade event);
+    void apply(GroupRemoved event);
     void apply(CallFinished event);
     void apply(CallRemoved event);
     void apply(ActorDestroyed event);
@@ -502,6 +520,15 @@ private:
     void handle(Rank from, wire::Status& message);
     void handle(Rank from, wire::Explain& message);
     void handle(Rank from, wire::Explained& message);
+    void handle(Rank from, wire::GroupOpen& message);
+    void handle(Rank from, wire::GroupPlaced& message);
+    void handle(Rank from, wire::GroupFailed& message);
+    void handle(Rank from, wire::GroupAsked& message);
+    void handle(Rank from, wire::GroupClosed& message);
+    void handle(Rank from, wire::GroupRemove& message);
+    void handle(Rank from, wire::BundleTake& message);
+    void handle(Rank from, wire::BundleTaken& message);
+    void handle(Rank from, wire::BundleFree& message);
 
     void take(Event& event, wire::Actions& actions);
     [[nodiscard]] bool gated() const;
@@ -522,6 +549,12 @@ private:
     /// One hold less.
     void release_actor(ObjectId actor);
     void send_calls();
+    /// Of actors and of tasks in placement groups: the group is held until they are over.
+    void hold_group(owner::Submission& submission);
+    /// Resolves the future of a group of ours that waits for its place, unless that is done.
+    void settle_group(ObjectId group, wire::Outcome outcome);
+    [[nodiscard]] wire::Outcome
+    group_failure(ObjectId group, wire::FailureRecord::Kind kind, std::string why) const;
     void arrived(const store::Store::Arrival& arrival);
     void say_goodbye_if_done();
     /// Tells the machines that start tasks how far the run has ended.
@@ -536,6 +569,8 @@ private:
     ending::Ending ending_;
     status::Gather gather_;
     owner::Owner owner_;
+    owner::Groups groups_;
+    std::map<ObjectId, ObjectId> groups_of_actors_; ///< Of actors of ours: the group they hold.
     worker::Worker worker_;
     store::Store store_;
     exchange::Exchange exchange_;

@@ -30,6 +30,8 @@ std::optional<Rank> pick_rank(const PlacementView& view) {
     case Placement::Kind::on_rank:
     case Placement::Kind::on_node:
         return pick_affinity(view);
+    case Placement::Kind::in_group:
+        break; // in bundles, not on ranks
     }
     return std::nullopt;
 }

@@ -48,6 +48,21 @@ struct PlacementView {
                                           bool distinct,
                                           const std::vector<bool>& busy);
 
+/// What the policy for a placement group may look at.
+struct BundleView {
+    const RankTable& ranks;             ///< Where they are; what is free there does not count.
+    const std::vector<Resources>& room; ///< By rank: what new bundles may take.
+    const std::vector<bool>& excluded;  ///< Ranks that take none.
+    const std::vector<Resources>& bundles;
+    Strategy strategy{};
+    /// By bundle: where it lies already; none: a place is wanted.
+    const std::vector<std::optional<Rank>>& placed;
+};
+
+/// A rank for each bundle, those included that lie somewhere already; nothing if they do not all
+/// find room. Large bundles choose first, so it may miss a packing that is there.
+[[nodiscard]] std::optional<std::vector<Rank>> pick_bundles(const BundleView& view);
+
 /// True if the placement lets the class run on `rank` at all, were the rank idle.
 [[nodiscard]] bool
 eligible(const RankTable& ranks, const Resources& demand, Placement placement, Rank rank);

@@ -7,7 +7,7 @@ namespace muster::sched {
 void RankTable::insert(Rank rank, NodeId node, const Resources& capacity) {
     auto& entry = entries_.at(static_cast<std::size_t>(index(rank)));
     MUSTER_ASSERT(!entry.present);
-    entry = Entry{true, node, capacity, capacity};
+    entry = Entry{true, node, capacity, capacity, {}};
     by_free_.insert({capacity.cpus, rank});
     on_node_[node].push_back(rank);
 }
@@ -33,6 +33,20 @@ void RankTable::charge(Rank rank, const Resources& demand, std::int64_t times) {
     subtract(entry.free, demand, times);
     node.value().first = entry.free.cpus;
     by_free_.insert(std::move(node));
+}
+
+void RankTable::charge_bundle(Rank rank, const Resources& bundle) {
+    charge(rank, bundle, 1);
+    ++bundles_;
+    ++bundle_changes_;
+    add(entries_.at(static_cast<std::size_t>(index(rank))).bundled, bundle);
+}
+
+void RankTable::free_bundle(Rank rank, const Resources& bundle, const Resources& free) {
+    charge(rank, free, -1);
+    --bundles_;
+    ++bundle_changes_;
+    subtract(entries_.at(static_cast<std::size_t>(index(rank))).bundled, bundle);
 }
 
 } // namespace muster::sched

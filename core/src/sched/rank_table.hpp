@@ -3,6 +3,7 @@
 #include <muster/base/ids.hpp>
 #include <muster/core/resources.hpp>
 
+#include <cstdint>
 #include <map>
 #include <set>
 #include <vector>
@@ -20,6 +21,7 @@ public:
         NodeId node{};
         Resources capacity;
         Resources free;
+        Resources bundled; ///< Taken by bundles of placement groups.
     };
 
     /// Most free CPUs first, then the lowest rank.
@@ -48,10 +50,23 @@ public:
     /// back.
     void charge(Rank rank, const Resources& demand, std::int64_t times);
 
+    /// How often that has changed what ranks have beside bundles.
+    [[nodiscard]] std::uint64_t bundle_changes() const { return bundle_changes_; }
+
+    [[nodiscard]] bool has_bundles() const { return bundles_ > 0; }
+
+    /// A bundle takes its resources off what is free on `rank`.
+    void charge_bundle(Rank rank, const Resources& bundle);
+
+    /// The bundle is gone; `free` of it is free on the rank now, the rest is what runs there.
+    void free_bundle(Rank rank, const Resources& bundle, const Resources& free);
+
 private:
     std::vector<Entry> entries_;
     FreeIndex by_free_;
     std::map<NodeId, std::vector<Rank>> on_node_;
+    std::uint64_t bundle_changes_ = 0;
+    std::uint64_t bundles_ = 0;
 };
 
 } // namespace muster::sched

@@ -31,8 +31,14 @@ void Scheduler::on_register(Rank from, const wire::Register& message, wire::Acti
     }
     ranks_.insert(from, message.node, message.capacity);
     hosts_[static_cast<std::size_t>(index(from))] = message.host;
+    for (const auto& bundle : message.bundles) {
+        take_over_bundle(from, bundle, actions);
+    }
     for (const auto& held : message.held) {
         take_over(from, held);
+    }
+    for (const auto& group : message.groups) {
+        know_group(group);
     }
     if (++registered_ + static_cast<std::int32_t>(config_.lost.size()) < config_.world_size) {
         return;
@@ -60,6 +66,7 @@ void Scheduler::on_register(Rank from, const wire::Register& message, wire::Acti
             actions.push_back(wire::SendMessage{Rank{i}, formed});
         }
     }
+    settle_groups(actions);
 }
 
 // As if this coordinator had granted it all. What of it is charged is what the worker has slots
@@ -69,30 +76,39 @@ void Scheduler::take_over(Rank worker, const wire::HeldClass& held) {
     ClassState& state = classes_[class_index];
     const auto r = static_cast<std::size_t>(index(worker));
     Usage& usage = state.usage[r];
+    join_group(class_index);
+    const bool in_group = state.definition.placement.is_in_group();
+    const std::int32_t bundle = in_group ? state.definition.placement.target : no_bundle;
     for (const auto& [lease, tasks, lent, suspended] : held.leases) {
         const auto count = static_cast<std::int64_t>(tasks);
-        leases_.emplace(lease, Lease{class_index, worker, tasks, static_cast<std::int64_t>(lent)});
+        leases_.emplace(lease,
+                        Lease{class_index, worker, tasks, static_cast<std::int64_t>(lent), bundle});
         usage.granted += count;
         usage.lent += static_cast<std::int64_t>(lent);
         usage.suspended += static_cast<std::int64_t>(suspended);
         state.granted_total += count;
-        actors_[r] += state.definition.actor ? count : 0;
+        count_actors(state, worker, bundle, count);
     }
     raw_busy_[r] = raw_busy_[r] || (state.definition.raw_mpi && usage.granted > 0);
     const auto slots = may_wait_ahead(state.definition) && state.definition.ranks == 0
                            ? std::clamp<std::int64_t>(
                                  static_cast<std::int64_t>(held.slots), usage.lent, usage.granted)
                            : usage.granted;
-    change_slots(class_index, worker, slots);
-    blocked_[r] += usage.lent;
-    ranks_.charge(worker, lendable(state.definition.demand), -usage.lent);
+    change_slots(class_index, worker, slots, bundle);
+    change_lent(state, worker, usage.lent, bundle);
 }
 
 wire::ClassIndex Scheduler::intern(const wire::TaskClass& definition) {
-    const auto [place, is_new] =
-        class_index_.try_emplace(definition, static_cast<wire::ClassIndex>(classes_.size()));
+    const auto next =
+        class_free_.empty() ? static_cast<wire::ClassIndex>(classes_.size()) : class_free_.back();
+    const auto [place, is_new] = class_index_.try_emplace(definition, next);
+    if (is_new && !class_free_.empty()) {
+        class_free_.pop_back();
+    } else if (is_new) {
+        classes_.emplace_back();
+    }
     if (is_new) {
-        ClassState& state = classes_.emplace_back();
+        ClassState& state = classes_[next];
         state.definition = definition;
         state.usage.resize(static_cast<std::size_t>(config_.world_size));
     }
@@ -106,7 +122,8 @@ void Scheduler::update_order(wire::ClassIndex index) {
         order = Order{-std::int64_t{state.definition.priority},
                       -std::int64_t{state.definition.depth},
                       state.ready.front().age,
-                      index};
+                      index,
+                      ObjectId{}};
     } else {
         state.reserved.clear();
     }
@@ -152,6 +169,7 @@ void Scheduler::push_ready(wire::ClassIndex index,
 
 void Scheduler::on_submit(const wire::Submit& message) {
     const wire::ClassIndex index = intern(message.task_class);
+    join_group(index);
     for (std::size_t i = 0; i < message.ranges.size(); ++i) {
         if (message.ranges[i].count > 0) {
             push_ready(index,
@@ -171,13 +189,26 @@ void Scheduler::note_surplus(ClassState& state, Rank rank) {
     }
 }
 
-void Scheduler::change_slots(wire::ClassIndex index, Rank worker, std::int64_t by) {
+void Scheduler::change_slots(wire::ClassIndex index,
+                             Rank worker,
+                             std::int64_t by,
+                             std::int32_t bundle) {
     ClassState& state = classes_[index];
     Usage& usage = state.usage[static_cast<std::size_t>(muster::index(worker))];
     const bool had_any = usage.slots > 0;
     usage.slots += by;
     state.slots_total += by;
-    ranks_.charge(worker, state.definition.demand, by);
+    if (Bundle* in = find_bundle(state, worker, bundle)) {
+        subtract(in->free, state.definition.demand, by);
+        in->slots += by;
+    } else {
+        ranks_.charge(worker, state.definition.demand, by);
+        Group* const group = find_group(state.definition);
+        // A group that is gone may be asked for again, and knows nothing of its strays by then.
+        if (group != nullptr && (by > 0 || group->has_strays(worker))) {
+            group->strays[worker] += by;
+        }
+    }
     if (usage.slots > 0 && !had_any) {
         state.active.insert(worker);
         state.hungry.insert(worker);
@@ -188,25 +219,50 @@ void Scheduler::change_slots(wire::ClassIndex index, Rank worker, std::int64_t b
     note_surplus(state, worker);
 }
 
-void Scheduler::release(wire::ClassIndex index, Rank worker, std::uint64_t count) {
+void Scheduler::count_actors(const ClassState& state,
+                             Rank worker,
+                             std::int32_t bundle,
+                             std::int64_t by) {
+    if (!state.definition.actor) {
+        return;
+    }
+    Bundle* const in = find_bundle(state, worker, bundle);
+    (in != nullptr ? in->actors : actors_[static_cast<std::size_t>(muster::index(worker))]) += by;
+}
+
+void Scheduler::change_lent(const ClassState& state,
+                            Rank worker,
+                            std::int64_t by,
+                            std::int32_t bundle) {
+    const Resources cpus = lendable(state.definition.demand);
+    if (Bundle* in = find_bundle(state, worker, bundle)) {
+        in->blocked += by;
+        add(in->free, cpus, by);
+    } else {
+        blocked_[static_cast<std::size_t>(muster::index(worker))] += by;
+        ranks_.charge(worker, cpus, -by);
+    }
+}
+
+void Scheduler::release(wire::ClassIndex index,
+                        Rank worker,
+                        std::uint64_t count,
+                        std::int32_t bundle) {
     ClassState& state = classes_[index];
     Usage& usage = state.usage[static_cast<std::size_t>(muster::index(worker))];
     state.futile.erase(worker);
     usage.granted -= static_cast<std::int64_t>(count);
-    if (state.definition.actor) {
-        actors_[static_cast<std::size_t>(muster::index(worker))] -=
-            static_cast<std::int64_t>(count);
-    }
+    count_actors(state, worker, bundle, -static_cast<std::int64_t>(count));
     state.granted_total -= static_cast<std::int64_t>(count);
     MUSTER_ASSERT(usage.granted >= usage.lent);
     if (usage.granted < usage.slots) {
-        change_slots(index, worker, usage.granted - usage.slots);
+        change_slots(index, worker, usage.granted - usage.slots, bundle);
     }
     // Tasks that lent their CPUs and took them back have left more slots than there are CPUs.
     while (state.definition.ranks == 0 && usage.slots > std::max<std::int64_t>(usage.lent, 1) &&
            state.definition.demand.cpus > Amount{} && may_wait_ahead(state.definition) &&
            actors_[static_cast<std::size_t>(muster::index(worker))] == 0 &&
-           ranks_.at(worker).free.cpus < Amount{}) {
+           ranks_.at(worker).bundled.cpus == Amount{} && ranks_.at(worker).free.cpus < Amount{}) {
         change_slots(index, worker, -1);
     }
     note_surplus(state, worker);
@@ -229,13 +285,15 @@ void Scheduler::on_progress(const wire::Progress& message) {
             average = average ? (*average * 3 + sample) / 4 : sample;
         }
         lease.remaining -= report.finished;
-        release(lease.task_class, lease.worker, report.finished);
+        release(lease.task_class, lease.worker, report.finished, lease.bundle);
         if (classes_[lease.task_class].definition.raw_mpi) {
             raw_busy_[static_cast<std::size_t>(index(lease.worker))] = false;
         }
         if (lease.remaining == 0) {
             MUSTER_ASSERT(lease.lent == 0);
+            const wire::ClassIndex index = lease.task_class;
             leases_.erase(place);
+            forget_if_over(index);
         }
     }
 }
@@ -255,7 +313,7 @@ void Scheduler::on_returned(Rank from, const wire::Returned& message) {
             continue;
         }
         tasks.push_back(returned.task);
-        release(place->second.task_class, place->second.worker, 1);
+        release(place->second.task_class, place->second.worker, 1, place->second.bundle);
         if (--place->second.remaining == 0) {
             leases_.erase(place);
         }
@@ -287,14 +345,16 @@ void Scheduler::on_lent(const wire::Lent& message) {
     usage.suspended += message.suspended ? change : 0;
     if (usage.slots < usage.lent) {
         // A task that was ahead has started on a CPU lent to it, and lends it on.
-        change_slots(lease.task_class, lease.worker, 1);
+        change_slots(lease.task_class, lease.worker, 1, lease.bundle);
     }
-    blocked_[static_cast<std::size_t>(index(lease.worker))] += change;
-    ranks_.charge(lease.worker, lendable(classes_[lease.task_class].definition.demand), -change);
+    change_lent(classes_[lease.task_class], lease.worker, change, lease.bundle);
 }
 
 bool Scheduler::feasible(const ClassState& state) const {
     const auto& definition = state.definition;
+    if (definition.placement.is_in_group()) {
+        return true; // as long as its group is
+    }
     const bool share = members_share_ranks(definition);
     const std::int64_t needed = std::max(definition.ranks, 1);
     std::int64_t room = 0;
@@ -313,25 +373,35 @@ bool Scheduler::feasible(const ClassState& state) const {
 void Scheduler::turn_away_infeasible(wire::Actions& actions) {
     for (auto place = waiting_.begin(); place != waiting_.end();) {
         const Order order = *place;
-        const wire::ClassIndex index = std::get<wire::ClassIndex>(order);
-        ClassState& state = classes_[index];
-        if (!state.feasible) {
-            state.feasible = feasible(state);
-        }
-        if (!*state.feasible) {
-            std::map<Rank, wire::Infeasible> messages;
-            for (const auto& ready : state.ready) {
-                messages[owner_of(ready.range.first)].tasks.push_back(ready.range);
+        if (std::get<ObjectId>(order) == ObjectId{}) {
+            const wire::ClassIndex index = std::get<wire::ClassIndex>(order);
+            ClassState& state = classes_[index];
+            if (!state.feasible) {
+                state.feasible = feasible(state);
             }
-            for (auto& [owner, message] : messages) {
-                actions.push_back(wire::SendMessage{owner, std::move(message)});
+            if (!*state.feasible) {
+                turn_away(index, {}, actions);
             }
-            state.ready.clear();
-            state.ready_count = 0;
-            update_order(index);
         }
         place = waiting_.upper_bound(order);
     }
+}
+
+void Scheduler::turn_away(wire::ClassIndex index,
+                          const wire::Infeasible& word,
+                          wire::Actions& actions) {
+    ClassState& state = classes_[index];
+    std::map<Rank, wire::Infeasible> messages;
+    for (const auto& ready : state.ready) {
+        auto& message = messages.try_emplace(owner_of(ready.range.first), word).first->second;
+        message.tasks.push_back(ready.range);
+    }
+    for (auto& [owner, message] : messages) {
+        actions.push_back(wire::SendMessage{owner, std::move(message)});
+    }
+    state.ready.clear();
+    state.ready_count = 0;
+    update_order(index);
 }
 
 PlacementView Scheduler::view(const ClassState& state) const {
@@ -345,8 +415,11 @@ PlacementView Scheduler::view(const ClassState& state) const {
             reserved_};
 }
 
-std::uint64_t
-Scheduler::grant(wire::ClassIndex index, Rank worker, std::uint64_t count, wire::Actions& actions) {
+std::uint64_t Scheduler::grant(wire::ClassIndex index,
+                               Rank worker,
+                               std::uint64_t count,
+                               wire::Actions& actions,
+                               std::int32_t bundle) {
     ClassState& state = classes_[index];
     const std::size_t position = choose_ready(state, worker);
     auto& ready = state.ready[position].range;
@@ -359,14 +432,15 @@ Scheduler::grant(wire::ClassIndex index, Rank worker, std::uint64_t count, wire:
     state.usage[static_cast<std::size_t>(muster::index(worker))].granted +=
         static_cast<std::int64_t>(range.count);
     state.granted_total += static_cast<std::int64_t>(range.count);
-    if (state.definition.actor) {
-        actors_[static_cast<std::size_t>(muster::index(worker))] +=
-            static_cast<std::int64_t>(range.count);
-    }
+    count_actors(state, worker, bundle, static_cast<std::int64_t>(range.count));
     note_surplus(state, worker);
     const LeaseId id = make_lease_id(config_.term, ++last_lease_);
-    leases_.emplace(id, Lease{index, worker, range.count, 0});
-    actions.push_back(wire::SendMessage{owner_of(range.first), wire::Grant{id, range, worker, {}}});
+    leases_.emplace(id, Lease{index, worker, range.count, 0, bundle});
+    wire::Grant message{id, range, worker, {}};
+    if (bundle != no_bundle) {
+        message.bundles.push_back(bundle);
+    }
+    actions.push_back(wire::SendMessage{owner_of(range.first), std::move(message)});
     return range.count;
 }
 
@@ -451,12 +525,15 @@ void Scheduler::reserve(wire::ClassIndex index) {
         const auto i = static_cast<std::size_t>(muster::index(rank));
         return blocked_[i] > 0 || actors_[i] > 0;
     };
-    if (!state.reserved.empty() && blocked(state.reserved.front())) {
+    if (!state.reserved.empty() &&
+        (blocked(state.reserved.front()) ||
+         !fits_beside_bundles(definition.demand, state.reserved.front()))) {
         state.reserved.clear();
     }
     if (state.reserved.empty()) {
         for (const auto& [free, rank] : ranks_.by_free_cpus()) {
-            if (!blocked(rank) && eligible(ranks_, definition.demand, definition.placement, rank)) {
+            if (!blocked(rank) && eligible(ranks_, definition.demand, definition.placement, rank) &&
+                fits_beside_bundles(definition.demand, rank)) {
                 state.reserved.push_back(rank);
                 break;
             }
@@ -480,12 +557,15 @@ void Scheduler::contest(ClassState& state) {
             state.eligible_everywhere = state.eligible_everywhere && state.eligible.back();
         }
     }
-    if (state.eligible_everywhere) {
+    if (state.eligible_everywhere && !ranks_.has_bundles()) {
         contested_everywhere_ = true;
         return;
     }
+    // Where bundles leave too little it waits for their end, and nobody else need.
     for (std::size_t i = 0; i < contested_.size(); ++i) {
-        contested_[i] = contested_[i] || state.eligible[i];
+        contested_[i] = contested_[i] || (state.eligible[i] &&
+                                          fits_beside_bundles(state.definition.demand,
+                                                              Rank{static_cast<std::int32_t>(i)}));
     }
 }
 
@@ -499,31 +579,30 @@ void Scheduler::dispatch(wire::Actions& actions) {
         }
         return;
     }
+    ask_for_groups(actions);
     if (!config_.lost.empty()) {
         turn_away_infeasible(actions);
     }
     bool marked = false;
     for (auto place = waiting_.begin(); place != waiting_.end();) {
-        const wire::ClassIndex index = std::get<wire::ClassIndex>(*place);
-        const bool gangs = classes_[index].definition.ranks > 0;
-        if (gangs) {
-            open_gangs(index, actions);
-        } else {
-            open_slots(index, actions);
-            if (classes_[index].ready_count > 0) {
-                top_up(index, actions);
-            }
-        }
-        // The class may move to an older or younger place, or leave; go on after where it stood.
+        // What stands there may move to an older or younger place, or leave: go on behind it.
         const Order stood = *place;
-        update_order(index);
+        const ObjectId group = std::get<ObjectId>(stood);
+        const wire::ClassIndex index = std::get<wire::ClassIndex>(stood);
+        if (group != ObjectId{}) {
+            open_group(groups_.at(group), actions);
+        } else {
+            open(index, actions);
+        }
         place = waiting_.upper_bound(stood);
-        if (place != waiting_.end() && classes_[index].ready_count > 0) {
-            if (gangs) {
-                reserve_gang(index);
-            } else {
-                reserve(index);
-            }
+        if (place == waiting_.end()) {
+            break;
+        }
+        if (group != ObjectId{} && groups_.at(group).order) {
+            reserve_group(groups_.at(group));
+            marked = true;
+        } else if (group == ObjectId{} && classes_[index].ready_count > 0) {
+            reserve_for(index);
             marked = true;
         }
     }
@@ -531,9 +610,47 @@ void Scheduler::dispatch(wire::Actions& actions) {
     // granted to where it came from, over and over.
     recall(actions);
     if (marked) {
-        reserved_.assign(reserved_.size(), false);
-        contested_.assign(contested_.size(), false);
-        contested_everywhere_ = false;
+        clear_marks();
+    }
+}
+
+void Scheduler::open(wire::ClassIndex index, wire::Actions& actions) {
+    const wire::TaskClass& definition = classes_[index].definition;
+    if (definition.placement.is_in_group()) {
+        definition.ranks > 0 ? open_gangs_in_group(index, actions) : open_in_group(index, actions);
+    } else if (definition.ranks > 0) {
+        open_gangs(index, actions);
+    } else {
+        open_slots(index, actions);
+        if (classes_[index].ready_count > 0) {
+            top_up(index, actions);
+        }
+    }
+    update_order(index);
+}
+
+void Scheduler::reserve_for(wire::ClassIndex index) {
+    const wire::TaskClass& definition = classes_[index].definition;
+    if (definition.placement.is_in_group()) {
+        reserve_in_group(index);
+    } else if (definition.ranks > 0) {
+        reserve_gang(index);
+    } else {
+        reserve(index);
+    }
+}
+
+void Scheduler::clear_marks() {
+    reserved_.assign(reserved_.size(), false);
+    contested_.assign(contested_.size(), false);
+    contested_everywhere_ = false;
+    if (!std::exchange(bundles_reserved_, false)) {
+        return;
+    }
+    for (auto& [id, group] : groups_) {
+        for (Bundle& bundle : group.bundles) {
+            bundle.reserved = false;
+        }
     }
 }
 

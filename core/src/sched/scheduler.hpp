@@ -1,5 +1,6 @@
 #pragma once
 
+#include "sched/groups.hpp"
 #include "sched/policy.hpp"
 #include "sched/rank_table.hpp"
 #include "wire/actions.hpp"
@@ -7,7 +8,6 @@
 #include <deque>
 #include <map>
 #include <set>
-#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -23,9 +23,11 @@ inline bool holds_more_than_cpus(const Resources& demand) {
     return demand.gpus > Amount{} || demand.memory > Amount{} || !demand.custom.empty();
 }
 
-/// Waiting tasks of the class may be leased to a rank beyond what it has room for.
+/// Waiting tasks of the class may be leased to a rank beyond what it has room for. Not those in a
+/// placement group, so that its removal stops all that has not begun.
 inline bool may_wait_ahead(const wire::TaskClass& definition) {
-    return !definition.actor && !holds_more_than_cpus(definition.demand);
+    return !definition.actor && !definition.placement.is_in_group() &&
+           !holds_more_than_cpus(definition.demand);
 }
 
 /// The coordinator's state machine: which tasks run where.
@@ -45,6 +47,10 @@ inline bool may_wait_ahead(const wire::TaskClass& definition) {
 /// Nothing of it waits ahead, and its members lend nothing: a gang that could give its CPUs to
 /// another while it waits for itself might never get them back all together.
 ///
+/// A *placement group* waits like a class until all its bundles have room, which they then take off
+/// their ranks. Tasks in it are charged to its bundles, and wait for one that has room
+/// (groups.hpp).
+///
 /// So its cost is per lease, not per task. All its state is soft: owners know what is ready and
 /// granted, workers know what they run.
 ///
@@ -57,11 +63,14 @@ inline bool may_wait_ahead(const wire::TaskClass& definition) {
 /// Pure: no MPI, threads, clock or randomness; iterates in defined orders only.
 ///
 /// Invariants, checked by check_invariants():
-///   1. A rank's free amounts are its capacity less the demands of all slots, plus what blocked
-///      tasks lent, and never more than its capacity.
+///   1. A rank's free amounts are its capacity less its bundles and the demands of all slots
+///   outside
+///      of them, plus what blocked tasks there lent, and never more than its capacity. Likewise a
+///      bundle's, with the slots in it.
 ///   2. For each class and rank, lent <= slots <= granted, and granted is the sum of what is left
 ///      of its leases.
-///   3. A class is in the waiting order exactly if it has ready tasks.
+///   3. A class is in the waiting order exactly if it has ready tasks, and a group exactly if it is
+///      known and misses a rank for a bundle.
 class Scheduler {
 public:
     struct Config {
@@ -94,6 +103,11 @@ public:
     void on_returned(Rank from, const wire::Returned& message);
     void on_lent(const wire::Lent& message);
 
+    void on_group_open(wire::GroupOpen message, wire::Actions& actions);
+    /// It is gone, or there is none: its bundles are free, and what waits for it goes back.
+    void on_group_closed(const wire::GroupClosed& message, wire::Actions& actions);
+    void on_bundle_taken(Rank from, const wire::BundleTaken& message, wire::Actions& actions);
+
     /// Grants what can be granted, and recalls for idle ranks. Called once after a batch of events.
     void dispatch(wire::Actions& actions);
 
@@ -113,7 +127,10 @@ public:
 
     [[nodiscard]] std::vector<Rank> missing_registrations(std::size_t limit) const;
 
-    /// Nothing ready, leased or lent, and every rank's capacity is free.
+    /// The bundles of the group that have a rank, by bundle; for tests and the simulator.
+    [[nodiscard]] std::map<std::int32_t, Rank> places(ObjectId group) const;
+
+    /// Nothing ready, leased or lent, no groups, and every rank's capacity is free.
     [[nodiscard]] bool idle() const;
 
     /// Aborts with the first broken invariant.
@@ -126,8 +143,6 @@ private:
         /// Keeps most of what the tasks take, if that is much.
         std::optional<Rank> near;
     };
-
-    using Order = std::tuple<std::int64_t, std::int64_t, std::uint64_t, wire::ClassIndex>;
 
     struct ClassState {
         wire::TaskClass definition;
@@ -156,8 +171,11 @@ private:
         wire::ClassIndex task_class = 0;
         Rank worker{};
         std::uint64_t remaining = 0;
-        std::int64_t lent = 0; ///< Blocked tasks of this lease whose CPUs are lent.
+        std::int64_t lent = 0;           ///< Blocked tasks of this lease whose CPUs are lent.
+        std::int32_t bundle = no_bundle; ///< In which it was granted.
     };
+
+    static constexpr std::int32_t no_bundle = -1;
 
     [[nodiscard]] wire::QueuedStatus describe(const ClassState& state) const;
     wire::ClassIndex intern(const wire::TaskClass& definition);
@@ -171,8 +189,19 @@ private:
                     std::optional<Rank> near = std::nullopt);
     void update_order(wire::ClassIndex index);
     /// Leases up to `count` ready tasks (fewer if the oldest range is shorter). @return how many.
-    std::uint64_t
-    grant(wire::ClassIndex index, Rank worker, std::uint64_t count, wire::Actions& actions);
+    std::uint64_t grant(wire::ClassIndex index,
+                        Rank worker,
+                        std::uint64_t count,
+                        wire::Actions& actions,
+                        std::int32_t bundle = no_bundle);
+    /// Grants what of the class can be granted now.
+    void open(wire::ClassIndex index, wire::Actions& actions);
+    /// Keeps free what the class waits for.
+    void reserve_for(wire::ClassIndex index);
+    void clear_marks();
+    /// There is room for it so often, were nothing but bundles on the rank.
+    [[nodiscard]] bool
+    fits_beside_bundles(const Resources& demand, Rank rank, std::int64_t times = 1) const;
     void open_slots(wire::ClassIndex index, wire::Actions& actions);
     void open_slot(wire::ClassIndex index, Rank rank, wire::Actions& actions);
     /// Leases some of the oldest tasks to where what they take is, or next to it, if they can start
@@ -187,16 +216,69 @@ private:
     /// Several members of a gang of this class may be threads of one rank.
     [[nodiscard]] bool members_share_ranks(const wire::TaskClass& definition) const;
     void open_gangs(wire::ClassIndex index, wire::Actions& actions);
-    void
-    grant_gang(wire::ClassIndex index, const std::vector<Rank>& members, wire::Actions& actions);
+    /// `bundles`: of a gang in a placement group, each member's.
+    void grant_gang(wire::ClassIndex index,
+                    const std::vector<Rank>& members,
+                    wire::Actions& actions,
+                    const std::vector<std::int32_t>& bundles = {});
     void reserve_gang(wire::ClassIndex index);
     void recall(wire::Actions& actions);
     void give_up_ready(wire::Actions& actions);
-    void change_slots(wire::ClassIndex index, Rank worker, std::int64_t by);
+    void change_slots(wire::ClassIndex index,
+                      Rank worker,
+                      std::int64_t by,
+                      std::int32_t bundle = no_bundle);
+    /// More of the class's tasks on the rank lend their CPUs, or fewer.
+    void change_lent(const ClassState& state, Rank worker, std::int64_t by, std::int32_t bundle);
+    void count_actors(const ClassState& state, Rank worker, std::int32_t bundle, std::int64_t by);
+
+    // Placement groups.
+
+    [[nodiscard]] Group* find_group(const wire::TaskClass& definition);
+    [[nodiscard]] const Group* find_group(const wire::TaskClass& definition) const;
+    /// The bundle that tasks of the class on `worker` are charged to; none: they are charged to it.
+    [[nodiscard]] Bundle* find_bundle(const ClassState& state, Rank worker, std::int32_t bundle);
+    [[nodiscard]] const Bundle*
+    find_bundle(const ClassState& state, Rank worker, std::int32_t bundle) const;
+    /// Makes the class one of its group's, which may not be known.
+    void join_group(wire::ClassIndex index);
+    void know_group(wire::GroupSpec spec);
+    void take_over_bundle(Rank worker, const wire::HeldBundle& held, wire::Actions& actions);
+    /// All ranks have registered: what came of groups is sorted out.
+    void settle_groups(wire::Actions& actions);
+    void settle_group(Group& group, wire::Actions& actions);
+    void ask_for_groups(wire::Actions& actions);
+    void close_group(ObjectId id, const std::string& why, bool removed, wire::Actions& actions);
+    void give_up_bundle(Group& group, std::int32_t bundle, wire::Actions& actions);
+    static void announce_if_complete(Group& group, wire::Actions& actions);
+    void update_order(Group& group);
+    /// Where the missing bundles would go. @param room  By rank.
+    [[nodiscard]] std::optional<std::vector<Rank>> pick(const Group& group,
+                                                        const std::vector<Resources>& room,
+                                                        const std::vector<bool>& excluded,
+                                                        bool anew) const;
+    void open_group(Group& group, wire::Actions& actions);
+    void reserve_group(Group& group);
+    void open_in_group(wire::ClassIndex index, wire::Actions& actions);
+    void open_gangs_in_group(wire::ClassIndex index, wire::Actions& actions);
+    void reserve_in_group(wire::ClassIndex index);
+    /// Bundles in which the members of a gang find room; none if not all do. If `idle`, were
+    /// nothing to run in them.
+    [[nodiscard]] std::vector<std::int32_t> seats(const ClassState& state, bool idle) const;
+    /// Bundles of its group that the class may run in, of those with a rank.
+    [[nodiscard]] std::vector<std::int32_t> bundles_for(const ClassState& state) const;
+    void turn_away(wire::ClassIndex index, const wire::Infeasible& word, wire::Actions& actions);
+    /// Of a group that is gone: nothing is left of it.
+    void forget_if_over(wire::ClassIndex index);
+    [[nodiscard]] wire::GroupStatus describe(const Group& group) const;
+    void describe_in_group(wire::QueuedStatus& queued, const ClassState& state) const;
+    void check_groups(const std::map<wire::BundleId, Resources>& charged,
+                      const std::map<wire::BundleId, std::int64_t>& slots) const;
+
     static void note_surplus(ClassState& state, Rank rank);
     void contest(ClassState& state);
     /// `count` granted tasks of the class left the rank, by whatever way.
-    void release(wire::ClassIndex index, Rank worker, std::uint64_t count);
+    void release(wire::ClassIndex index, Rank worker, std::uint64_t count, std::int32_t bundle);
     [[nodiscard]] std::int64_t ahead_per_slot(const ClassState& state) const;
     [[nodiscard]] PlacementView view(const ClassState& state) const;
 
@@ -207,13 +289,19 @@ private:
     bool formed_ = false;
     std::vector<ClassState> classes_;
     std::map<wire::TaskClass, wire::ClassIndex> class_index_;
+    std::vector<wire::ClassIndex> class_free_; ///< Numbers of classes that are forgotten.
+    std::map<ObjectId, Group> groups_;
+    std::set<ObjectId> groups_to_ask_; ///< Of which nothing is known but that tasks are in them.
     std::set<Order> waiting_;
     std::unordered_map<LeaseId, Lease> leases_; ///< Looked up only, never iterated for decisions.
-    std::vector<std::int64_t> blocked_;         ///< By rank: tasks that lent their CPUs.
-    std::vector<bool> raw_busy_;                ///< By rank: hosts a gang that calls MPI.
+    /// By rank: tasks, outside of bundles, that lent their CPUs.
+    std::vector<std::int64_t> blocked_;
+    std::vector<bool> raw_busy_; ///< By rank: hosts a gang that calls MPI.
     std::vector<bool> none_busy_;
-    std::vector<std::int64_t> actors_; ///< By rank: actors that live or are made there.
-    std::vector<bool> reserved_;       ///< By rank, within one dispatch().
+    /// By rank: actors that live or are made there, outside of bundles.
+    std::vector<std::int64_t> actors_;
+    std::vector<bool> reserved_;    ///< By rank, within one dispatch().
+    bool bundles_reserved_ = false; ///< Some bundles are, too.
     /// By rank, within one dispatch(): a class that goes first waits for it.
     std::vector<bool> contested_;
     bool contested_everywhere_ = false;

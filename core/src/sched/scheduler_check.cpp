@@ -5,7 +5,7 @@
 namespace muster::sched {
 
 bool Scheduler::idle() const {
-    if (!waiting_.empty() || !leases_.empty()) {
+    if (!waiting_.empty() || !leases_.empty() || !groups_.empty()) {
         return false;
     }
     for (std::int32_t i = 0; i < ranks_.size(); ++i) {
@@ -39,13 +39,30 @@ void Scheduler::check_invariants() const {
             MUSTER_ASSERT(0 <= usage.lent && usage.lent <= usage.slots &&
                           usage.slots <= usage.granted);
             MUSTER_ASSERT(0 <= usage.suspended && usage.suspended <= usage.lent);
-            add(charged[r], state.definition.demand, usage.slots);
+            if (!state.definition.placement.is_in_group()) {
+                add(charged[r], state.definition.demand, usage.slots);
+            }
         }
     }
+    std::map<wire::BundleId, Resources> in_bundles;
+    std::map<wire::BundleId, std::int64_t> slots;
     for (const auto& [id, lease] : leases_) {
+        const ClassState& state = classes_[lease.task_class];
         const auto r = static_cast<std::size_t>(index(lease.worker));
-        leased[lease.task_class][r] += static_cast<std::int64_t>(lease.remaining);
-        subtract(charged[r], lendable(classes_[lease.task_class].definition.demand), lease.lent);
+        const auto count = static_cast<std::int64_t>(lease.remaining);
+        leased[lease.task_class][r] += count;
+        const bool in_bundle = find_bundle(state, lease.worker, lease.bundle) != nullptr;
+        const wire::BundleId bundle{state.definition.placement.group, lease.bundle};
+        Resources& use = in_bundle ? in_bundles[bundle] : charged[r];
+        if (state.definition.placement.is_in_group()) { // of these none waits ahead
+            add(use, state.definition.demand, count);
+            slots[bundle] += in_bundle ? count : 0;
+        }
+        subtract(use, lendable(state.definition.demand), lease.lent);
+    }
+    check_groups(in_bundles, slots);
+    for (std::int32_t i = 0; i < ranks_.size(); ++i) {
+        add(charged[static_cast<std::size_t>(i)], ranks_.at(Rank{i}).bundled);
     }
     for (std::size_t c = 0; c < classes_.size(); ++c) {
         for (std::size_t r = 0; r < charged.size(); ++r) {

@@ -19,7 +19,15 @@ void Scheduler::halt() {
 void Scheduler::give_up_ready(wire::Actions& actions) {
     std::map<Rank, wire::NotStarted> messages;
     while (!waiting_.empty()) {
-        const wire::ClassIndex index = std::get<wire::ClassIndex>(*waiting_.begin());
+        const Order order = *waiting_.begin();
+        if (const ObjectId group = std::get<ObjectId>(order); group != ObjectId{}) {
+            messages[owner_of(group)].ranges.push_back({group, 1});
+            groups_.at(group).order.reset();
+            groups_.at(group).given_up = true;
+            waiting_.erase(order);
+            continue;
+        }
+        const wire::ClassIndex index = std::get<wire::ClassIndex>(order);
         ClassState& state = classes_[index];
         for (const auto& item : state.ready) {
             messages[owner_of(item.range.first)].ranges.push_back(item.range);
@@ -35,13 +43,22 @@ void Scheduler::give_up_ready(wire::Actions& actions) {
 
 wire::CoordinatorStatus Scheduler::describe() const {
     wire::CoordinatorStatus status;
-    status.classes = waiting_.size();
+    for (const Order& order : waiting_) {
+        status.classes += std::get<ObjectId>(order) == ObjectId{} ? 1U : 0U;
+    }
     status.draining = draining_;
     for (const Order& order : waiting_) {
         if (status.queued.size() == classes_named_max) {
             break;
         }
-        status.queued.push_back(describe(classes_[std::get<wire::ClassIndex>(order)]));
+        if (std::get<ObjectId>(order) == ObjectId{}) {
+            status.queued.push_back(describe(classes_[std::get<wire::ClassIndex>(order)]));
+        }
+    }
+    for (const auto& [id, group] : groups_) {
+        if (group.known && !group.all_taken() && status.groups.size() < classes_named_max) {
+            status.groups.push_back(describe(group));
+        }
     }
     return status;
 }
@@ -57,6 +74,10 @@ wire::QueuedStatus Scheduler::describe(const ClassState& state) const {
     queued.actor = definition.actor;
     queued.tasks = state.ready_count / definition.stride();
     queued.oldest = state.ready.front().range.first;
+    if (definition.placement.is_in_group()) {
+        describe_in_group(queued, state);
+        return queued;
+    }
     for (const auto& [cpus, rank] : ranks_.by_free_cpus()) {
         if (!eligible(ranks_, definition.demand, definition.placement, rank)) {
             continue;
@@ -98,6 +119,10 @@ void Scheduler::explain(wire::TaskStatus& status, const wire::TaskClass& definit
     for (const Order& order : waiting_) {
         if (order == *state->order) {
             break;
+        }
+        if (std::get<ObjectId>(order) != ObjectId{}) {
+            ++before;
+            continue;
         }
         const ClassState& other = classes_[std::get<wire::ClassIndex>(order)];
         before += other.ready_count / other.definition.stride();

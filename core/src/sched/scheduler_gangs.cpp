@@ -30,7 +30,8 @@ void Scheduler::open_gangs(wire::ClassIndex index, wire::Actions& actions) {
 
 void Scheduler::grant_gang(wire::ClassIndex index,
                            const std::vector<Rank>& members,
-                           wire::Actions& actions) {
+                           wire::Actions& actions,
+                           const std::vector<std::int32_t>& bundles) {
     ClassState& state = classes_[index];
     auto& oldest = state.ready.front().range;
     const wire::Range range{oldest.first, members.size()};
@@ -42,15 +43,18 @@ void Scheduler::grant_gang(wire::ClassIndex index,
     state.ready_count -= range.count;
     state.granted_total += static_cast<std::int64_t>(range.count);
     const LeaseId first = make_lease_id(config_.term, last_lease_ + 1);
-    for (const Rank rank : members) {
+    for (std::size_t m = 0; m < members.size(); ++m) {
+        const Rank rank = members[m];
+        const std::int32_t bundle = bundles.empty() ? no_bundle : bundles[m];
         const auto r = static_cast<std::size_t>(muster::index(rank));
-        leases_.emplace(make_lease_id(config_.term, ++last_lease_), Lease{index, rank, 1, 0});
+        leases_.emplace(make_lease_id(config_.term, ++last_lease_),
+                        Lease{index, rank, 1, 0, bundle});
         ++state.usage[r].granted;
-        change_slots(index, rank, 1);
+        change_slots(index, rank, 1, bundle);
         raw_busy_[r] = raw_busy_[r] || state.definition.raw_mpi;
     }
     actions.push_back(
-        wire::SendMessage{owner_of(range.first), wire::Grant{first, range, {}, members}});
+        wire::SendMessage{owner_of(range.first), wire::Grant{first, range, {}, members, bundles}});
 }
 
 // Ranks on which nothing waits for a future: what runs there ends, and makes room. All members' or
@@ -58,9 +62,11 @@ void Scheduler::grant_gang(wire::ClassIndex index,
 void Scheduler::reserve_gang(wire::ClassIndex index) {
     ClassState& state = classes_[index];
     const auto& definition = state.definition;
+    const std::int64_t on_each = members_share_ranks(definition) ? definition.ranks : 1;
     const auto unsuitable = [&](Rank rank) {
         const auto r = static_cast<std::size_t>(muster::index(rank));
-        return blocked_[r] > 0 || reserved_[r];
+        return blocked_[r] > 0 || reserved_[r] ||
+               !fits_beside_bundles(definition.demand, rank, on_each);
     };
     if (std::any_of(state.reserved.begin(), state.reserved.end(), unsuitable)) {
         state.reserved.clear();

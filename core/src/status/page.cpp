@@ -18,6 +18,7 @@ namespace {
 constexpr std::size_t functions_max = 6;
 constexpr std::size_t running_max = 8;
 constexpr std::size_t queued_max = 6;
+constexpr std::size_t groups_max = 3;
 constexpr std::size_t waiting_max = 7;
 constexpr std::size_t values_max = 5;
 constexpr std::size_t ranks_named_max = 16;
@@ -191,10 +192,15 @@ private:
             if (coordinator.draining) {
                 line("the run is ending: nothing starts any more");
             }
-            if (coordinator.queued.empty()) {
+            if (coordinator.queued.empty() && coordinator.groups.empty()) {
                 continue;
             }
             line("ready, and waiting for room:");
+            for (std::size_t i = 0; i < coordinator.groups.size() && i < groups_max; ++i) {
+                line("  {}", status::describe(coordinator.groups[i]));
+            }
+            more(coordinator.groups.size() -
+                 std::min<std::uint64_t>(coordinator.groups.size(), groups_max));
             for (std::size_t i = 0; i < coordinator.queued.size() && i < queued_max; ++i) {
                 const auto& item = coordinator.queued[i];
                 const char* const one = item.members > 0 ? "gang" : item.actor ? "actor" : "task";

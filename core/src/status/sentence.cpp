@@ -51,6 +51,9 @@ std::string explain(const wire::TaskStatus& status,
                                return describe(one, name_of);
                            }));
     case Stage::withheld:
+        if (status.function == wire::no_function) {
+            return who + " waits until there is room for all its bundles at once";
+        }
         return who + " waits for the journal to say whether another job computes it";
     case Stage::delayed:
         return fmt::format("{} waits a moment before its next attempt; {} failed",

@@ -54,9 +54,10 @@ called(const std::string& name, FunctionId function, TaskId task, const NameOf& 
 std::string why_queued(const wire::QueuedStatus& item) {
     const std::string demand = item.demand == Resources{} ? "no resources" : to_string(item.demand);
     if (item.members > 0) {
-        return fmt::format("{} ranks at once with {} each; {} now",
+        return fmt::format("{} ranks at once with {} each{}; {} now",
                            item.members,
                            demand,
+                           item.placement.is_in_group() ? " in a placement group" : "",
                            item.ranks_with_room == 1
                                ? std::string("1 has that")
                                : fmt::format("{} have that", item.ranks_with_room));
@@ -66,6 +67,13 @@ std::string why_queued(const wire::QueuedStatus& item) {
         where = fmt::format(" on rank {}", item.placement.target);
     } else if (item.placement.kind == Placement::Kind::on_node) {
         where = fmt::format(" on node {}", item.placement.target);
+    } else if (item.placement.is_in_group()) {
+        where = item.placement.target >= 0
+                    ? fmt::format(" in bundle {} of its placement group", item.placement.target)
+                    : std::string(" in a bundle of its placement group");
+    }
+    if (item.group_waits) {
+        return fmt::format("{}{}, which has no place itself", demand, where);
     }
     if (item.ranks_eligible == 0) {
         return fmt::format("{}{}, which no rank has any more", demand, where);
@@ -82,6 +90,17 @@ std::string why_queued(const wire::QueuedStatus& item) {
                        where,
                        free_of(item.demand, item.free),
                        index(item.most_free));
+}
+
+std::string describe(const wire::GroupStatus& group) {
+    return fmt::format("{} ({}, {}): {} in {}, of which {} no place yet",
+                       group.name,
+                       to_string(group.group).substr(5),
+                       to_string(group.strategy),
+                       to_string(group.demand),
+                       counted(group.bundles, "bundle", "bundles"),
+                       group.missing == 1 ? std::string("1 has")
+                                          : fmt::format("{} have", grouped(group.missing)));
 }
 
 std::string describe(const wire::MissingStatus& item, const NameOf& name_of) {

@@ -25,6 +25,9 @@ called(const std::string& name, FunctionId function, TaskId task, const NameOf& 
 /// What ready tasks of a class want, and what there is.
 [[nodiscard]] std::string why_queued(const wire::QueuedStatus& item);
 
+/// A placement group that waits for room.
+[[nodiscard]] std::string describe(const wire::GroupStatus& group);
+
 /// A dependency that is not there: which it is, and how far.
 [[nodiscard]] std::string describe(const wire::MissingStatus& item, const NameOf& name_of);
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "wire/group_messages.hpp"
 #include "wire/shared_place.hpp"
 #include "wire/status.hpp"
 
@@ -169,6 +170,8 @@ struct Register {
     std::string host;
     Resources capacity;
     std::vector<HeldClass> held{};
+    std::vector<HeldBundle> bundles{};
+    std::vector<GroupSpec> groups{}; ///< That it owns.
 };
 
 /// Ranks of equal capacity, so that a list for ten thousand ranks has a handful of entries.
@@ -197,9 +200,12 @@ struct Submit {
     std::vector<std::optional<Rank>> near{};
 };
 
-/// Coordinator to owner, after a loss: no rank that is left can ever run these.
+/// Coordinator to owner: these can never run. After a loss, since no rank that is left can; or of
+/// tasks in a placement group.
 struct Infeasible {
     std::vector<Range> tasks;
+    std::string why{};    ///< Of a group: a sentence.
+    bool removed = false; ///< Somebody removed the group.
 };
 
 struct Grant {
@@ -209,6 +215,8 @@ struct Grant {
     /// Of a gang, in place of `worker`: the rank of each member. Then the range is that one gang,
     /// and member m has the lease m places after `lease`.
     std::vector<Rank> members;
+    /// Of tasks in a placement group: in which of its bundles; of a gang, each member.
+    std::vector<std::int32_t> bundles{};
 };
 
 /// A dependency's value, or where to fetch it.
@@ -694,7 +702,16 @@ using AnyMessage = std::variant<Bid,
                                 StatusWanted,
                                 Status,
                                 Explain,
-                                Explained>;
+                                Explained,
+                                GroupOpen,
+                                GroupPlaced,
+                                GroupFailed,
+                                GroupAsked,
+                                GroupClosed,
+                                GroupRemove,
+                                BundleTake,
+                                BundleTaken,
+                                BundleFree>;
 
 /// One of them. What a variant copies, moves and ends with is compiled once, in codec.cpp: inlined
 /// wherever a message is made it was most of the core's code, and of the time to compile it.

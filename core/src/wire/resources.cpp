@@ -63,6 +63,20 @@ void subtract(Resources& from, const Resources& what, std::int64_t times) {
     change(from, what, -times);
 }
 
+const char* to_string(Strategy strategy) {
+    switch (strategy) {
+    case Strategy::pack:
+        return "pack";
+    case Strategy::spread:
+        return "spread";
+    case Strategy::strict_pack:
+        return "strict_pack";
+    case Strategy::strict_spread:
+        return "strict_spread";
+    }
+    return "";
+}
+
 std::string to_string(const Resources& resources) {
     std::string text;
     const auto append = [&](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };

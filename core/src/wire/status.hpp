@@ -13,6 +13,9 @@
 /// the first entries, and how many there are.
 namespace muster::wire {
 
+/// Not the number of any function: of objects that are no task's.
+inline constexpr FunctionId no_function{~std::uint32_t{0}};
+
 /// Unfinished tasks of one function, as their owner sees them.
 struct FunctionStatus {
     FunctionId function{};
@@ -58,7 +61,8 @@ struct QueuedStatus {
     std::int32_t priority = 0;
     std::int32_t members = 0; ///< Of each gang; 0: no gangs.
     bool actor = false;
-    std::uint64_t tasks = 0; ///< Gangs count once.
+    bool group_waits = false; ///< Its placement group has no place yet.
+    std::uint64_t tasks = 0;  ///< Gangs count once.
     TaskId oldest{};
     std::int32_t ranks_with_room = 0; ///< On which one of them, or a member, could start now.
     std::int32_t ranks_eligible = 0;  ///< On which one could if the rank were idle.
@@ -67,9 +71,20 @@ struct QueuedStatus {
     Resources free;
 };
 
+/// A placement group that waits for room.
+struct GroupStatus {
+    ObjectId group{};
+    std::string name;
+    Strategy strategy{};
+    Resources demand; ///< Of all its bundles.
+    std::uint64_t bundles = 0;
+    std::uint64_t missing = 0; ///< That have no place, or whose rank has not made room yet.
+};
+
 struct CoordinatorStatus {
     std::vector<QueuedStatus> queued;
-    std::uint64_t classes = 0; ///< All that wait.
+    std::uint64_t classes = 0;       ///< All that wait.
+    std::vector<GroupStatus> groups; ///< The first of them.
     bool draining = false;
 };
 

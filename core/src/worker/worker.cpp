@@ -18,16 +18,26 @@ Resources lendable(const Resources& demand) {
 } // namespace
 
 wire::ClassIndex Worker::intern(const wire::TaskClass& definition) {
-    const auto [place, is_new] =
-        class_index_.try_emplace(definition, static_cast<wire::ClassIndex>(classes_.size()));
-    if (is_new) {
-        classes_.emplace_back().definition = definition;
-        order_.insert(order_of(place->second));
-        if (definition.ranks > 0) {
-            gang_classes_.insert(place->second);
-        }
+    const auto next =
+        class_free_.empty() ? static_cast<wire::ClassIndex>(classes_.size()) : class_free_.back();
+    const auto [place, is_new] = class_index_.try_emplace(definition, next);
+    if (!is_new) {
+        return place->second;
     }
-    return place->second;
+    if (class_free_.empty()) {
+        classes_.emplace_back();
+    } else {
+        class_free_.pop_back();
+    }
+    classes_[next].definition = definition;
+    const Placement& placement = definition.placement;
+    const auto bundle = placement.is_in_group() ? bundles_.find({placement.group, placement.target})
+                                                : bundles_.end();
+    if (placement.is_in_group() && bundle == bundles_.end()) {
+        strays_.insert(next); // it was given up before this came
+    }
+    move(next, bundle == bundles_.end() ? own_ : bundle->second);
+    return next;
 }
 
 Worker::Order Worker::order_of(wire::ClassIndex index) const {
@@ -212,7 +222,7 @@ void Worker::keep_actor(ObjectId actor, const Task& task) {
     --state.slots;
     ++state.actors;
     actors_.emplace(actor, Actor{task.task_class, task.lease});
-    add(actor_cpus_, lendable(state.definition.demand));
+    add(state.pool->actor_cpus, lendable(state.definition.demand));
     wire::Outcome outcome;
     outcome.holder = config_.self;
     finished_[task.owner].push_back({actor, task.lease, std::move(outcome)});
@@ -223,8 +233,8 @@ void Worker::on_actor_destroyed(ObjectId actor) {
     MUSTER_ASSERT(place != actors_.end());
     ClassState& state = classes_[place->second.task_class];
     --state.actors;
-    add(free_, state.definition.demand);
-    subtract(actor_cpus_, lendable(state.definition.demand));
+    add(state.pool->free, state.definition.demand);
+    subtract(state.pool->actor_cpus, lendable(state.definition.demand));
     // Without the time it lived, which says nothing about the next constructor.
     progress_[place->second.lease] = {place->second.lease, 1, Duration{}};
     actors_.erase(place);
@@ -234,13 +244,13 @@ void Worker::on_slot_returned(wire::ClassIndex index) {
     ClassState& state = classes_[index];
     MUSTER_ASSERT(state.slots > 0);
     --state.slots;
-    add(free_, state.definition.demand);
+    add(state.pool->free, state.definition.demand);
     if (state.revoking > 0) {
         --state.revoking;
         // The slot is for another class: among its equals this one goes last now.
-        order_.erase(order_of(index));
+        state.pool->order.erase(order_of(index));
         state.turn = ++last_turn_;
-        order_.insert(order_of(index));
+        state.pool->order.insert(order_of(index));
     }
 }
 
@@ -252,7 +262,7 @@ void Worker::on_blocked(TaskId id, bool suspended, wire::Actions& actions) {
     ClassState& state = classes_[task.task_class];
     ++state.blocked;
     state.suspended += suspended ? 1U : 0U;
-    add(free_, lendable(state.definition.demand));
+    add(state.pool->free, lendable(state.definition.demand));
     actions.push_back(wire::SendMessage{coordinator_, wire::Lent{task.lease, false, suspended}});
 }
 
@@ -260,7 +270,7 @@ void Worker::on_resuming(TaskId id) {
     Task& task = tasks_.at(id);
     MUSTER_ASSERT(task.blocked && !task.resuming);
     task.resuming = true;
-    resuming_.push_back(id);
+    classes_[task.task_class].pool->resuming.push_back(id);
 }
 
 void Worker::on_recall(Rank from, const wire::Recall& message, wire::Actions& actions) {
@@ -357,36 +367,41 @@ std::optional<wire::GangFailed> Worker::on_stop(const wire::Stop& message, wire:
                               : std::nullopt;
 }
 
-void Worker::resume_tasks(wire::Actions& actions) {
-    while (!resuming_.empty()) {
-        Task& task = tasks_.at(resuming_.front());
+void Worker::resume_tasks(Pool& pool, wire::Actions& actions) {
+    while (!pool.resuming.empty()) {
+        Task& task = tasks_.at(pool.resuming.front());
         ClassState& state = classes_[task.task_class];
         const Resources cpus = lendable(state.definition.demand);
         // An actor that came meanwhile may have them for as long as this task lives: it may be the
-        // one with the handle. So they share.
-        if (!fits(cpus, free_) && free_.cpus + actor_cpus_.cpus < cpus.cpus) {
+        // one with the handle. So they share. Likewise a bundle.
+        if (!fits(cpus, pool.free) && pool.free.cpus + pool.actor_cpus.cpus < cpus.cpus) {
             return;
         }
-        subtract(free_, cpus);
+        subtract(pool.free, cpus);
         --state.blocked;
         state.suspended -= task.suspended ? 1U : 0U;
         task.blocked = false;
         task.resuming = false;
-        actions.push_back(wire::ResumeTask{resuming_.front()});
+        actions.push_back(wire::ResumeTask{pool.resuming.front()});
         actions.push_back(
             wire::SendMessage{coordinator_, wire::Lent{task.lease, true, task.suspended}});
         task.suspended = false;
-        resuming_.pop_front();
+        pool.resuming.pop_front();
     }
 }
 
-bool Worker::make_room(const Resources& demand, const Order* first, wire::Actions& actions) {
-    Resources room = free_;
-    for (const ClassState& state : classes_) {
+bool Worker::make_room(Pool& pool,
+                       const Resources& demand,
+                       const Order* first,
+                       wire::Actions& actions) {
+    Resources room = pool.free;
+    for (const Order& order : pool.order) {
+        const ClassState& state = classes_[std::get<wire::ClassIndex>(order)];
         add(room, state.definition.demand, std::min(state.revoking, state.moving()));
     }
     std::vector<wire::ClassIndex> victims;
-    for (auto place = order_.rbegin(); place != order_.rend() && !fits(demand, room); ++place) {
+    for (auto place = pool.order.rbegin(); place != pool.order.rend() && !fits(demand, room);
+         ++place) {
         const auto& [priority, depth, turn, index] = *place;
         const ClassState& state = classes_[index];
         if (state.definition.ranks > 0) {
@@ -423,40 +438,49 @@ bool Worker::make_room(const Resources& demand, const Order* first, wire::Action
 
 void Worker::give_slots(wire::ClassIndex index, wire::Actions& actions) {
     ClassState& state = classes_[index];
-    while (state.wants_slot(config_.slots_per_class_max) && fits(state.definition.demand, free_)) {
-        subtract(free_, state.definition.demand);
+    Resources& free = state.pool->free;
+    while (state.wants_slot(config_.slots_per_class_max) && fits(state.definition.demand, free)) {
+        subtract(free, state.definition.demand);
         ++state.slots;
         state.served = false;
         actions.push_back(wire::GrantSlot{index});
     }
 }
 
-void Worker::assign_slots(wire::Actions& actions) {
-    if (seat_members(actions)) {
+void Worker::assign_slots(Pool& pool, wire::Actions& actions) {
+    bool waits = seat_members(pool, actions);
+    if (&pool == &own_) {
+        waits = take_bundles(actions) || waits;
+    }
+    if (waits) {
         return;
     }
-    resume_tasks(actions);
+    resume_tasks(pool, actions);
     if (draining_) {
         return;
     }
-    if (!resuming_.empty()) {
-        const Task& task = tasks_.at(resuming_.front());
-        make_room(lendable(classes_[task.task_class].definition.demand), nullptr, actions);
+    if (!pool.resuming.empty()) {
+        const Task& task = tasks_.at(pool.resuming.front());
+        make_room(pool, lendable(classes_[task.task_class].definition.demand), nullptr, actions);
         return;
     }
-    for (const Order& order : order_) {
+    for (const Order& order : pool.order) {
         const wire::ClassIndex index = std::get<wire::ClassIndex>(order);
         ClassState& state = classes_[index];
         give_slots(index, actions);
         if (state.wants_slot(config_.slots_per_class_max) &&
-            make_room(state.definition.demand, &order, actions)) {
+            make_room(pool, state.definition.demand, &order, actions)) {
             return;
         }
     }
 }
 
 void Worker::flush(wire::Actions& actions) {
-    assign_slots(actions);
+    assign_slots(own_, actions);
+    for (auto& [id, bundle] : bundles_) {
+        assign_slots(bundle, actions);
+    }
+    forget_strays();
     give_back_late_ones(actions);
     for (auto& [owner, outcomes] : finished_) {
         for (std::size_t begin = 0; begin < outcomes.size(); begin += outcomes_per_message_max) {
@@ -480,12 +504,13 @@ void Worker::flush(wire::Actions& actions) {
 }
 
 void Worker::check_invariants() const {
-    Resources charged;
+    std::map<const Pool*, Resources> charged;
+    std::map<const Pool*, Resources> actor_cpus;
+    Resources strays; // which may share CPUs with tasks, as their bundle did
     std::vector<std::uint32_t> queued(classes_.size());
     std::vector<std::uint32_t> fetching(classes_.size());
     std::vector<std::uint32_t> blocked(classes_.size());
     std::vector<std::uint32_t> suspended(classes_.size());
-    Resources actor_cpus;
     std::size_t actors = 0;
     for (const auto& [id, task] : tasks_) {
         const ClassState& state = classes_[task.task_class];
@@ -500,7 +525,7 @@ void Worker::check_invariants() const {
         suspended[task.task_class] += task.suspended ? 1U : 0U;
         if (task.blocked) {
             ++blocked[task.task_class];
-            subtract(charged, lendable(state.definition.demand));
+            subtract(charged[state.pool], lendable(state.definition.demand));
         }
     }
     for (std::size_t c = 0; c < classes_.size(); ++c) {
@@ -509,17 +534,36 @@ void Worker::check_invariants() const {
         MUSTER_ASSERT(state.fetching.size() == fetching[c]);
         MUSTER_ASSERT(state.blocked == blocked[c] && state.suspended == suspended[c]);
         MUSTER_ASSERT(state.revoking <= state.slots && state.blocked <= state.slots);
-        add(charged, state.definition.demand, state.slots + state.actors);
-        add(actor_cpus, lendable(state.definition.demand), state.actors);
+        if (state.pool == nullptr) {
+            MUSTER_ASSERT(state.over());
+            continue; // forgotten
+        }
+        add(charged[state.pool], state.definition.demand, state.slots + state.actors);
+        add(actor_cpus[state.pool], lendable(state.definition.demand), state.actors);
         actors += state.actors;
+        if (state.pool == &own_ && state.definition.placement.is_in_group()) {
+            MUSTER_ASSERT(strays_.contains(static_cast<wire::ClassIndex>(c)));
+            add(strays, lendable(state.definition.demand), state.slots - state.blocked);
+        }
     }
-    MUSTER_ASSERT(actors == actors_.size() && actor_cpus == actor_cpus_);
-    Resources expected = config_.capacity;
-    subtract(expected, charged);
-    MUSTER_ASSERT(expected.cpus == free_.cpus && expected.gpus == free_.gpus &&
-                  expected.memory == free_.memory);
-    MUSTER_ASSERT(free_.cpus + actor_cpus_.cpus >= Amount{} && free_.gpus >= Amount{} &&
-                  free_.memory >= Amount{});
+    for (const auto& [id, bundle] : bundles_) {
+        add(charged[&own_], bundle.capacity);
+        add(actor_cpus[&own_], lendable(bundle.capacity));
+    }
+    MUSTER_ASSERT(actors == actors_.size());
+    const auto check = [&](const Pool& pool, const Resources& shared) {
+        Resources expected = pool.capacity;
+        subtract(expected, charged[&pool]);
+        MUSTER_ASSERT(expected.cpus == pool.free.cpus && expected.gpus == pool.free.gpus &&
+                      expected.memory == pool.free.memory);
+        MUSTER_ASSERT(actor_cpus[&pool].cpus == pool.actor_cpus.cpus);
+        MUSTER_ASSERT(pool.free.cpus + pool.actor_cpus.cpus + shared.cpus >= Amount{} &&
+                      pool.free.gpus >= Amount{} && pool.free.memory >= Amount{});
+    };
+    check(own_, strays);
+    for (const auto& [id, bundle] : bundles_) {
+        check(bundle, {});
+    }
 }
 
 } // namespace muster::worker

@@ -57,14 +57,22 @@ struct EndedMember {
 /// is destroyed, and only then is the lease's end reported. Such slots are never revoked. A task
 /// that resumes may share the CPUs of actors that came to its rank while it was blocked.
 ///
+/// Resources are kept in *pools*: the rank's own, and one for each bundle of a placement group that
+/// lies here. A class has the pool of its bundle, and all of the above goes for each pool by
+/// itself. A bundle takes its resources off the rank's own as a member of a gang does, before tasks
+/// that resume; those may share its CPUs for the same reason as an actor's. When it is given up,
+/// what it has left is the rank's own again, and so are the classes that run in it.
+///
 /// A Recall may come before the tasks it is about, which take another way. Then the worker answers
 /// with none, and hands back what comes later and cannot start, until the class makes progress.
 ///
 /// Pure: no MPI, threads, clock or randomness.
 ///
 /// Invariants, checked by check_invariants():
-///   1. Free resources are the capacity, less the demands of all slots and actors, plus what
-///      blocked tasks lent; never below zero, but for CPUs that tasks share with actors.
+///   1. A pool's free resources are its capacity, less the demands of all slots and actors in it
+///   and
+///      (the rank's own) of its bundles, plus what blocked tasks lent; never below zero, but for
+///      CPUs that tasks share with actors and bundles.
 ///   2. A class has at most as many slots as tasks that are queued, running or blocked, once
 ///      returned slots are counted.
 class Worker {
@@ -77,7 +85,10 @@ public:
         std::uint32_t slots_per_class_max = 256; ///< Without those of suspended tasks.
     };
 
-    explicit Worker(const Config& config) : config_(config), free_(config.capacity) {}
+    explicit Worker(const Config& config) : config_(config) {
+        own_.capacity = config.capacity;
+        own_.free = config.capacity;
+    }
 
     /// A coordinator enters its term: what is to be told to it is what is here now. Tasks and
     /// actors of owners that are lost are stopped.
@@ -88,6 +99,9 @@ public:
 
     /// What this rank has, for a coordinator that does not know.
     [[nodiscard]] std::vector<wire::HeldClass> held() const;
+
+    /// The bundles that lie here.
+    [[nodiscard]] std::vector<wire::HeldBundle> held_bundles() const;
 
     /// Its owner believes that these are here: it is told which are not.
     void on_confirm(Rank from, const wire::Confirm& message, wire::Actions& actions);
@@ -100,6 +114,8 @@ public:
     [[nodiscard]] bool has_gang(LeaseId gang) const { return gangs_.contains(gang); }
 
     void on_run(Rank owner, wire::Run message, store::Store& store, wire::Actions& actions);
+    void on_bundle_take(const wire::BundleTake& message);
+    void on_bundle_free(const wire::BundleFree& message);
     void on_recall(Rank from, const wire::Recall& message, wire::Actions& actions);
     /// @return of a gang's member that may be running: why it ends, for its communicator.
     std::optional<wire::GangFailed> on_stop(const wire::Stop& message, wire::Actions& actions);
@@ -158,16 +174,39 @@ public:
         return std::exchange(ended_members_, {});
     }
 
-    /// No task or actor here and every resource free.
+    /// What of the bundle is free, if it lies here.
+    [[nodiscard]] const Resources* free_in(const wire::BundleId& bundle) const {
+        const auto place = bundles_.find(bundle);
+        return place == bundles_.end() ? nullptr : &place->second.free;
+    }
+
+    /// Bundles that have been placed here, and wait for room.
+    [[nodiscard]] std::size_t bundles_waiting() const { return taking_.size(); }
+
+    /// No task, actor or bundle here and every resource free.
     [[nodiscard]] bool idle() const {
-        return tasks_.empty() && actors_.empty() && free_ == config_.capacity;
+        return tasks_.empty() && actors_.empty() && bundles_.empty() && taking_.empty() &&
+               own_.free == config_.capacity;
     }
 
     void check_invariants() const;
 
 private:
+    /// Priority and depth, both negated; then turns, which a class takes with its equals.
+    using Order = std::tuple<std::int64_t, std::int64_t, std::uint64_t, wire::ClassIndex>;
+
+    struct Pool {
+        Resources capacity;
+        Resources free;
+        Resources actor_cpus;  ///< Of all actors in it, and of the bundles in the rank's own.
+        std::set<Order> order; ///< Its classes, as they get slots.
+        std::set<wire::ClassIndex> gang_classes;
+        std::deque<TaskId> resuming;
+    };
+
     struct ClassState {
         wire::TaskClass definition;
+        Pool* pool = nullptr;
         std::uint32_t queued = 0; ///< With the executors: waiting, running or blocked.
         std::uint32_t slots = 0;
         std::uint32_t revoking = 0;  ///< Slots asked back and not yet returned.
@@ -178,6 +217,11 @@ private:
         std::uint64_t turn = 0;      ///< Larger is later among equal classes.
         std::uint32_t owed = 0;      ///< Tasks that a Recall asked for before they were here.
         std::set<TaskId> fetching;
+
+        /// Nothing of it is here.
+        [[nodiscard]] bool over() const {
+            return queued == 0 && slots == 0 && actors == 0 && fetching.empty();
+        }
 
         [[nodiscard]] bool wants_slot(std::uint32_t slots_max) const {
             return queued > slots && slots - suspended < slots_max;
@@ -221,9 +265,6 @@ private:
         bool asked = true; ///< By a Recall; else it makes up for one that came too early.
     };
 
-    /// Priority and depth, both negated; then turns, which a class takes with its equals.
-    using Order = std::tuple<std::int64_t, std::int64_t, std::uint64_t, wire::ClassIndex>;
-
     wire::ClassIndex intern(const wire::TaskClass& definition);
     [[nodiscard]] Order order_of(wire::ClassIndex index) const;
     void enqueue(Task& task, wire::Actions& actions);
@@ -248,31 +289,38 @@ private:
     leave_gang(const Task& task, TaskId id, const wire::Outcome& outcome, wire::Actions& actions);
     void give_back(Recalling recalling, wire::Actions& actions);
     void give_back_late_ones(wire::Actions& actions);
-    void assign_slots(wire::Actions& actions);
-    void resume_tasks(wire::Actions& actions);
+    void assign_slots(Pool& pool, wire::Actions& actions);
+    void resume_tasks(Pool& pool, wire::Actions& actions);
     /// @return true if a member waits for room that is on its way.
-    bool seat_members(wire::Actions& actions);
+    bool seat_members(Pool& pool, wire::Actions& actions);
     void give_slots(wire::ClassIndex index, wire::Actions& actions);
     /// Revokes slots until `demand` will fit, if that is possible: of the classes behind `first` in
     /// order, or of all if it is none. @return true if room is on its way.
-    bool make_room(const Resources& demand, const Order* first, wire::Actions& actions);
+    bool make_room(Pool& pool, const Resources& demand, const Order* first, wire::Actions& actions);
+    /// Makes it one of the pool's classes.
+    void move(wire::ClassIndex index, Pool& pool);
+    /// Bundles that there is room for take it. @return true if one waits for room on its way.
+    bool take_bundles(wire::Actions& actions);
+    /// Something runs in a class of the bundle, though it does not lie here.
+    [[nodiscard]] bool has_strays(const wire::BundleId& bundle) const;
+    /// Of classes whose bundle is gone nothing is kept once nothing of them is left.
+    void forget_strays();
 
     Config config_;
     Term term_{};
     Rank coordinator_{};
-    Resources free_;
+    Pool own_;
+    std::map<wire::BundleId, Pool> bundles_;
+    std::deque<wire::HeldBundle> taking_; ///< Bundles that wait for room.
     std::vector<ClassState> classes_;
     std::map<wire::TaskClass, wire::ClassIndex> class_index_;
-    /// Classes in the order in which they get slots.
-    std::set<Order> order_;
-    std::set<wire::ClassIndex> gang_classes_;
+    std::vector<wire::ClassIndex> class_free_; ///< Numbers of classes that are forgotten.
+    std::set<wire::ClassIndex> strays_;        ///< Classes of bundles that do not lie here.
     std::unordered_map<TaskId, Task> tasks_;
     std::map<LeaseId, std::vector<TaskId>> gangs_; ///< This rank's members, by gang.
     std::vector<EndedMember> ended_members_;
     std::map<ObjectId, Actor> actors_;
-    Resources actor_cpus_; ///< Of all actors here.
     std::uint64_t last_turn_ = 0;
-    std::deque<TaskId> resuming_;
     std::deque<Recalling> recalling_; ///< In the order in which the executors answer.
     /// Of older terms' leases, given back in this one: not here, but their owner need not know.
     std::set<std::pair<LeaseId, TaskId>> returned_;

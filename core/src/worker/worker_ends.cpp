@@ -19,7 +19,7 @@ void Worker::describe(wire::Status& status) const {
     }
     status.actors = actors_.size();
     status.capacity = config_.capacity;
-    status.free = free_;
+    status.free = own_.free;
 }
 
 void Worker::explain(wire::TaskStatus& status) const {

@@ -19,13 +19,13 @@ void Worker::cancel(TaskId id, wire::Actions& actions) {
     }
 }
 
-bool Worker::seat_members(wire::Actions& actions) {
+bool Worker::seat_members(Pool& pool, wire::Actions& actions) {
     bool waits = false;
-    for (const wire::ClassIndex index : gang_classes_) {
+    for (const wire::ClassIndex index : pool.gang_classes) {
         give_slots(index, actions);
         const ClassState& state = classes_[index];
         waits = waits || (state.wants_slot(config_.slots_per_class_max) &&
-                          make_room(state.definition.demand, nullptr, actions));
+                          make_room(pool, state.definition.demand, nullptr, actions));
     }
     return waits;
 }

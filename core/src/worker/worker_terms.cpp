@@ -24,6 +24,7 @@ void Worker::on_term(Term term,
     for (Recalling& recalling : recalling_) {
         recalling.returned.clear();
     }
+    taking_.clear();
     owing_.clear();
     for (ClassState& state : classes_) {
         state.owed = 0;

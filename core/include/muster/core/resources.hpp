@@ -38,6 +38,17 @@ void subtract(Resources& from, const Resources& what, std::int64_t times = 1);
 /// "2 cpus, 1 gpu, 4 GiB memory, 3 license"; "nothing" if all is zero.
 std::string to_string(const Resources& resources);
 
+/// How the bundles of a placement group lie: each on one rank, and the ranks on which nodes.
+enum class Strategy : std::uint8_t {
+    pack,          ///< On as few nodes as there is room for.
+    spread,        ///< On as many nodes as there is room for, and there on as many ranks.
+    strict_pack,   ///< All on one node.
+    strict_spread, ///< Each on a node of its own.
+};
+
+/// "strict_pack", and so on.
+const char* to_string(Strategy strategy);
+
 /// Where a task may run, and which of the ranks that fit it prefers.
 struct Placement {
     enum class Kind : std::uint8_t {
@@ -46,16 +57,20 @@ struct Placement {
         spread,    ///< The rank that runs the fewest tasks of this kind.
         on_rank,   ///< Only the rank `target`.
         on_node,   ///< Only ranks of the node `target`.
+        in_group,  ///< Only in the bundle `target` of placement group `group`; -1: in any of them.
     };
 
     Kind kind = Kind::automatic;
-    std::int32_t target = -1; ///< Rank or node index; meaningful with on_rank and on_node only.
+    std::int32_t target = -1; ///< Rank, node or bundle index, as the kind says.
+    ObjectId group{};         ///< Of in_group; see PlacementGroup::bundle().
+
+    [[nodiscard]] constexpr bool is_in_group() const { return kind == Kind::in_group; }
 
     friend auto operator<=>(const Placement&, const Placement&) = default;
 };
 
-inline constexpr Placement pack{Placement::Kind::pack, -1};
-inline constexpr Placement spread{Placement::Kind::spread, -1};
+inline constexpr Placement pack{Placement::Kind::pack};
+inline constexpr Placement spread{Placement::Kind::spread};
 
 /// Only the given world rank; an index outside the world is refused when the task is submitted.
 constexpr Placement on_rank(int rank) {
