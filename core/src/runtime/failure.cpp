@@ -24,17 +24,21 @@ std::string demangle(const char* name) {
     return result;
 }
 
+/// The name says by itself what it is of.
+bool has_its_kind(const std::string& name) {
+    return name.starts_with("actor ") || name.starts_with("placement group");
+}
+
 std::string summary(const std::vector<TaskFailure>& chain) {
     std::string text;
     for (std::size_t i = 0; i < chain.size(); ++i) {
         const auto& failure = chain[i];
         text += i == 0 ? "" : "\n  because ";
-        text += failure.task.empty()
-                    ? to_string(failure.id)
-                    : fmt::format("{}{} ({})",
-                                  failure.task.starts_with("actor ") ? "" : "task ",
-                                  failure.task,
-                                  to_string(failure.id).substr(5));
+        text += failure.task.empty() ? to_string(failure.id)
+                                     : fmt::format("{}{} ({})",
+                                                   has_its_kind(failure.task) ? "" : "task ",
+                                                   failure.task,
+                                                   to_string(failure.id).substr(5));
         if (failure.member) {
             text += fmt::format(", member {}", *failure.member);
         }

@@ -145,6 +145,10 @@ void RankClient::check_feasible(const wire::TaskClass& task_class, const std::st
     const auto cluster = announced();
     const Resources& demand = task_class.demand;
     const Placement& placement = task_class.placement;
+    if (placement.is_in_group()) {
+        check_in_group(task_class, what);
+        return;
+    }
     const auto allows = [&](const wire::CapacityGroup& group) {
         return fits(demand, group.capacity);
     };
@@ -293,30 +297,40 @@ void RankClient::check_members_fit(const wire::TaskClass& task_class,
         ErrorCode::infeasible);
 }
 
+Resources RankClient::demand_of(Amount cpus,
+                                Amount gpus,
+                                Bytes memory,
+                                const std::map<std::string, Amount>& resources,
+                                const std::string& what) {
+    Resources demand;
+    demand.cpus = cpus;
+    demand.gpus = gpus;
+    for (const auto& [name, amount] : resources) {
+        demand.custom.emplace_back(name, amount);
+    }
+    const auto negative = [](Amount amount) { return amount < Amount{}; };
+    if (negative(cpus) || negative(gpus) ||
+        std::any_of(resources.begin(), resources.end(), [&](const auto& item) {
+            return negative(item.second);
+        })) {
+        throw Error(what + ": a demand cannot be negative", ErrorCode::usage);
+    }
+    if (memory.count > memory_max) {
+        throw Error(
+            fmt::format("{} needs {} memory: more than any rank can have", what, to_string(memory)),
+            ErrorCode::infeasible);
+    }
+    demand.memory = Amount{memory.count};
+    return demand;
+}
+
 wire::TaskClass RankClient::classify(const detail::FunctionEntry& function,
                                      const TaskOptions& options,
                                      const std::string& what) const {
     wire::TaskClass task_class;
     task_class.function = functions_.id_of(function);
-    task_class.demand.cpus = options.cpus;
-    task_class.demand.gpus = options.gpus;
-    for (const auto& [name, amount] : options.resources) {
-        task_class.demand.custom.emplace_back(name, amount);
-    }
-    const auto negative = [](Amount amount) { return amount < Amount{}; };
-    if (negative(options.cpus) || negative(options.gpus) ||
-        std::any_of(options.resources.begin(), options.resources.end(), [&](const auto& item) {
-            return negative(item.second);
-        })) {
-        throw Error(what + ": a demand cannot be negative", ErrorCode::usage);
-    }
-    if (options.memory.count > memory_max) {
-        throw Error(fmt::format("{} needs {} memory: more than any rank can have",
-                                what,
-                                to_string(options.memory)),
-                    ErrorCode::infeasible);
-    }
-    task_class.demand.memory = Amount{options.memory.count};
+    task_class.demand =
+        demand_of(options.cpus, options.gpus, options.memory, options.resources, what);
     task_class.priority = options.priority;
     task_class.placement = options.placement;
     if (const auto* parent = detail::current_task()) {

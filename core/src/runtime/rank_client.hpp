@@ -10,6 +10,7 @@
 #include "runtime/leadership.hpp"
 
 #include <muster/core/detail/client.hpp>
+#include <muster/core/detail/group_block.hpp>
 #include <muster/core/runtime.hpp>
 
 #include <atomic>
@@ -101,6 +102,12 @@ public:
     std::shared_ptr<detail::ActorBlock>
     borrow_actor(ObjectId actor, std::uint32_t pending_calls_max, bool replays) override;
     void release_actor(ObjectId actor) noexcept override;
+
+    std::shared_ptr<detail::GroupBlock> make_group(std::vector<Bundle> bundles,
+                                                   const PlacementGroupOptions& options) override;
+    std::shared_ptr<detail::GroupBlock> borrow_group(detail::GroupDescription description) override;
+    void remove_group(ObjectId group) override;
+    void release_group(ObjectId group) noexcept override;
 
     [[nodiscard]] bool stopping() const noexcept override { return stopping_.load(); }
 
@@ -221,6 +228,12 @@ private:
     [[nodiscard]] wire::TaskClass classify(const detail::FunctionEntry& function,
                                            const TaskOptions& options,
                                            const std::string& what) const;
+    /// Throws Error (usage) if any is negative.
+    [[nodiscard]] static Resources demand_of(Amount cpus,
+                                             Amount gpus,
+                                             Bytes memory,
+                                             const std::map<std::string, Amount>& resources,
+                                             const std::string& what);
     /// Throws Error (usage) for tasks that cannot be keyed.
     [[nodiscard]] std::vector<detail::KeyDigest> digest_keys(const detail::FunctionEntry& function,
                                                              const TaskOptions& options,
@@ -233,6 +246,10 @@ private:
                  const std::string& what);
     void tell_journal_slots() const;
     void check_feasible(const wire::TaskClass& task_class, const std::string& what) const;
+    void know_group(const detail::GroupDescription& description);
+    void check_group_fits(const wire::GroupSpec& spec, const std::string& what) const;
+    /// That its placement group is known here, and has bundles large enough.
+    void check_in_group(const wire::TaskClass& task_class, const std::string& what) const;
     void check_members_fit(const wire::TaskClass& task_class, const std::string& what) const;
     void check_gang(const TaskOptions& options,
                     const detail::FunctionEntry& function,
@@ -250,6 +267,14 @@ private:
     mutable std::mutex cluster_mutex_; ///< Guards the pointer.
     std::shared_ptr<const wire::AnnounceCluster> cluster_;
     Leadership leadership_;
+
+    struct KnownGroup {
+        detail::GroupDescription description;
+        std::size_t blocks = 0; ///< Of handles.
+    };
+
+    mutable std::mutex groups_mutex_; ///< Guards the map.
+    std::map<ObjectId, KnownGroup> groups_;
     std::atomic<std::uint64_t> last_sequence_{0};
     std::atomic<std::uint32_t> parked_{0};
 

@@ -12,6 +12,7 @@
 #include <muster/core/future.hpp>
 #include <muster/core/generator.hpp>
 #include <muster/core/options.hpp>
+#include <muster/core/placement_group.hpp>
 #include <muster/core/resources.hpp>
 #include <muster/core/runtime.hpp>
 #include <muster/core/task.hpp>

@@ -22,8 +22,10 @@ struct TaskOptions {
     /// Custom resources by name, as MUSTER_RESOURCES declares them: `{{"license", 1}}`.
     std::map<std::string, Amount> resources{};
     std::int32_t priority = 0; ///< Higher runs first.
-    Placement placement{};     ///< `pack`, `spread`, `on_rank(3)`, `on_node(1)`; default automatic.
-    std::string name{};        ///< For errors and logs; default: the function's name.
+    /// `pack`, `spread`, `on_rank(3)`, `on_node(1)`, or in a placement group: `group.bundle(0)`,
+    /// `group.any()`. Default: automatic.
+    Placement placement{};
+    std::string name{}; ///< For errors and logs; default: the function's name.
     /// Of a function that takes a Communicator first: on how many ranks it runs at once, all or
     /// none. Each of them needs what the options above demand; they are placed on few nodes, and
     /// on a rank each, unless the run has only one. A member that waits in get() keeps its CPUs, so
@@ -106,6 +108,25 @@ struct ActorOptions {
     /// has the result of a call already keeps it. Calls and their arguments are kept by their
     /// callers until a save has them. Needs save(), and is refused without.
     bool replay = false;
+};
+
+/// Resources on one rank, as a placement group reserves them.
+struct Bundle {
+    Amount cpus = 1;
+    Amount gpus = 0;
+    Bytes memory{};
+    std::map<std::string, Amount> resources{}; ///< Custom ones, by name.
+};
+
+/// How a placement group is to be placed. Written with designated initialisers:
+///
+///     muster::placement_group({{.cpus = 2}, {.cpus = 2}}, {.strategy = muster::Strategy::spread})
+///
+/// Fields keep this order, and new ones are appended.
+struct PlacementGroupOptions {
+    Strategy strategy = Strategy::pack;
+    std::string name{};        ///< For errors and logs.
+    std::int32_t priority = 0; ///< Of being placed, among tasks and other groups.
 };
 
 /// How a run is set up. Environment variables (MUSTER_*) win over these, so that a program can be

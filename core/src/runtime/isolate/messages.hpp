@@ -4,6 +4,7 @@
 #include "wire/messages.hpp"
 
 #include <muster/core/detail/future_block.hpp>
+#include <muster/core/detail/group_block.hpp>
 #include <muster/core/options.hpp>
 #include <muster/core/runtime.hpp>
 #include <muster/core/serialize.hpp>
@@ -65,6 +66,7 @@ struct Answer {
     std::uint32_t pending_calls_max = 0;
     bool replays = false;
     std::optional<FutureState> future; ///< With one payload.
+    std::optional<detail::GroupDescription> group{};
 };
 
 /// Unasked, of futures held in the process; as many payloads.
@@ -163,6 +165,24 @@ struct ReleaseActor {
     ObjectId actor{};
 };
 
+struct MakeGroup {
+    std::uint64_t request = 0;
+    std::vector<Bundle> bundles;
+    PlacementGroupOptions options;
+};
+
+struct BorrowGroup {
+    detail::GroupDescription group;
+};
+
+struct RemoveGroup {
+    ObjectId group{};
+};
+
+struct ReleaseGroup {
+    ObjectId group{};
+};
+
 using ToProcess = std::variant<Hello, Run, Answer, Resolved, RunEnded>;
 using ToRank = std::variant<Done,
                             Failed,
@@ -181,6 +201,10 @@ using ToRank = std::variant<Done,
                             FindActor,
                             EscapeActor,
                             BorrowActor,
-                            ReleaseActor>;
+                            ReleaseActor,
+                            MakeGroup,
+                            BorrowGroup,
+                            RemoveGroup,
+                            ReleaseGroup>;
 
 } // namespace muster::runtime::isolate

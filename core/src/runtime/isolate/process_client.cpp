@@ -367,4 +367,32 @@ void ProcessClient::release_actor(ObjectId actor) noexcept {
     }
 }
 
+std::shared_ptr<detail::GroupBlock>
+ProcessClient::make_group(std::vector<Bundle> bundles, const PlacementGroupOptions& options) {
+    std::shared_ptr<FutureBlock> ready;
+    Answer answer = ask(MakeGroup{0, std::move(bundles), options},
+                        {},
+                        [&](const Answer& made, const Buffer&) { ready = keep(made.id, 1, 1); });
+    return std::make_shared<detail::GroupBlock>(
+        shared_from_this(), std::move(answer.group).value(), std::move(ready));
+}
+
+std::shared_ptr<detail::GroupBlock>
+ProcessClient::borrow_group(detail::GroupDescription description) {
+    tell(BorrowGroup{description});
+    return std::make_shared<detail::GroupBlock>(shared_from_this(), std::move(description));
+}
+
+void ProcessClient::remove_group(ObjectId group) {
+    tell(RemoveGroup{group});
+}
+
+void ProcessClient::release_group(ObjectId group) noexcept {
+    try {
+        tell(ReleaseGroup{group});
+    } catch (...) {
+        // Out of memory: the group lives until the process ends.
+    }
+}
+
 } // namespace muster::runtime::isolate

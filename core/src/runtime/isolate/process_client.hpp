@@ -70,6 +70,12 @@ public:
     std::shared_ptr<detail::ActorBlock>
     borrow_actor(ObjectId actor, std::uint32_t pending_calls_max, bool replays) override;
     void release_actor(ObjectId actor) noexcept override;
+
+    std::shared_ptr<detail::GroupBlock> make_group(std::vector<Bundle> bundles,
+                                                   const PlacementGroupOptions& options) override;
+    std::shared_ptr<detail::GroupBlock> borrow_group(detail::GroupDescription description) override;
+    void remove_group(ObjectId group) override;
+    void release_group(ObjectId group) noexcept override;
     void poll() override;
 
     [[nodiscard]] std::uint64_t run_id() const override { return hello_.run_id; }

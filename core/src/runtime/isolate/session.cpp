@@ -362,10 +362,29 @@ void Session::perform(Job& job, ToRank message, std::vector<Buffer>& payloads) {
                                 client_.borrow_actor(
                                     request.actor, request.pending_calls_max, request.replays));
             }
-        } else {
-            static_assert(std::is_same_v<Request, ReleaseActor>);
+        } else if constexpr (std::is_same_v<Request, ReleaseActor>) {
             if (const auto actor = actors_.find(request.actor); actor != actors_.end()) {
                 actors_.erase(actor);
+            }
+        } else if constexpr (std::is_same_v<Request, MakeGroup>) {
+            answer(request, [&](Answer& answer) {
+                auto group = client_.make_group(std::move(request.bundles), request.options);
+                answer.group = group->description();
+                answer.id = answer.group->id;
+                hold(group->ready(), 0);
+                groups_.emplace(answer.id, std::move(group));
+            });
+        } else if constexpr (std::is_same_v<Request, BorrowGroup>) {
+            if (!client_.ended()) {
+                const ObjectId id = request.group.id;
+                groups_.emplace(id, client_.borrow_group(std::move(request.group)));
+            }
+        } else if constexpr (std::is_same_v<Request, RemoveGroup>) {
+            client_.remove_group(request.group);
+        } else {
+            static_assert(std::is_same_v<Request, ReleaseGroup>);
+            if (const auto group = groups_.find(request.group); group != groups_.end()) {
+                groups_.erase(group);
             }
         }
     };

@@ -125,6 +125,7 @@ private:
     bool told_of_end_ = false;    ///< Of the run.
     std::multimap<ObjectId, Held> held_;
     std::multimap<ObjectId, std::shared_ptr<detail::ActorBlock>> actors_;
+    std::multimap<ObjectId, std::shared_ptr<detail::GroupBlock>> groups_;
     std::multimap<ObjectId, std::uint64_t> wanted_; ///< Requests, by future.
     std::vector<std::pair<FutureState, Buffer>> news_;
     int waits_ = 0; ///< Threads inside that wait for futures.

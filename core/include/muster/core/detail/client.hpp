@@ -29,6 +29,8 @@ struct ClusterInfo;
 namespace muster::detail {
 
 class ActorBlock;
+class GroupBlock;
+struct GroupDescription;
 
 /// A class whose objects are actors, as spawn() and find_actor() name it.
 struct ActorType {
@@ -131,6 +133,15 @@ public:
     virtual std::shared_ptr<ActorBlock>
     borrow_actor(ObjectId actor, std::uint32_t pending_calls_max, bool replays) = 0;
     virtual void release_actor(ObjectId actor) noexcept = 0;
+
+    /// Throws Error if the cluster could never hold it (infeasible), or it makes no sense (usage).
+    virtual std::shared_ptr<GroupBlock> make_group(std::vector<Bundle> bundles,
+                                                   const PlacementGroupOptions& options);
+    /// A handle came to this rank in a value.
+    virtual std::shared_ptr<GroupBlock> borrow_group(GroupDescription description);
+    virtual void remove_group(ObjectId group);
+    /// A block's last handle is gone.
+    virtual void release_group(ObjectId group) noexcept;
 
     /// The run is about to end, and when; nothing is known of an end: nothing.
     [[nodiscard]] virtual bool stopping() const noexcept { return false; }
