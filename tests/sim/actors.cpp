@@ -13,6 +13,13 @@ namespace muster::sim {
 
 void Executors::borrow_actors(Context& context, std::span<const ObjectId> actors) {
     for (const ObjectId actor : actors) {
+        if (world_.oracle.is_group(actor)) {
+            world_.oracle.actor_held(actor, self_, 1);
+            world_.statistics.took(Path::group_passed);
+            post_(rank::ActorBorrowed{actor});
+            context.groups.push_back({actor, {}});
+            continue;
+        }
         world_.statistics.took(owner_of(actor) == self_ ? Path::actor_came_home
                                                         : Path::actor_borrowed);
         world_.oracle.actor_held(actor, self_, 1);
@@ -123,7 +130,15 @@ Executors::submission_of(TaskId id, const TaskKind& kind, std::uint32_t depth, c
 Executors::Next Executors::perform(Context& context, const Spawn& step) {
     const std::uint32_t depth = context.task ? context.depth + 1 : 0;
     if (step.name.empty()) {
-        const ObjectId actor = spawn(step.kind, depth, launch(context, step.constructor));
+        TaskKind kind = step.kind;
+        if (step.in) {
+            const auto placement = place_in(context, *step.in, kind);
+            if (!placement) {
+                return Next::go_on;
+            }
+            kind.placement = *placement;
+        }
+        const ObjectId actor = spawn(kind, depth, launch(context, step.constructor));
         context.actors.push_back({actor, true});
         return Next::go_on;
     }
@@ -229,8 +244,11 @@ void Executors::keep_actor(Context& context) {
     state.actors = std::exchange(context.actors, {});
     std::erase_if(state.actors, [](const ActorRef& ref) { return ref.actor == ObjectId{}; });
     state.demand = context.demand;
+    state.bundle = context.bundle;
     add(held_, context.demand);
     require(fits(held_, capacity_), "actors were given more than their rank has");
+    add(in_bundles_[context.bundle.value_or(wire::BundleId{})].held, context.demand);
+    world_.statistics.took(Path::actor_in_group, context.bundle ? 1 : 0);
     mailboxes_.open(*context.task, {}, nullptr, context.making ? context.making->save_every : 0);
     if (context.making && context.making->saved) {
         const auto ran = from_buffer<std::vector<TaskId>>(context.making->saved->bytes());
@@ -312,6 +330,7 @@ void Executors::run_calls(ObjectId actor, int left) {
         release_actor(held.actor);
     }
     subtract(held_, state.demand);
+    subtract(in_bundles_[state.bundle.value_or(wire::BundleId{})].held, state.demand);
     post_(rank::ActorDestroyed{actor});
 }
 

@@ -66,6 +66,15 @@ constexpr std::array<std::string_view, path_count> names{
     "late while running",
     "task explained",
     "message not to come",
+    "group placed",
+    "group passed",
+    "group asked",
+    "group removed",
+    "cancelled with group",
+    "gang in group",
+    "actor in group",
+    "bundle waited",
+    "bundle left in use",
     "rank crashed",
     "coordinator crashed",
     "owner crashed",
@@ -90,6 +99,8 @@ constexpr std::array<std::string_view, path_count> names{
     "call interrupted",
     "call replayed",
     "state loaded",
+    "group placed again",
+    "group failed",
 };
 
 static_assert(!names.back().empty());

@@ -72,6 +72,15 @@ enum class Path : std::uint8_t {
     late_while_running,       ///< Or while it ran.
     task_explained,           ///< Somebody asked what had become of a task.
     message_not_to_come,      ///< Whoever asked for one was told that its sender had returned.
+    group_placed,             ///< All bundles of a placement group had a place.
+    group_passed,             ///< A handle of one came inside arguments.
+    group_asked,              ///< Tasks in one came to the coordinator, which knew of none.
+    group_removed,            ///< Somebody removed one.
+    cancelled_with_group,     ///< A task was to run in one that was removed.
+    gang_in_group,
+    actor_in_group,
+    bundle_waited,      ///< For room on its rank, which the coordinator thought was there.
+    bundle_left_in_use, ///< It was given up while something ran in it.
 
     // Only where ranks fail.
     rank_crashed,
@@ -95,9 +104,11 @@ enum class Path : std::uint8_t {
     value_lost,        ///< A future was resolved, and its bytes were lost before they came.
     failed_by_system,  ///< A task failed since its attempts were lost.
     actor_restarted,
-    call_interrupted, ///< A call was under way when its actor's rank was lost.
-    call_replayed,    ///< A call ran again, since what it had done was lost.
-    state_loaded,     ///< An actor was restarted with what was saved.
+    call_interrupted,   ///< A call was under way when its actor's rank was lost.
+    call_replayed,      ///< A call ran again, since what it had done was lost.
+    state_loaded,       ///< An actor was restarted with what was saved.
+    group_placed_again, ///< A group had lost a bundle with a rank, or the coordinator was lost.
+    group_failed,       ///< Or it did not fit the ranks that were left.
     count_,
 };
 

@@ -28,17 +28,48 @@ Duration Executors::wake_delay() {
     return world_.scaled(Duration{world_.random.between(200, 20'000)}, self_);
 }
 
-void Executors::use(const Resources& what) {
-    add(used_, what);
+void Executors::check_use(const Usage& usage,
+                          const Resources& capacity,
+                          const std::string& who) const {
     // A task that resumes may share the CPUs of actors; nothing else is shared.
-    Resources kept = held_;
+    Resources kept = usage.held;
     kept.cpus = {};
-    add(kept, used_);
-    require(fits(kept, capacity_),
+    add(kept, usage.used);
+    require(fits(kept, capacity),
             fmt::format("{} runs tasks and actors that use {}, and has {}",
-                        to_string(self_),
+                        who,
                         to_string(kept),
-                        to_string(capacity_)));
+                        to_string(capacity)));
+}
+
+void Executors::use(const Resources& what, const std::optional<wire::BundleId>& bundle) {
+    // Whoever resumes may share the CPUs of bundles, too.
+    Usage all{used_, held_};
+    add(used_, what);
+    add(all.used, what);
+    all.used.cpus = {};
+    check_use(all, capacity_, to_string(self_));
+    Usage& usage = in_bundles_[bundle.value_or(wire::BundleId{})];
+    add(usage.used, what);
+    if (!bundle) {
+        check_use(usage, capacity_, to_string(self_));
+    }
+}
+
+void Executors::check_bundles(const std::function<bool(const wire::BundleId&)>& lies_here) const {
+    for (const auto& [id, usage] : in_bundles_) {
+        if (lies_here(id)) {
+            check_use(
+                usage,
+                world_.oracle.group(id.group).made.bundles.at(static_cast<std::size_t>(id.bundle)),
+                fmt::format("bundle {} of {}", id.bundle, to_string(id.group)));
+        }
+    }
+}
+
+void Executors::unuse(const Resources& what, const std::optional<wire::BundleId>& bundle) {
+    subtract(used_, what);
+    subtract(in_bundles_[bundle.value_or(wire::BundleId{})].used, what);
 }
 
 void Executors::later(Duration delay, std::function<void()> step) {
@@ -70,8 +101,8 @@ void Executors::crash() {
 
 // Slots and tasks.
 
-void Executors::enqueue(wire::EnqueueTask order) {
-    classes_.insert(order.task_class);
+void Executors::enqueue(wire::EnqueueTask order, const Placement& placement) {
+    classes_[order.task_class] = placement;
     queue_.push(order.task_class, std::move(order.task));
 }
 
@@ -101,7 +132,14 @@ void Executors::start(wire::ClassIndex index, wire::ReadyTask ready) {
     context.id = last_context_;
     context.task_class = index;
     context.demand = truth.kind.demand;
-    use(context.demand);
+    if (const Placement& placement = classes_.at(index); placement.is_in_group()) {
+        const Placement& wanted = truth.kind.placement;
+        require(wanted.group == placement.group &&
+                    (wanted.target == placement.target || wanted.target == -1),
+                "a task came to another bundle");
+        context.bundle = wire::BundleId{placement.group, placement.target};
+    }
+    use(context.demand, context.bundle);
     start_context(context, std::move(ready));
 }
 
@@ -185,7 +223,7 @@ void Executors::resume(TaskId task) {
     context.blocked = false;
     context.resuming = false;
     --blocked_count_;
-    use(cpus_of(context.demand));
+    use(cpus_of(context.demand), context.bundle);
     plan(context, wake_delay());
 }
 
@@ -286,6 +324,9 @@ void Executors::resolve(const wire::ResolveFuture& order) {
         slot.failure = order.outcome.failure;
         using Kind = wire::FailureRecord::Kind;
         const Kind kind = slot.failure.front().kind;
+        const std::string& why = slot.failure.front().message;
+        world_.statistics.took(Path::cancelled_with_group,
+                               why.find("group was removed") != std::string::npos ? 1 : 0);
         world_.statistics.took(kind == Kind::dependency    ? Path::failed_by_dependency
                                : kind == Kind::cancelled   ? Path::cancelled_before_start
                                : kind == Kind::object_lost ? Path::object_lost

@@ -31,7 +31,7 @@ public:
         : world_(world), self_(self), capacity_(capacity), post_(std::move(post)) {}
 
     // Orders of the rank's machine.
-    void enqueue(wire::EnqueueTask order);
+    void enqueue(wire::EnqueueTask order, const Placement& placement);
     void grant_slot(wire::ClassIndex index);
 
     void revoke_slot(wire::ClassIndex index) { queue_.revoke_slot(index); }
@@ -99,6 +99,9 @@ public:
 
     [[nodiscard]] std::size_t blocked_most() const { return blocked_most_; }
 
+    /// What runs in a bundle that lies here fits it; once it is given up, that runs on.
+    void check_bundles(const std::function<bool(const wire::BundleId&)>& lies_here) const;
+
     [[nodiscard]] bool idle() const {
         return contexts_.empty() && wanted_.empty() && asking_.empty();
     }
@@ -146,10 +149,23 @@ private:
         bool owned = true; ///< Else its holder is the actor whose method runs.
     };
 
+    /// A handle of a placement group; a released one is zero.
+    struct GroupRef {
+        ObjectId group{};
+        Handle ready; ///< Only where it was made.
+    };
+
+    /// What a rank, or a bundle, has in use.
+    struct Usage {
+        Resources used; ///< By tasks.
+        Resources held; ///< By actors that live there.
+    };
+
     /// What an actor that lives here holds.
     struct ActorState {
         std::vector<ActorRef> actors;
         Resources demand;
+        std::optional<wire::BundleId> bundle;
         std::set<TaskId> ran; ///< Its state: the calls that have run on it.
     };
 
@@ -160,7 +176,8 @@ private:
         std::size_t position = 0;
         std::vector<Handle> table;
         std::vector<ActorRef> actors; ///< A released one is zero.
-        std::uint64_t asked = 0;      ///< The request about a name that it waits for.
+        std::vector<GroupRef> groups;
+        std::uint64_t asked = 0; ///< The request about a name that it waits for.
         std::optional<wire::AnswerName> answer;
         ObjectId claimed{};
         std::uint64_t plan = 0;     ///< Of the latest planned continuation; older ones are void.
@@ -174,6 +191,7 @@ private:
         std::uint32_t depth = 0;
         std::uint32_t attempt = 0;
         Resources demand;
+        std::optional<wire::BundleId> bundle;            ///< In which it runs.
         std::shared_ptr<const wire::ActorMaking> making; ///< Of a constructor.
         TimePoint began;
         bool blocked = false;
@@ -212,6 +230,16 @@ private:
     Next perform(Context& context, const Pass& step);
     Next perform(Context& context, const ThrowOne& step);
     Next perform(Context& context, const LeaveOne& step);
+    Next perform(Context& context, const MakeGroup& step);
+    Next perform(Context& context, const AwaitGroup& step);
+    Next perform(Context& context, const RemoveGroup& step);
+    Next perform(Context& context, const ReleaseGroup& step);
+    /// None if the table is empty or that handle was released.
+    [[nodiscard]] GroupRef* local_group(Context& context, Local index) const;
+    /// The placement that the client would take: none if the bundle is too small for the kind.
+    [[nodiscard]] std::optional<Placement>
+    place_in(Context& context, const InGroup& in, const TaskKind& kind) const;
+    void release_group(GroupRef& ref);
     Next finish_pass(Context& context);
     Next perform(Context& context, const Spawn& step);
     Next perform(Context& context, const Call& step);
@@ -256,7 +284,10 @@ private:
     Handle adopt(std::shared_ptr<FutureBlock> block, std::size_t index);
     void escape(std::span<const ObjectId> objects);
     void wake_waiters(FutureSlot& slot);
-    void use(const Resources& what);
+    /// More is in use: of the rank and, in a bundle, of that.
+    void use(const Resources& what, const std::optional<wire::BundleId>& bundle);
+    void unuse(const Resources& what, const std::optional<wire::BundleId>& bundle);
+    void check_use(const Usage& usage, const Resources& capacity, const std::string& who) const;
     void stopped_if_empty();
     [[nodiscard]] Duration wake_delay();
 
@@ -273,7 +304,8 @@ private:
     std::map<ContextId, Context> contexts_;
     std::map<TaskId, ContextId> running_;
     std::multimap<ObjectId, Handle> wanted_;
-    std::set<wire::ClassIndex> classes_;
+    std::map<wire::ClassIndex, Placement> classes_;
+    std::map<wire::BundleId, Usage> in_bundles_; ///< Of what is in none: the one without a group.
     std::vector<TaskId> started_;
     Resources used_;
     ContextId last_context_ = 0;

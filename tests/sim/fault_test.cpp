@@ -27,7 +27,8 @@ constexpr std::array rare_paths{Path::rank_cut_off,
                                 Path::object_lost,
                                 Path::call_interrupted,
                                 Path::call_replayed,
-                                Path::state_loaded};
+                                Path::state_loaded,
+                                Path::group_failed};
 
 bool is_rare(Path path) {
     return std::find(rare_paths.begin(), rare_paths.end(), path) != rare_paths.end();

@@ -93,11 +93,17 @@ std::vector<ObjectId> Executors::objects(Context& context, const std::vector<Loc
 }
 
 Executors::Launch Executors::launch(Context& context, const NewTask& task) const {
-    return {task.program,
-            objects(context, task.dependencies),
-            objects(context, task.passed),
-            task.argument_bytes,
-            local_actors(context, task.passed_actors)};
+    Launch launch{task.program,
+                  objects(context, task.dependencies),
+                  objects(context, task.passed),
+                  task.argument_bytes,
+                  local_actors(context, task.passed_actors)};
+    for (const Local index : task.passed_groups) {
+        if (const GroupRef* group = local_group(context, index)) {
+            launch.passed_actors.push_back(group->group); // held alike
+        }
+    }
+    return launch;
 }
 
 Executors::Next Executors::perform(Context& context, const Submit& step) {
@@ -105,7 +111,16 @@ Executors::Next Executors::perform(Context& context, const Submit& step) {
     for (const NewTask& task : step.tasks) {
         tasks.push_back(launch(context, task));
     }
-    auto handles = submit(step.kind, context.task ? context.depth + 1 : 0, tasks);
+    TaskKind kind = step.kind;
+    if (step.in) {
+        const auto placement = place_in(context, *step.in, kind);
+        if (!placement) {
+            return Next::go_on;
+        }
+        kind.placement = *placement;
+        world_.statistics.took(Path::gang_in_group, kind.ranks > 0 ? tasks.size() : 0);
+    }
+    auto handles = submit(kind, context.task ? context.depth + 1 : 0, tasks);
     context.table.insert(context.table.end(), handles.begin(), handles.end());
     return Next::go_on;
 }
@@ -151,7 +166,7 @@ Executors::Next Executors::await(Context& context, const Handle& handle, bool to
         slot.waiters.push_back(context.id);
         if (context.task && !context.actor && !context.blocked && !context.gang) {
             context.blocked = true;
-            subtract(used_, cpus_of(context.demand));
+            unuse(cpus_of(context.demand), context.bundle);
             blocked_most_ = std::max(blocked_most_, ++blocked_count_);
             world_.statistics.took(Path::task_blocked);
             // Half of them as coroutines do, which leave their threads.
@@ -221,6 +236,9 @@ void Executors::end(Context& context, Ending ending) {
             release_actor(ref.actor);
         }
     }
+    for (GroupRef& ref : context.groups) {
+        release_group(ref);
+    }
     for (Handle& handle : context.table) {
         release(handle);
     }
@@ -253,9 +271,12 @@ void Executors::end(Context& context, Ending ending) {
         task, self_, report.ok, std::move(contained), std::move(actors), report.value.size());
     const auto actor = context.actor;
     const int calls_left = context.calls_left;
-    subtract(used_, context.demand);
+    unuse(context.demand, context.bundle);
     if (context.blocked) {
-        add(used_, cpus_of(context.demand));
+        unuse(
+            Resources{
+                .cpus = Amount{} - context.demand.cpus, .gpus = {}, .memory = {}, .custom = {}},
+            context.bundle);
         --blocked_count_;
     }
     const wire::ClassIndex index = context.task_class;

@@ -91,6 +91,61 @@ void Oracle::stored(ObjectId object,
     submitted(object, std::move(truth));
 }
 
+void Oracle::made_group(ObjectId group, Rank owner, MakeGroup made) {
+    Truth truth;
+    truth.owner = owner;
+    submitted(group, std::move(truth));
+    groups_[group].made = std::move(made);
+}
+
+void Oracle::check_places(ObjectId group,
+                          const std::map<std::int32_t, Rank>& places,
+                          const std::function<NodeId(Rank)>& node_of) const {
+    const MakeGroup& made = this->group(group).made;
+    require(places.empty() || places.size() == made.bundles.size() || fate_.any_gone(),
+            about(group, "has places for some of its bundles"));
+    std::map<NodeId, int> nodes;
+    for (const auto& [bundle, rank] : places) {
+        ++nodes[node_of(rank)];
+    }
+    require(made.strategy != Strategy::strict_pack || nodes.size() <= 1,
+            about(group, "lies on several nodes"));
+    require(made.strategy != Strategy::strict_spread || nodes.size() == places.size(),
+            about(group, "has two bundles on a node"));
+}
+
+bool Oracle::group_gone_early(ObjectId group) const {
+    return this->group(group).removed || fate_.gone(owner_of(group)) || holder_lost(group) ||
+           held_by_late(group);
+}
+
+void Oracle::resolved_group(ObjectId group, const wire::Outcome& outcome) {
+    GroupTruth& truth = groups_.at(group);
+    if (outcome.kind == wire::Outcome::Kind::value) {
+        require(!outcome.kept && outcome.value.empty(), about(group, "has a value"));
+        truth.placed = true;
+        return;
+    }
+    const auto& reason = outcome.failure.front();
+    require(reason.task == group, about(group, "failed with another's reason"));
+    TaskKind in_it;
+    in_it.placement = {Placement::Kind::in_group, -1, group};
+    switch (reason.kind) {
+    case Kind::cancelled: { // nobody waits for it who has a handle, unless it was removed
+        const auto actor = actors_.find(group);
+        require(group_gone_early(group) ||
+                    !any(actor->second.handles, [](const auto& held) { return held.second > 0; }),
+                about(group, "is gone, and somebody has a handle"));
+        break;
+    }
+    case Kind::object_lost:
+        require(fate_.any_gone(), about(group, "is not known where it was made"));
+        break;
+    default:
+        require(!feasible_(in_it), to_string(group) + ": cannot be placed: " + reason.message);
+    }
+}
+
 void Oracle::cancel_requested(TaskId task) {
     at(task).cancel_requested = true;
 }
@@ -451,6 +506,10 @@ void Oracle::resolved(ObjectId object, Rank rank, const wire::Outcome& outcome) 
     if (fate_.gone(rank)) {
         return;
     }
+    if (is_group(object)) {
+        resolved_group(object, outcome);
+        return;
+    }
     Truth& truth = at(object);
     require(!truth.outcome || *truth.outcome == outcome.kind || touched_by_loss(object),
             about(object, "has another outcome on another rank"));
@@ -509,6 +568,13 @@ void Oracle::check_failure(ObjectId object,
         require(any(truth.attempts, ended_badly), about(object, "failed but did not throw"));
         break;
     case Kind::cancelled:
+        if (truth.kind.placement.is_in_group() && !truth.cancel_requested) {
+            // Its value may have been lost, and the group have gone before that.
+            require(group_gone_early(truth.kind.placement.group) ||
+                        (fate_.any_gone() && truth.made()),
+                    about(object, "was cancelled with its group, which is there"));
+            break;
+        }
         require(truth.cancel_requested, about(object, "was cancelled, and nobody asked for it"));
         require(!any(truth.attempts,
                      [&](const Attempt& a) {
@@ -536,6 +602,8 @@ void Oracle::check_failure(ObjectId object,
         break;
     case Kind::system:
         require(!feasible_(truth.kind) || attempts_used_up(object, truth) ||
+                    (truth.kind.placement.is_in_group() &&
+                     (fate_.gone(owner_of(truth.kind.placement.group)) || truth.kind.ranks > 1)) ||
                     (truth.actor && (touched_by_loss(object) || held_by_late(*truth.actor))),
                 to_string(object) + ": failed by the system: " + reason.message);
         break;

@@ -65,6 +65,12 @@ public:
         [[nodiscard]] bool made() const;
     };
 
+    struct GroupTruth {
+        MakeGroup made;
+        bool removed = false; ///< Somebody asked for it.
+        bool placed = false;  ///< Its owner said so.
+    };
+
     /// Whether the ranks that are left have room for such a task, when they run nothing else.
     using Feasible = std::function<bool(const TaskKind&)>;
 
@@ -78,6 +84,21 @@ public:
         at(task).actor = actor;
         at(task).context = context;
     }
+
+    void made_group(ObjectId group, Rank owner, MakeGroup made);
+
+    void group_removed(ObjectId group) { groups_.at(group).removed = true; }
+
+    [[nodiscard]] bool is_group(ObjectId object) const { return groups_.contains(object); }
+
+    [[nodiscard]] const GroupTruth& group(ObjectId group) const { return groups_.at(group); }
+
+    [[nodiscard]] const std::map<ObjectId, GroupTruth>& groups() const { return groups_; }
+
+    /// The coordinator has its bundles on these ranks.
+    void check_places(ObjectId group,
+                      const std::map<std::int32_t, Rank>& places,
+                      const std::function<NodeId(Rank)>& node_of) const;
 
     void stored(ObjectId object,
                 Rank owner,
@@ -168,6 +189,9 @@ private:
     void check_thrower(ObjectId gang, const Truth& truth, std::int32_t member) const;
     void check_members(ObjectId gang, const Truth& truth, bool ok) const;
     void check_failure(ObjectId object, const Truth& truth, const wire::Outcome& outcome) const;
+    void resolved_group(ObjectId group, const wire::Outcome& outcome);
+    /// The group may have gone before what was to run in it had run.
+    [[nodiscard]] bool group_gone_early(ObjectId group) const;
     [[nodiscard]] bool cancelled_along(ObjectId object) const;
     [[nodiscard]] bool holder_lost(ObjectId actor) const;
     [[nodiscard]] bool held_by_late(ObjectId actor) const;
@@ -181,6 +205,7 @@ private:
     Feasible feasible_;
     std::map<ObjectId, Truth> truths_;
     std::map<ObjectId, ActorTruth> actors_;
+    std::map<ObjectId, GroupTruth> groups_;
     std::set<ObjectId> pinned_;
 };
 

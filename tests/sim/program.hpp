@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -16,7 +17,8 @@
 /// A program holds futures in a table: first those passed to it inside its arguments, then those
 /// found in its dependencies' values, then each task it submits, each value it puts, and those
 /// found in the values it gets. Handles of actors are in a table of their own, in the same way; a
-/// method finds those that its actor's constructor had there, too. Steps name them by position,
+/// method finds those that its actor's constructor had there, too. Likewise handles of placement
+/// groups. Steps name them by position,
 /// taken modulo the table's size, so that a random program is always valid; a step whose future was
 /// released does nothing.
 namespace muster::sim {
@@ -64,11 +66,39 @@ struct NewTask {
     std::vector<Local> passed; ///< Futures that travel inside the arguments.
     std::size_t argument_bytes = 0;
     std::vector<Local> passed_actors{}; ///< Handles that do.
+    std::vector<Local> passed_groups{}; ///< Handles of placement groups that do.
+};
+
+/// Where tasks run: in a bundle of a group. They are not submitted if it has none for them.
+struct InGroup {
+    Local group = 0;
+    std::int32_t bundle = -1; ///< Taken modulo the number of bundles; -1: any.
 };
 
 struct Submit {
     TaskKind kind;
     std::vector<NewTask> tasks;
+    std::optional<InGroup> in{};
+};
+
+/// Makes a placement group, unless the cluster could not hold it.
+struct MakeGroup {
+    std::vector<Resources> bundles;
+    Strategy strategy{};
+    std::int32_t priority = 0;
+};
+
+/// Waits until it is placed, or never will be.
+struct AwaitGroup {
+    Local group = 0;
+};
+
+struct RemoveGroup {
+    Local group = 0;
+};
+
+struct ReleaseGroup {
+    Local group = 0;
 };
 
 struct Put {
@@ -119,6 +149,7 @@ struct Spawn {
     TaskKind kind;
     NewTask constructor;
     std::string name{};
+    std::optional<InGroup> in{};
 };
 
 struct Call {
@@ -155,7 +186,11 @@ using Step = std::variant<Compute,
                           CancelActor,
                           Pass,
                           ThrowOne,
-                          LeaveOne>;
+                          LeaveOne,
+                          MakeGroup,
+                          AwaitGroup,
+                          RemoveGroup,
+                          ReleaseGroup>;
 
 struct Program {
     std::vector<Step> steps;

@@ -1,6 +1,7 @@
 #include "random_program.hpp"
 
 #include "random_draws.hpp"
+#include "random_groups.hpp"
 
 #include <algorithm>
 #include <array>
@@ -22,6 +23,10 @@ using std::chrono::milliseconds;
 /// and lets no call of its own wait for more, since that would hold back the later ones. An actor
 /// that takes resources is released by whoever spawned it before it waits for anything. A
 /// constructor's handles stay with its actor, so it only gets those of older ones.
+///
+/// A placement group is released before its maker waits for anything but its place. What holds it
+/// until then, tasks and actors in it and tasks with a handle, needs nothing that it keeps from
+/// others: it waits for nothing, or only for tasks in the group, and demands nothing outside.
 class ProgramMaker {
 public:
     ProgramMaker(Random& random, const SimOptions& world, std::size_t tasks_max)
@@ -46,6 +51,7 @@ public:
             }
         }
         with_actors_ = random_.chance(0.7);
+        with_groups_ = mix64(world_.seed * 8 + 5) % 2 == 0;
         pins_ = random_.chance(0.1);
         budget_ = log_uniform_count(random_, 10, tasks_max);
         task_time_max_ = log_uniform(random_, microseconds{20}, milliseconds{3});
@@ -69,6 +75,8 @@ public:
                 add_cancelled_fetches(*program);
             } else if (random_.chance(0.3)) {
                 add_gangs(*program, log_uniform_count(random_, 1, 20));
+            } else if (with_groups_ && random_.chance(world_.faults.empty() ? 0.15 : 0.4)) {
+                add_group(*program, false);
             } else if (with_actors_ && random_.chance(0.5)) {
                 add_actor_step(*program, 0, false);
             } else {
@@ -276,6 +284,10 @@ private:
         }
         if (!held && random_.chance(0.05)) {
             add_gangs(program, 1);
+            return;
+        }
+        if (with_groups_ && random_.chance(0.05)) {
+            add_group(program, held);
             return;
         }
         switch (random_.below(10)) {
@@ -523,6 +535,11 @@ private:
         program.steps.emplace_back(ReleaseActor{actor});
     }
 
+    void add_group(Program& program, bool held) {
+        const GroupDraws draws{with_actors_ ? method() : FunctionId{}, task_time_max_, held};
+        muster::sim::add_group(random_, world_, draws, budget_, program);
+    }
+
     void add_chain(Program& program) {
         const auto& kind = any_kinds_[random_.below(any_kinds_.size())];
         const ProgramPtr one = task(4, holds(kind)).first;
@@ -636,6 +653,7 @@ private:
     std::vector<TaskKind> gang_kinds_;
     std::vector<TaskKind> actor_kinds_; ///< These demand nothing.
     bool with_actors_ = false;
+    bool with_groups_ = false;
     bool pins_ = false; ///< Results have handles inside.
     std::uint32_t last_function_ = 0;
     std::size_t budget_ = 0; ///< Tasks that may still be planned.

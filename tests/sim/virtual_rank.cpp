@@ -1,6 +1,7 @@
 #include "virtual_rank.hpp"
 
 #include "failure.hpp"
+#include "status/words.hpp"
 #include "trace.hpp"
 #include "wire/codec.hpp"
 
@@ -164,6 +165,7 @@ void VirtualRank::loop() {
     if (crashed()) {
         return;
     }
+    world_.statistics.took(Path::bundle_waited, machine_.worker().bundles_waiting());
     world_.statistics.took(Path::resume_waited,
                            static_cast<std::uint64_t>(
                                std::count_if(resuming.begin(), resuming.end(), [&](TaskId task) {
@@ -499,6 +501,13 @@ void VirtualRank::note_sent(const wire::Message& message) {
         statistics.took(Path::message_not_to_come);
     } else if (holds<wire::GangFailed>(message)) {
         statistics.took(Path::gang_failed);
+    } else if (const auto* placed = std::get_if<wire::GroupPlaced>(&message)) {
+        statistics.took(world_.oracle.group(placed->group).placed ? Path::group_placed_again
+                                                                  : Path::group_placed);
+    } else if (holds<wire::GroupFailed>(message)) {
+        statistics.took(Path::group_failed);
+    } else if (holds<wire::GroupAsked>(message)) {
+        statistics.took(Path::group_asked);
     } else if (const auto* grant = std::get_if<wire::Grant>(&message)) {
         note_gang(*grant);
     }
@@ -538,6 +547,11 @@ void VirtualRank::note_received(const wire::Envelope& envelope) {
         const bool is_copy = machine_.store().find(fetch->object) != nullptr && holder != self_;
         statistics.took(Path::copy_fetched, is_copy ? 1 : 0);
         statistics.took(Path::fetch_waited, machine_.store().fetching(fetch->object) ? 1 : 0);
+    } else if (const auto* bundle = std::get_if<wire::BundleFree>(&message)) {
+        const Resources* const left = machine_.worker().free_in(bundle->id);
+        const auto& bundles = world_.oracle.group(bundle->id.group).made.bundles;
+        const auto b = static_cast<std::size_t>(bundle->id.bundle);
+        statistics.took(Path::bundle_left_in_use, left != nullptr && *left != bundles[b] ? 1 : 0);
     } else if (const auto* drop = std::get_if<wire::Drop>(&message)) {
         for (const ObjectId object : drop->objects) {
             const auto& made = world_.oracle.truth(object).attempts;
@@ -557,6 +571,21 @@ void VirtualRank::check_now_and_then() {
         unchecked_ = 0;
         checked_ = machine_.owner().objects();
         machine_.check_invariants();
+        executors_.check_bundles([this](const wire::BundleId& bundle) {
+            return machine_.worker().free_in(bundle) != nullptr;
+        });
+        check_groups();
+    }
+}
+
+void VirtualRank::check_groups() const {
+    const auto* scheduler = machine_.scheduler();
+    if (scheduler == nullptr || world_.fate.gone(self_)) {
+        return;
+    }
+    for (const auto& [id, group] : world_.oracle.groups()) {
+        world_.oracle.check_places(
+            id, scheduler->places(id), [this](Rank rank) { return world_.node(rank); });
     }
 }
 
@@ -575,7 +604,8 @@ void VirtualRank::check_idle() const {
     need(!machine_.references().gated(), "waits for an acknowledgement");
     if (!world_.oracle.any_pinned()) { // what is inside a result lives until the run ends
         need(machine_.worker().idle(), "has a worker that is not idle");
-        need(machine_.references().empty(), "still holds actors");
+        need(machine_.references().empty(), "still holds actors or groups");
+        need(machine_.groups().empty(), "still knows placement groups");
         need(machine_.actor_host().empty() && !executors_.hosts_actors(), "still hosts actors");
         need(machine_.names().empty(), "still knows names of actors");
     }
@@ -607,6 +637,16 @@ std::string VirtualRank::describe() const {
                                                                          : "",
         link_.queued_bytes() > 0 ? ", messages queued" : "");
     text += machine_.owner().describe();
+    if (machine_.scheduler() != nullptr) {
+        const auto status = machine_.scheduler()->describe();
+        for (const auto& group : status.groups) {
+            text += "    " + status::describe(group) + '\n';
+        }
+        for (const auto& item : status.queued) {
+            text += fmt::format(
+                "    queued: {} wants {}\n", to_string(item.oldest), status::why_queued(item));
+        }
+    }
     return text + machine_.exchange().describe() + executors_.describe();
 }
 

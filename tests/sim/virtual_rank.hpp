@@ -79,7 +79,10 @@ private:
     void carry_out();
     void carry_out(wire::SendMessage& order);
 
-    void carry_out(wire::EnqueueTask& order) { executors_.enqueue(std::move(order)); }
+    void carry_out(wire::EnqueueTask& order) {
+        const wire::ClassIndex index = order.task_class;
+        executors_.enqueue(std::move(order), machine_.worker().task_class(index).placement);
+    }
 
     void carry_out(wire::GrantSlot& order) { executors_.grant_slot(order.task_class); }
 
@@ -152,6 +155,7 @@ private:
     void note_sent(const wire::Message& message);
     void note_received(const wire::Envelope& envelope);
     void check_now_and_then();
+    void check_groups() const;
 
     World& world_;
     Rank self_;

@@ -5,6 +5,7 @@
 #include "faults.hpp"
 #include "network.hpp"
 #include "oracle.hpp"
+#include "sched/policy.hpp"
 
 #include <muster/base/random.hpp>
 
@@ -68,10 +69,29 @@ struct World {
         return i < options.nodes.size() ? options.nodes[i] : NodeId{0};
     }
 
+    /// The ranks that are left could hold the group, if they ran nothing else.
+    [[nodiscard]] bool group_feasible(const MakeGroup& group) const {
+        sched::RankTable table(options.ranks);
+        std::vector<Resources> room;
+        for (std::int32_t i = 0; i < options.ranks; ++i) {
+            room.push_back(capacity(Rank{i}));
+            if (!fate.gone(Rank{i})) {
+                table.insert(Rank{i}, node(Rank{i}), room.back());
+            }
+        }
+        const std::vector<bool> none(room.size());
+        const std::vector<std::optional<Rank>> nowhere(group.bundles.size());
+        return sched::pick_bundles({table, room, none, group.bundles, group.strategy, nowhere})
+            .has_value();
+    }
+
     /// The ranks that are left have room for such a task, when they run nothing else.
     [[nodiscard]] bool feasible(const TaskKind& kind) const {
         using Where = Placement::Kind;
-        const auto [where, target] = kind.placement;
+        if (kind.placement.is_in_group()) {
+            return group_feasible(oracle.group(kind.placement.group).made);
+        }
+        const auto [where, target, group] = kind.placement;
         const std::int64_t members_max = options.ranks == 1 ? kind.ranks : 1;
         std::int64_t room = 0;
         for (std::int32_t i = 0; i < options.ranks; ++i) {
