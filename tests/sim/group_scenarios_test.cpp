@@ -111,6 +111,26 @@ TEST(SimGroups, AGroupThatTheRanksLeftCannotHoldFailsWithWhatWaitsForIt) {
     sim.finish();
 }
 
+TEST(SimGroups, TwoGroupsThatHaveLostBundlesDoNotWaitForOneAnother) {
+    SimOptions options = watched(6, std::vector<NodeId>(4));
+    options.cpus_per_rank = 2;
+    Sim sim(options);
+    auto both = std::make_shared<Program>();
+    for (int i = 0; i < 2; ++i) {
+        const auto one = driver(4, Strategy::spread, 20);
+        both->steps.insert(both->steps.end(), one->steps.begin(), one->steps.end() - 1);
+    }
+    both->steps.emplace_back(GetAll{});
+    sim.run_driver(both);
+    sim.run_until([&] { return bundles_on(sim, 1) == 2 && bundles_on(sim, 2) == 2; });
+    sim.crash(Rank{1});
+    sim.crash(Rank{2});
+    sim.run_until_idle();
+    EXPECT_TRUE(sim.driver_done());
+    EXPECT_EQ(count(sim, value), 40U);
+    sim.finish();
+}
+
 TEST(SimGroups, RemovalLetsGoOnWhatRunsAndCancelsTheRest) {
     Sim sim({.seed = 5, .ranks = 3});
     sim.run_driver(driver(3, Strategy::spread, 30, true));

@@ -31,7 +31,8 @@ struct Bundle {
 ///
 /// Its bundles get ranks all at once or not at all, and each rank says when it has made room. Once
 /// all have, tasks may run in them. After a loss the bundles that are left stay where they are, if
-/// the others can then be placed at all.
+/// the others can then be placed at all. But of the groups that wait for room for lost bundles only
+/// the first in order keeps the others: two that did could wait for one another.
 ///
 /// A bundle that is given up while tasks run in it leaves them their resources, as if they had
 /// been granted outside of any group: they are *strays*. No bundle of the group comes to a rank
@@ -52,6 +53,15 @@ struct Group {
     [[nodiscard]] bool has_strays(Rank rank) const {
         const auto place = strays.find(rank);
         return place != strays.end() && place->second > 0;
+    }
+
+    [[nodiscard]] bool has_any() const {
+        for (const Bundle& bundle : bundles) {
+            if (bundle.rank) {
+                return true;
+            }
+        }
+        return false;
     }
 
     [[nodiscard]] bool misses_any() const {

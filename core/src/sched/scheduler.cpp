@@ -584,6 +584,7 @@ void Scheduler::dispatch(wire::Actions& actions) {
         turn_away_infeasible(actions);
     }
     bool marked = false;
+    bool keeps_places = false;
     for (auto place = waiting_.begin(); place != waiting_.end();) {
         // What stands there may move to an older or younger place, or leave: go on behind it.
         const Order stood = *place;
@@ -591,6 +592,11 @@ void Scheduler::dispatch(wire::Actions& actions) {
         const wire::ClassIndex index = std::get<wire::ClassIndex>(stood);
         if (group != ObjectId{}) {
             open_group(groups_.at(group), actions);
+            // The first that waits with places keeps them.
+            if (groups_.at(group).order && groups_.at(group).has_any() &&
+                std::exchange(keeps_places, true)) {
+                give_up_places(groups_.at(group), actions);
+            }
         } else {
             open(index, actions);
         }

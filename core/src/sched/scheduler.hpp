@@ -250,6 +250,8 @@ private:
     void ask_for_groups(wire::Actions& actions);
     void close_group(ObjectId id, const std::string& why, bool removed, wire::Actions& actions);
     void give_up_bundle(Group& group, std::int32_t bundle, wire::Actions& actions);
+    /// All of them: the group is placed anew, as a whole.
+    void give_up_places(Group& group, wire::Actions& actions);
     static void announce_if_complete(Group& group, wire::Actions& actions);
     void update_order(Group& group);
     /// Where the missing bundles would go. @param room  By rank.

@@ -115,9 +115,7 @@ void Scheduler::close_group(ObjectId id,
         return;
     }
     Group& group = place->second;
-    for (std::size_t b = 0; b < group.bundles.size(); ++b) {
-        give_up_bundle(group, static_cast<std::int32_t>(b), actions);
-    }
+    give_up_places(group, actions);
     const auto classes = std::move(group.classes);
     for (const wire::ClassIndex index : classes) {
         turn_away(index, {{}, why, removed}, actions);
@@ -148,6 +146,13 @@ void Scheduler::give_up_bundle(Group& group, std::int32_t number, wire::Actions&
     Resources capacity = std::move(bundle.capacity);
     bundle = {};
     bundle.capacity = std::move(capacity);
+}
+
+void Scheduler::give_up_places(Group& group, wire::Actions& actions) {
+    for (std::size_t b = 0; b < group.bundles.size(); ++b) {
+        give_up_bundle(group, static_cast<std::int32_t>(b), actions);
+    }
+    group.complete = false;
 }
 
 void Scheduler::forget_if_over(wire::ClassIndex index) {
@@ -194,12 +199,9 @@ void Scheduler::settle_groups(wire::Actions& actions) {
     }
     for (const ObjectId id : ids) {
         Group& group = groups_.at(id);
-        const bool held = std::any_of(group.bundles.begin(),
-                                      group.bundles.end(),
-                                      [](const Bundle& bundle) { return bundle.rank.has_value(); });
         if (group.known) {
             settle_group(group, actions);
-        } else if (held && !config_.lost.contains(owner_of(id))) {
+        } else if (group.has_any() && !config_.lost.contains(owner_of(id))) {
             close_group(id, "its placement group was removed", true, actions);
         } else {
             groups_to_ask_.insert(id);
@@ -231,10 +233,7 @@ void Scheduler::settle_group(Group& group, wire::Actions& actions) {
                 close_group(group.spec.id, why, false, actions);
                 return;
             }
-            for (std::size_t b = 0; b < group.bundles.size(); ++b) {
-                give_up_bundle(group, static_cast<std::int32_t>(b), actions);
-            }
-            group.complete = false;
+            give_up_places(group, actions);
         }
         update_order(group);
     }

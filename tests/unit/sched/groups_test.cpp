@@ -354,6 +354,30 @@ TEST_F(GroupSuccessor, MovesAGroupThatItsNodeCannotHoldAnyMore) {
     scheduler.check_invariants();
 }
 
+TEST_F(GroupSuccessor, OnlyTheFirstThatWaitsForRoomKeepsTheBundlesItHas) {
+    auto other = spec({cpus(4), cpus(4)}, Strategy::pack);
+    other.id = advance(group, 1);
+    wire::HeldBundle of_other = held(0, 4);
+    of_other.id.group = other.id;
+    wire::HeldBundle busy = held(0, 4);
+    busy.id.group = advance(group, 2);
+    auto third = spec({cpus(4)}, Strategy::pack);
+    third.id = advance(group, 2);
+    enter(1, {of_other});
+    enter(2, {busy});
+    enter(0, {held(0, 4)}, {spec({cpus(4), cpus(4)}, Strategy::pack), other, third});
+    EXPECT_TRUE(sent<wire::BundleFree>(told).empty());
+    dispatch();
+    const auto freed = sent<wire::BundleFree>(told);
+    ASSERT_EQ(freed.size(), 1U);
+    EXPECT_EQ(freed.front().second.id.group, other.id);
+    dispatch();
+    const auto takes = sent<wire::BundleTake>(told);
+    ASSERT_EQ(takes.size(), 1U);
+    EXPECT_EQ(takes.front().first, Rank{1});
+    EXPECT_EQ(takes.front().second.bundle.id, (wire::BundleId{group, 1}));
+}
+
 TEST_F(GroupSuccessor, FailsAGroupThatTheRanksLeftCannotHold) {
     enter(2, {held(0, 4)});
     enter(0, {}, {spec({cpus(4), cpus(4), cpus(4), cpus(4)}, Strategy::pack)});

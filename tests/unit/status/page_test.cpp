@@ -167,6 +167,38 @@ TEST(StatusPage, SaysWhatHoldsMemory) {
         "       1 GiB  rank 1  load (0:7): taken by 3 tasks, a future of it was sent elsewhere\n");
 }
 
+TEST(StatusPage, NamesPlacementGroupsThatWaitAndWhatWaitsInThem) {
+    wire::Status coordinator;
+    coordinator.coordinator.emplace();
+    coordinator.coordinator->classes = 2;
+    const Resources demand{.cpus = 8, .gpus = {}, .memory = {}, .custom = {}};
+    coordinator.coordinator->groups = {
+        {id(0, 5), "placement group trainers", Strategy::strict_spread, demand, 4, 1}};
+    wire::QueuedStatus in_bundle{.function = train,
+                                 .demand = {.cpus = 2, .gpus = {}, .memory = {}, .custom = {}},
+                                 .placement = {Placement::Kind::in_group, 1, id(0, 5)},
+                                 .group_waits = true,
+                                 .tasks = 1,
+                                 .free = {}};
+    auto in_any = in_bundle;
+    in_any.placement.target = -1;
+    in_any.group_waits = false;
+    in_any.ranks_eligible = 2;
+    coordinator.coordinator->queued = {in_bundle, in_any};
+    const std::string text = page({std::move(coordinator)});
+    const auto begin = text.find("ready, and");
+    ASSERT_NE(begin, std::string::npos);
+    EXPECT_EQ(
+        text.substr(begin),
+        "ready, and waiting for room:\n"
+        "  placement group trainers (0:5, strict_spread): 8 cpus in 4 bundles, of which 1 has "
+        "no place yet\n"
+        "  train (1 task): 2 cpus in bundle 1 of its placement group, which has no place "
+        "itself\n"
+        "  train (1 task): 2 cpus in a bundle of its placement group; the most that is free "
+        "is 0 cpus on rank 0\n");
+}
+
 TEST(StatusPage, IsOnePageHoweverMuchWaits) {
     std::vector<std::optional<wire::Status>> ranks;
     for (int r = 0; r < 1'000; ++r) {
