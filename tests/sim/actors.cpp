@@ -70,6 +70,9 @@ void Executors::submit_actor(ObjectId actor,
     owner::Submission submission = submission_of(actor, kind, depth, constructor);
     submission.task_class.actor = true;
     submission.making.save_every = kind.save_every;
+    submission.making.concurrency = kind.concurrency;
+    submission.making.threads = kind.threads;
+    submission.for_job = kind.for_job;
     world_.oracle.makes_actor(actor);
     world_.oracle.actor_held(actor, self_, 1);
     ++world_.statistics.actors;
@@ -80,7 +83,8 @@ Handle Executors::call(ObjectId actor,
                        ObjectId context,
                        FunctionId function,
                        std::uint32_t depth,
-                       const Launch& method) {
+                       const Launch& method,
+                       bool urgent) {
     auto block = std::make_shared<FutureBlock>();
     block->first = make_object_id(self_, ++last_sequence_);
     block->slots.resize(1);
@@ -88,7 +92,8 @@ Handle Executors::call(ObjectId actor,
         submission_of(block->first, {function, {}, 0, {}}, depth, method);
     submission.futures = block;
     const bool replays = world_.oracle.truth(actor).kind.replays;
-    submission.call = owner::CallTarget{actor, context, replays};
+    urgent = urgent && !replays; // as users are told
+    submission.call = owner::CallTarget{actor, context, replays, urgent};
     if (replays && (!method.passed_actors.empty() || !method.dependencies.empty())) {
         // Kept until it is covered, which may never be: with what it holds, itself among it.
         for (const ObjectId held : method.passed_actors) {
@@ -96,7 +101,7 @@ Handle Executors::call(ObjectId actor,
         }
         world_.oracle.actor_pinned(actor);
     }
-    world_.oracle.is_call(block->first, actor, context);
+    world_.oracle.is_call(block->first, actor, context, urgent);
     ++world_.statistics.calls;
     post_(rank::TasksSubmitted{std::move(submission)});
     return adopt(std::move(block), 0);
@@ -216,7 +221,8 @@ Executors::Next Executors::perform(Context& context, const Call& step) {
                                      caller,
                                      step.function,
                                      context.task ? context.depth + 1 : 0,
-                                     launch(context, step.method)));
+                                     launch(context, step.method),
+                                     step.urgent));
     }
     return Next::go_on;
 }
@@ -237,6 +243,15 @@ Executors::Next Executors::perform(Context& context, const CancelActor& step) {
     return Next::go_on;
 }
 
+Executors::Next Executors::perform(Context& context, const KillActor& step) {
+    const ActorRef* const actor = local_actor(context, step.actor);
+    if (actor != nullptr) {
+        world_.oracle.actor_killed(actor->actor);
+        post_(rank::ActorKilled{actor->actor});
+    }
+    return Next::go_on;
+}
+
 // Actors that live here.
 
 void Executors::keep_actor(Context& context) {
@@ -245,11 +260,15 @@ void Executors::keep_actor(Context& context) {
     std::erase_if(state.actors, [](const ActorRef& ref) { return ref.actor == ObjectId{}; });
     state.demand = context.demand;
     state.bundle = context.bundle;
+    world_.statistics.took(Path::actor_for_job,
+                           world_.oracle.truth(*context.task).kind.for_job ? 1 : 0);
     add(held_, context.demand);
     require(fits(held_, capacity_), "actors were given more than their rank has");
     add(in_bundles_[context.bundle.value_or(wire::BundleId{})].held, context.demand);
     world_.statistics.took(Path::actor_in_group, context.bundle ? 1 : 0);
-    mailboxes_.open(*context.task, {}, nullptr, context.making ? context.making->save_every : 0);
+    const wire::ActorMaking making = context.making ? *context.making : wire::ActorMaking{};
+    mailboxes_.open(
+        *context.task, {}, nullptr, {making.concurrency, making.threads}, making.save_every);
     if (context.making && context.making->saved) {
         const auto ran = from_buffer<std::vector<TaskId>>(context.making->saved->bytes());
         state.ran = {ran.begin(), ran.end()};
@@ -267,6 +286,7 @@ std::optional<Buffer> Executors::save(ObjectId actor) {
 }
 
 void Executors::enqueue_call(wire::EnqueueCall order) {
+    world_.oracle.call_queued(order.call.id, self_);
     if (mailboxes_.push(std::move(order))) {
         plan_actor();
     }
@@ -275,10 +295,15 @@ void Executors::enqueue_call(wire::EnqueueCall order) {
 void Executors::stop(const wire::StopCall& order) {
     if (mailboxes_.remove(order.actor, order.call)) {
         world_.statistics.took(Path::call_removed);
+        world_.oracle.call_removed(order.call, self_);
         post_(rank::CallRemoved{order.call});
     } else if (const auto place = running_.find(order.call); place != running_.end()) {
         world_.statistics.took(Path::stop_while_running);
-        contexts_.at(place->second).stop_requested = true;
+        Context& context = contexts_.at(place->second);
+        context.stop_requested = true;
+        if (context.suspended && go_on(context)) {
+            plan(context, wake_delay()); // its co_await throws
+        }
     }
 }
 
@@ -293,9 +318,50 @@ void Executors::plan_actor() {
 }
 
 void Executors::take_actor() {
-    if (!ended_ && mailboxes_.waiting() > 0) {
-        run_calls(mailboxes_.take(), static_cast<int>(world_.random.between(1, 8)));
+    if (ended_) {
+        return;
     }
+    if (const auto actor = mailboxes_.take()) {
+        run_calls(*actor, static_cast<int>(world_.random.between(1, 8)));
+    }
+}
+
+void Executors::give_back_turn(ObjectId actor) {
+    const std::size_t waiting = mailboxes_.waiting();
+    if (const auto call = mailboxes_.give_back(actor)) {
+        Context& context = contexts_.at(running_.at(*call));
+        context.suspended = false;
+        context.resuming = false;
+        world_.oracle.call_resumed(*call, self_);
+        plan(context, wake_delay());
+    } else if (mailboxes_.waiting() > waiting) {
+        world_.statistics.took(Path::actor_put_back);
+        plan_actor();
+    }
+}
+
+void Executors::suspend(Context& context) {
+    const bool is_coroutine = context.actor && static_cast<std::uint64_t>(*context.task) % 3 > 0;
+    if (is_coroutine && !context.suspended) {
+        world_.statistics.took(Path::call_suspended);
+        context.suspended = true;
+        world_.oracle.call_suspended(*context.task, self_);
+        give_back_turn(*context.actor);
+    }
+}
+
+bool Executors::go_on(Context& context) {
+    if (context.resuming) {
+        return false; // it is in line
+    }
+    context.resuming = !mailboxes_.resume(*context.actor, *context.task);
+    if (context.resuming) {
+        world_.statistics.took(Path::turn_awaited);
+        return false;
+    }
+    context.suspended = false;
+    world_.oracle.call_resumed(*context.task, self_);
+    return true;
 }
 
 void Executors::run_calls(ObjectId actor, int left) {
@@ -311,15 +377,15 @@ void Executors::run_calls(ObjectId actor, int left) {
             for (const ActorRef& held : actors_.at(actor).actors) {
                 context.actors.push_back({held.actor, false});
             }
+            if (mailboxes_.in_line(actor)) {
+                plan_actor();
+            }
             start_context(context, std::move(call->task));
             return;
         }
     }
     if (!mailboxes_.to_be_destroyed(actor)) {
-        if (mailboxes_.put_back(actor)) {
-            world_.statistics.took(Path::actor_put_back);
-            plan_actor();
-        }
+        give_back_turn(actor);
         return;
     }
     world_.oracle.actor_destroyed(actor, self_);

@@ -49,6 +49,13 @@ enum class Path : std::uint8_t {
     actor_came_home, ///< Or to that.
     actor_put_back,  ///< An executor left an actor that had more calls.
     call_removed,    ///< A cancelled call was still in its actor's mailbox.
+    call_beside,     ///< A call started while another of its actor was under way.
+    call_suspended,  ///< A call left its turn to others.
+    turn_awaited,    ///< And found none when it was to go on.
+    urgent_overtook, ///< An urgent call started before one that had come earlier.
+    actor_for_job,   ///< An actor was made for the job.
+    actor_killed,    ///< An actor that lived was killed.
+    call_killed,     ///< A call had not started when its actor was killed.
     gate_closed,     ///< What a rank's threads reported waited for a handle's acknowledgement.
     constructor_failed,
     name_taken,

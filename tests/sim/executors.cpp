@@ -152,6 +152,12 @@ void Executors::start_context(Context& context, wire::ReadyTask ready) {
                                : truth.gang                        ? Path::gang_retried
                                                                    : Path::attempt_retried);
     }
+    if (context.actor) {
+        world_.statistics.took(Path::call_beside,
+                               world_.oracle.under_way(*context.actor, self_) > 0 ? 1 : 0);
+        world_.statistics.took(Path::urgent_overtook,
+                               world_.oracle.overtakes(ready.id, self_) ? 1 : 0);
+    }
     world_.oracle.started(ready.id, self_, ready.gang.get());
     ++world_.statistics.attempts;
     require(ready.function == truth.kind.function, "a task came with another function");
@@ -327,6 +333,8 @@ void Executors::resolve(const wire::ResolveFuture& order) {
         const std::string& why = slot.failure.front().message;
         world_.statistics.took(Path::cancelled_with_group,
                                why.find("group was removed") != std::string::npos ? 1 : 0);
+        world_.statistics.took(Path::call_killed,
+                               why == "not run: the actor was killed" ? 1 : 0);
         world_.statistics.took(kind == Kind::dependency    ? Path::failed_by_dependency
                                : kind == Kind::cancelled   ? Path::cancelled_before_start
                                : kind == Kind::object_lost ? Path::object_lost

@@ -77,7 +77,8 @@ public:
                 ObjectId context,
                 FunctionId function,
                 std::uint32_t depth,
-                const Launch& method);
+                const Launch& method,
+                bool urgent = false);
     void release_actor(ObjectId actor);
     void cancel(ObjectId object);
     void free(ObjectId object);
@@ -196,6 +197,7 @@ private:
         TimePoint began;
         bool blocked = false;
         bool resuming = false;
+        bool suspended = false; ///< A call that has left its turn.
         bool stop_requested = false;
 
         // Only a member's.
@@ -246,6 +248,7 @@ private:
     Next perform(Context& context, const FindActor& step);
     Next perform(Context& context, const ReleaseActor& step);
     Next perform(Context& context, const CancelActor& step);
+    Next perform(Context& context, const KillActor& step);
     [[nodiscard]] Launch launch(Context& context, const NewTask& task) const;
     /// None if the table is empty or that handle was released.
     [[nodiscard]] ActorRef* local_actor(Context& context, Local index) const;
@@ -263,6 +266,11 @@ private:
     void plan_actor();
     void take_actor();
     void run_calls(ObjectId actor, int left);
+    void give_back_turn(ObjectId actor);
+    /// A call that waits leaves its turn, if it is a coroutine.
+    void suspend(Context& context);
+    /// @return true if it has a turn again.
+    [[nodiscard]] bool go_on(Context& context);
     void start_context(Context& context, wire::ReadyTask ready);
     void keep_actor(Context& context);
     /// Waits until the handle's value is here and the context has its CPUs.

@@ -41,8 +41,9 @@ void Executors::run(Context& context) {
         if (context.passing && context.passing->pending > 0) {
             return; // its memory is not its own until both halves are settled
         }
-        if (context.task && (ended_ || (context.stop_requested && context.program->stoppable &&
-                                        !context.blocked && context.asked == 0))) {
+        if (context.task &&
+            (ended_ || (context.stop_requested && context.program->stoppable && !context.blocked &&
+                        !context.suspended && context.asked == 0))) {
             context.passing.reset();
             end(context, Ending::cancelled);
             return;
@@ -173,6 +174,10 @@ Executors::Next Executors::await(Context& context, const Handle& handle, bool to
             const bool suspended = static_cast<std::uint64_t>(*context.task) % 2 == 0;
             post_(rank::TaskBlocked{*context.task, suspended});
         }
+        suspend(context);
+        return Next::wait;
+    }
+    if (context.suspended && !go_on(context)) {
         return Next::wait;
     }
     if (context.blocked) {
@@ -302,6 +307,7 @@ void Executors::hand_in(wire::ClassIndex index,
     if (actor) {
         actors_.at(*actor).ran.insert(report.task);
         auto saved = save(*actor);
+        mailboxes_.ended(*actor);
         post_(rank::CallFinished{std::move(report), std::move(saved)});
     } else {
         post_(std::move(report));

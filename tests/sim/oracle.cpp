@@ -211,14 +211,67 @@ void Oracle::start_call(TaskId task, const Truth& truth, Rank rank) {
             about(task, "runs where its actor does not live"));
     Instance& actor = actors_[*truth.actor].instances[rank];
     require(!actor.destroyed, about(task, "runs after its actor was destroyed"));
-    require(!actor.running, about(task, "runs while another call of its actor does"));
-    actor.running = task;
+    require(actor.under_way.size() < constructor.kind.concurrency,
+            about(task, "starts while as many calls of its actor are under way as may be"));
+    require(truth.urgent ||
+                !any(actor.waiting, [&](TaskId one) { return this->truth(one).urgent; }),
+            about(task, "starts before an urgent call that is there"));
+    actor.under_way.emplace(task, false);
+    actor.waiting.erase(task);
+    check_threads(task, actor, constructor.kind);
     // Attempts of one task, of which one has timed out, call from two ranks.
-    auto& last = actor.last_started[{truth.context, truth.owner}];
+    auto& last = actor.last_started[{truth.context, truth.owner, truth.urgent}];
     // One whose argument was lost with its rank is sent again by itself.
     require(last < task || (constructor.kind.replays && !truth.dependencies.empty()),
             about(task, "runs after a later call of its context"));
     last = std::max(last, task);
+}
+
+Oracle::Instance& Oracle::instance_of(TaskId call, Rank rank) {
+    return actors_[*truth(call).actor].instances[rank];
+}
+
+void Oracle::check_threads(TaskId call, const Instance& actor, const TaskKind& kind) {
+    const auto running = std::count_if(actor.under_way.begin(),
+                                       actor.under_way.end(),
+                                       [](const auto& one) { return !one.second; });
+    require(running <= static_cast<std::ptrdiff_t>(kind.threads),
+            about(call, "runs while as many calls of its actor run as may"));
+}
+
+void Oracle::call_queued(TaskId call, Rank rank) {
+    instance_of(call, rank).waiting.insert(call);
+}
+
+void Oracle::call_removed(TaskId call, Rank rank) {
+    instance_of(call, rank).waiting.erase(call);
+}
+
+void Oracle::call_suspended(TaskId call, Rank rank) {
+    auto& calls = instance_of(call, rank).under_way;
+    if (const auto place = calls.find(call); place != calls.end()) {
+        place->second = true;
+    }
+}
+
+void Oracle::call_resumed(TaskId call, Rank rank) {
+    Instance& actor = instance_of(call, rank);
+    if (const auto place = actor.under_way.find(call); place != actor.under_way.end()) {
+        place->second = false;
+        check_threads(call, actor, truth(*truth(call).actor).kind);
+    }
+}
+
+std::size_t Oracle::under_way(ObjectId actor, Rank rank) const {
+    const auto place = actors_.find(actor);
+    const auto instance = place->second.instances.find(rank);
+    return instance == place->second.instances.end() ? 0 : instance->second.under_way.size();
+}
+
+bool Oracle::overtakes(TaskId call, Rank rank) const {
+    const Truth& truth = this->truth(call);
+    return truth.urgent && any(actors_.at(*truth.actor).instances.at(rank).waiting,
+                               [&](TaskId one) { return !this->truth(one).urgent; });
 }
 
 void Oracle::ended(TaskId task,
@@ -234,7 +287,7 @@ void Oracle::ended(TaskId task,
     require(attempt != truth.attempts.rend() && !attempt->ended && !attempt->lost,
             about(task, "ended without having started"));
     if (truth.actor) {
-        actors_[*truth.actor].instances[rank].running.reset();
+        instance_of(task, rank).under_way.erase(task);
     }
     attempt->ended = true;
     attempt->ok = ok;
@@ -366,7 +419,7 @@ void Oracle::actor_held(ObjectId actor, Rank rank, int change) {
     ActorTruth& truth = actors_[actor];
     require(change < 0 || fate_.any_gone() ||
                 !any(truth.instances, [](const auto& one) { return one.second.destroyed; }) ||
-                held_by_late(actor),
+                held_by_late(actor) || killed(actor),
             about(actor, "is held after it was destroyed"));
     std::int64_t& handles = truth.handles[rank];
     handles += change;
@@ -377,9 +430,11 @@ void Oracle::actor_destroyed(ObjectId actor, Rank rank) {
     ActorTruth& truth = actors_[actor];
     Instance& instance = truth.instances[rank];
     require(!instance.destroyed, about(actor, "is destroyed twice"));
-    require(!instance.running, about(actor, "is destroyed while a call of it runs"));
+    require(instance.under_way.empty(), about(actor, "is destroyed while a call of it runs"));
+    require(instance.waiting.empty() || fate_.gone(rank),
+            about(actor, "is destroyed while a call of it waits"));
     require(fate_.gone(owner_of(actor)) || fate_.gone(rank) || holder_lost(actor) ||
-                held_by_late(actor) ||
+                held_by_late(actor) || killed(actor) ||
                 !any(truth.handles,
                      [&](const auto& held) { return held.second > 0 && !fate_.gone(held.first); }),
             about(actor, "is destroyed while somebody has a handle"));
@@ -413,6 +468,14 @@ bool Oracle::held_by_late(ObjectId actor) const {
     });
 }
 
+bool Oracle::any_left() const {
+    return !pinned_.empty() || any(truths_, [&](const auto& entry) {
+        const auto& [actor, truth] = entry;
+        // A lost rank may have taken the word that it is to be killed with it.
+        return truth.makes_actor && truth.kind.for_job && (!killed(actor) || fate_.any_gone());
+    });
+}
+
 void Oracle::runs_on_state(TaskId call, const std::set<TaskId>& ran) const {
     const Truth& truth = this->truth(call);
     if (!this->truth(*truth.actor).kind.replays) {
@@ -440,6 +503,7 @@ bool Oracle::cancelled_along(ObjectId object) const {
 }
 
 void Oracle::check_end() const {
+    const bool left = any_left();
     for (const auto& [object, truth] : truths_) {
         for (const Attempt& attempt : truth.attempts) {
             require(attempt.ended || attempt.lost, about(object, "never ended"));
@@ -447,13 +511,14 @@ void Oracle::check_end() const {
         if (truth.actor && truth.attempts.empty()) {
             require(cancelled_along(object) || !this->truth(*truth.actor).made() ||
                         touched_by_loss(object) || held_by_late(*truth.actor) ||
+                        killed(*truth.actor) ||
                         any(truth.dependencies,
                             [&](ObjectId one) {
                                 return failed(one) || this->truth(one).kind.may_be_late();
                             }),
                     about(object, "is a call that never ran"));
         }
-        if (!truth.makes_actor || !pinned_.empty()) {
+        if (!truth.makes_actor || left) {
             continue;
         }
         for (const Attempt& made : truth.attempts) {
@@ -575,7 +640,8 @@ void Oracle::check_failure(ObjectId object,
                     about(object, "was cancelled with its group, which is there"));
             break;
         }
-        require(truth.cancel_requested, about(object, "was cancelled, and nobody asked for it"));
+        require(truth.cancel_requested || (truth.actor && killed(*truth.actor)),
+                about(object, "was cancelled, and nobody asked for it"));
         require(!any(truth.attempts,
                      [&](const Attempt& a) {
                          return !a.lost && !a.timed_out && !fate_.gone(a.rank) &&
@@ -604,7 +670,8 @@ void Oracle::check_failure(ObjectId object,
         require(!feasible_(truth.kind) || attempts_used_up(object, truth) ||
                     (truth.kind.placement.is_in_group() &&
                      (fate_.gone(owner_of(truth.kind.placement.group)) || truth.kind.ranks > 1)) ||
-                    (truth.actor && (touched_by_loss(object) || held_by_late(*truth.actor))),
+                    (truth.actor && (touched_by_loss(object) || held_by_late(*truth.actor) ||
+                                     killed(*truth.actor))),
                 to_string(object) + ": failed by the system: " + reason.message);
         break;
     case Kind::ended:
@@ -650,7 +717,8 @@ void Oracle::check_dependency_failure(ObjectId object,
         return failed(one) || touched_by_loss(one) || holder_lost(one) || held_by_late(one) ||
                this->truth(one).kind.may_be_late();
     };
-    require(any(truth.dependencies, without_value) || (truth.actor && without_value(*truth.actor)),
+    require(any(truth.dependencies, without_value) ||
+                (truth.actor && (without_value(*truth.actor) || killed(*truth.actor))),
             about(object, "failed by a dependency, and none failed"));
 }
 

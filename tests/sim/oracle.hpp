@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace muster::sim {
@@ -47,6 +48,7 @@ public:
         std::vector<ObjectId> passed_actors{};
         std::optional<ObjectId> actor{}; ///< Whose method it is; none: a task.
         ObjectId context{};              ///< Of a call: who calls.
+        bool urgent = false;             ///< Of a call.
         bool makes_actor = false;
         std::size_t argument_bytes = 0;
         Rank owner{};
@@ -80,9 +82,10 @@ public:
 
     void makes_actor(TaskId task) { at(task).makes_actor = true; }
 
-    void is_call(TaskId task, ObjectId actor, ObjectId context) {
+    void is_call(TaskId task, ObjectId actor, ObjectId context, bool urgent) {
         at(task).actor = actor;
         at(task).context = context;
+        at(task).urgent = urgent;
     }
 
     void made_group(ObjectId group, Rank owner, MakeGroup made);
@@ -123,8 +126,22 @@ public:
 
     /// A program on the rank has one more handle of an actor, or one less.
     void actor_held(ObjectId actor, Rank rank, int change);
-    /// Its destructor ran: nobody has a handle, and no call of it is under way.
+    /// Its destructor ran: nobody has a handle, or it was killed; and no call of it is under way.
     void actor_destroyed(ObjectId actor, Rank rank);
+
+    /// A program wants it ended.
+    void actor_killed(ObjectId actor) { killed_.insert(actor); }
+
+    /// A call is with the executors of its actor's rank; or not any more, and has not started.
+    void call_queued(TaskId call, Rank rank);
+    void call_removed(TaskId call, Rank rank);
+    /// A call that has started leaves its actor's turn, and has one again.
+    void call_suspended(TaskId call, Rank rank);
+    void call_resumed(TaskId call, Rank rank);
+    /// Calls of its actor there, that have started and not ended.
+    [[nodiscard]] std::size_t under_way(ObjectId actor, Rank rank) const;
+    /// An urgent call that starts now overtakes another.
+    [[nodiscard]] bool overtakes(TaskId call, Rank rank) const;
     /// A call starts where `ran` have run: not itself, if it is replayed, and each that it may rely
     /// on, since its caller has made it before and has its value.
     void runs_on_state(TaskId call, const std::set<TaskId>& ran) const;
@@ -132,7 +149,8 @@ public:
     /// It may live until the run ends: a handle is inside a result.
     void actor_pinned(ObjectId actor) { pinned_.insert(actor); }
 
-    [[nodiscard]] bool any_pinned() const { return !pinned_.empty(); }
+    /// Some actor may live until the run ends: it is pinned, or made for the job.
+    [[nodiscard]] bool any_left() const;
 
     /// At the end: nothing runs, what was made and not pinned was destroyed, and no call was
     /// forgotten.
@@ -159,8 +177,10 @@ public:
 private:
     /// An actor as it lives on one rank.
     struct Instance {
-        std::optional<TaskId> running;                              ///< The call that runs.
-        std::map<std::pair<ObjectId, Rank>, TaskId> last_started{}; ///< By context, and its rank.
+        std::set<TaskId> waiting;         ///< Calls with the executors that have not started.
+        std::map<TaskId, bool> under_way; ///< Calls that have; whether each is suspended.
+        /// By context, its rank, and whether they are urgent.
+        std::map<std::tuple<ObjectId, Rank, bool>, TaskId> last_started{};
         bool destroyed = false;
     };
 
@@ -173,6 +193,9 @@ private:
     Truth& at(ObjectId object);
     void check_start(TaskId task, const Truth& truth) const;
     void start_call(TaskId task, const Truth& truth, Rank rank);
+    /// Where the call's actor lives, as far as its calls there were heard of.
+    [[nodiscard]] Instance& instance_of(TaskId call, Rank rank);
+    static void check_threads(TaskId call, const Instance& actor, const TaskKind& kind);
     /// Nothing has its value, or ever will.
     [[nodiscard]] bool failed(ObjectId object) const;
 
@@ -193,6 +216,9 @@ private:
     /// The group may have gone before what was to run in it had run.
     [[nodiscard]] bool group_gone_early(ObjectId group) const;
     [[nodiscard]] bool cancelled_along(ObjectId object) const;
+
+    [[nodiscard]] bool killed(ObjectId actor) const { return killed_.contains(actor); }
+
     [[nodiscard]] bool holder_lost(ObjectId actor) const;
     [[nodiscard]] bool held_by_late(ObjectId actor) const;
     [[nodiscard]] bool attempts_used_up(ObjectId object, const Truth& truth) const;
@@ -207,6 +233,7 @@ private:
     std::map<ObjectId, ActorTruth> actors_;
     std::map<ObjectId, GroupTruth> groups_;
     std::set<ObjectId> pinned_;
+    std::set<ObjectId> killed_;
 };
 
 } // namespace muster::sim

@@ -44,10 +44,13 @@ struct TaskKind {
     std::uint32_t retries = 3;  ///< Attempts that may be lost with their ranks.
     std::uint32_t restarts = 0; ///< Of an actor, whose rank was lost.
     bool retry_exceptions = false;
-    Duration timeout{};           ///< Of an attempt, from its start; 0: none.
-    Duration deadline{};          ///< Of the task, from its submission; 0: none.
-    std::uint32_t save_every = 0; ///< Of an actor: calls from one save to the next.
-    bool replays = false;         ///< Of an actor: its calls are sent again when it is restarted.
+    Duration timeout{};            ///< Of an attempt, from its start; 0: none.
+    Duration deadline{};           ///< Of the task, from its submission; 0: none.
+    std::uint32_t save_every = 0;  ///< Of an actor: calls from one save to the next.
+    bool replays = false;          ///< Of an actor: its calls are sent again when it is restarted.
+    std::uint32_t concurrency = 1; ///< Of an actor: calls of it that may be under way.
+    std::uint32_t threads = 1;     ///< And run at once.
+    bool for_job = false;          ///< Of an actor: it lives until the run ends, or is killed.
 
     [[nodiscard]] bool may_be_late() const { return timeout > Duration{} || deadline > Duration{}; }
 
@@ -156,6 +159,7 @@ struct Call {
     Local actor = 0;
     FunctionId function{};
     NewTask method;
+    bool urgent = false;
 };
 
 /// Takes a handle of the actor of that name into the table, if there is one.
@@ -168,6 +172,10 @@ struct ReleaseActor {
 };
 
 struct CancelActor {
+    Local actor = 0;
+};
+
+struct KillActor {
     Local actor = 0;
 };
 
@@ -184,6 +192,7 @@ using Step = std::variant<Compute,
                           FindActor,
                           ReleaseActor,
                           CancelActor,
+                          KillActor,
                           Pass,
                           ThrowOne,
                           LeaveOne,

@@ -49,10 +49,14 @@ public:
                 actor_kinds_.back().save_every = static_cast<std::uint32_t>(choice % 4);
                 actor_kinds_.back().replays = choice % 4 > 0 && choice / 4 % 3 > 0;
             }
+            add_concurrency(actor_kinds_.back());
         }
         with_actors_ = random_.chance(0.7);
         with_groups_ = mix64(world_.seed * 8 + 5) % 2 == 0;
         pins_ = random_.chance(0.1);
+        for (auto& kind : actor_kinds_) {
+            kind.for_job = random_.chance(0.05);
+        }
         budget_ = log_uniform_count(random_, 10, tasks_max);
         task_time_max_ = log_uniform(random_, microseconds{20}, milliseconds{3});
     }
@@ -136,6 +140,16 @@ private:
             break;
         }
         return kind;
+    }
+
+    /// Not of one that is saved: that would be in the middle of a call.
+    void add_concurrency(TaskKind& kind) {
+        if (kind.save_every == 0 && random_.chance(0.6)) {
+            kind.concurrency = static_cast<std::uint32_t>(random_.between(2, 6));
+            kind.threads = random_.chance(0.4)
+                               ? 1
+                               : static_cast<std::uint32_t>(random_.between(1, kind.concurrency));
+        }
     }
 
     /// Now and then so little time that some are late.
@@ -351,7 +365,7 @@ private:
         if (budget_ == 0) {
             return;
         }
-        switch (random_.below(held ? 7 : 13)) {
+        switch (random_.below(held ? 7 : 14)) {
         case 0:
         case 1:
             for (std::int64_t i = random_.between(1, 3); i > 0 && budget_ > 0; --i) {
@@ -381,6 +395,9 @@ private:
             break;
         case 11:
             add_last_minute_finds(program);
+            break;
+        case 12:
+            add_kill(program);
             break;
         default:
             add_actor_farewell(program);
@@ -414,7 +431,8 @@ private:
             program.steps.emplace_back(
                 Call{any_local(),
                      method(),
-                     {method_program(depth + 1), {}, {}, random_.below(100), some_actors(0.2, 1)}});
+                     {method_program(depth + 1), {}, {}, random_.below(100), some_actors(0.2, 1)},
+                     random_.chance(0.1)});
         }
     }
 
@@ -460,7 +478,8 @@ private:
                                              some_locals(0.3, 2),
                                              some_locals(0.1, 2),
                                              random_.below(random_.chance(0.1) ? 3000 : 100),
-                                             some_actors(0.2, 2)}});
+                                             some_actors(0.2, 2)},
+                                            random_.chance(0.1)});
         }
         budget_ -= count;
         while (random_.chance(0.3)) {
@@ -521,6 +540,28 @@ private:
         program.steps.emplace_back(
             Compute{log_uniform(random_, microseconds{10}, microseconds{500})});
         program.steps.emplace_back(ReleaseActor{latest});
+    }
+
+    /// An actor is killed while calls of it wait, run, fetch and come; others may have it, too.
+    void add_kill(Program& program) {
+        if (random_.chance(0.3)) {
+            program.steps.emplace_back(KillActor{any_local()});
+            return;
+        }
+        add_spawn(program, false);
+        for (std::int64_t i = random_.between(1, 30); i > 0 && budget_ > 0; --i) {
+            --budget_;
+            program.steps.emplace_back(Call{latest,
+                                            method(),
+                                            {method_program(2), some_locals(0.2, 1), {}, 0},
+                                            random_.chance(0.1)});
+        }
+        if (random_.chance(0.8)) {
+            program.steps.emplace_back(
+                Compute{log_uniform(random_, microseconds{1}, microseconds{500})});
+        }
+        program.steps.emplace_back(KillActor{latest});
+        program.steps.emplace_back(Call{latest, method(), {method_program(3), {}, {}, 0}});
     }
 
     /// The last thing done with an actor is to pass it on.

@@ -657,6 +657,81 @@ TEST(SimActors, ActorsThatTakeEverythingFollowOneAnother) {
     program.run({.seed = 6, .ranks = 2, .capacities = {capacity(2, 1), capacity(2, 0)}});
 }
 
+TEST(SimActors, CallsRunSideBySideAndStartInTheirOrder) {
+    std::uint64_t beside = 0;
+    std::uint64_t suspended = 0;
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        TaskKind kind{FunctionId{10}, {}, 0, on_rank(1)};
+        kind.concurrency = 4;
+        kind.threads = 1 + static_cast<std::uint32_t>(seed % 4);
+        auto method = std::make_shared<Program>();
+        method->steps.emplace_back(
+            Submit{{FunctionId{1}, {}, 0, {}}, {{ActorProgram::lasting(20us), {}, {}, 0}}});
+        method->steps.emplace_back(Get{latest});
+        method->steps.emplace_back(Compute{5us});
+        ActorProgram program;
+        program.then(Spawn{kind, {ActorProgram::lasting(1us), {}, {}, 0}, {}});
+        for (int i = 0; i < 60; ++i) {
+            program.then(Call{latest, ActorProgram::method, {method, {}, {}, 0}});
+        }
+        program.then(GetAll{false});
+        Sim sim{{.seed = seed, .ranks = 3}};
+        program.run_in(sim);
+        beside += sim.times(Path::call_beside);
+        suspended += sim.times(Path::call_suspended);
+    }
+    EXPECT_GT(beside, 100U);
+    EXPECT_GT(suspended, 100U);
+}
+
+TEST(SimActors, AnUrgentCallOvertakesWhatWaitsAtItsActor) {
+    ActorProgram program;
+    program.spawn(on_rank(1), ActorProgram::lasting(1us)).call(20us, 700);
+    for (int i = 0; i < 5; ++i) {
+        program.then(
+            Call{latest, ActorProgram::method, {ActorProgram::lasting(1us), {}, {}, 0}, true});
+        program.then(Compute{500us});
+    }
+    program.then(GetAll{false});
+    Sim sim{{.seed = 3, .ranks = 2}};
+    program.run_in(sim);
+    EXPECT_GE(sim.times(Path::urgent_overtook), 4U);
+}
+
+TEST(SimActors, AnActorForTheJobEndsWhenItIsKilled) {
+    auto user = std::make_shared<Program>();
+    user->steps.emplace_back(FindActor{"server"});
+    user->steps.emplace_back(
+        Call{latest, ActorProgram::method, {ActorProgram::lasting(1us), {}, {}, 0}});
+    user->steps.emplace_back(Get{latest});
+    auto killer = std::make_shared<Program>();
+    killer->steps.emplace_back(FindActor{"server"});
+    killer->steps.emplace_back(KillActor{latest});
+    std::uint64_t killed = 0;
+    std::uint64_t calls = 0;
+    for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+        TaskKind kind{FunctionId{10}, {}, 0, on_rank(1)};
+        kind.for_job = true;
+        ActorProgram program;
+        program.then(Spawn{kind, {ActorProgram::lasting(1us), {}, {}, 0}, "server"})
+            .call(30us, seed % 2 == 0 ? 20 : 0)
+            .then(ReleaseActor{latest})
+            .then(Compute{1ms})
+            .then(Submit{{FunctionId{1}, {}, 0, spread},
+                         std::vector<NewTask>(10, NewTask{user, {}, {}, 0})})
+            .then(Compute{3us * static_cast<std::int64_t>(seed)})
+            .then(Submit{{FunctionId{2}, {}, 0, on_rank(2)},
+                         std::vector<NewTask>(2, NewTask{killer, {}, {}, 0})})
+            .then(GetAll{});
+        Sim sim{{.seed = seed, .ranks = 4}};
+        program.run_in(sim); // nothing of it is left
+        killed += sim.times(Path::actor_killed);
+        calls += sim.times(Path::call_killed);
+    }
+    EXPECT_GE(killed, 40U);
+    EXPECT_GT(calls, 0U);
+}
+
 TEST(Sim, NamesTheSeedWhenNothingHappensAnyMore) {
     Sim sim{{.seed = 4711}};
     try {

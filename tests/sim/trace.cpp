@@ -174,7 +174,11 @@ struct Describe {
     }
 
     std::string operator()(const wire::ActorDestroy& m) const {
-        return "ActorDestroy " + to_string(m.actor);
+        return fmt::format("ActorDestroy {}{}", to_string(m.actor), m.killed ? ", killed" : "");
+    }
+
+    std::string operator()(const wire::ActorKill& m) const {
+        return "ActorKill " + to_string(m.actor);
     }
 
     std::string operator()(const wire::ClusterFormed& /*m*/) const { return "ClusterFormed"; }

@@ -497,6 +497,8 @@ void VirtualRank::note_sent(const wire::Message& message) {
         statistics.took(Path::fetch_failed);
     } else if (holds<wire::GangWithdrawn>(message)) {
         statistics.took(Path::message_withdrawn);
+    } else if (const auto* destroy = std::get_if<wire::ActorDestroy>(&message)) {
+        statistics.took(Path::actor_killed, destroy->killed ? 1 : 0);
     } else if (holds<wire::GangNone>(message)) {
         statistics.took(Path::message_not_to_come);
     } else if (holds<wire::GangFailed>(message)) {
@@ -602,7 +604,7 @@ void VirtualRank::check_idle() const {
     need(machine_.worker().task_count() == 0, "has tasks at its worker");
     need(machine_.actor_host().call_count() == 0, "has calls at its actors");
     need(!machine_.references().gated(), "waits for an acknowledgement");
-    if (!world_.oracle.any_pinned()) { // what is inside a result lives until the run ends
+    if (!world_.oracle.any_left()) { // some live until the run ends
         need(machine_.worker().idle(), "has a worker that is not idle");
         need(machine_.references().empty(), "still holds actors or groups");
         need(machine_.groups().empty(), "still knows placement groups");
@@ -617,7 +619,7 @@ void VirtualRank::check_idle() const {
     need(machine_.exchange().idle(), "has gangs left");
     need(link_.queued_bytes() == 0, "has messages queued");
     const auto* scheduler = machine_.scheduler();
-    if (scheduler != nullptr && !world_.oracle.any_pinned()) {
+    if (scheduler != nullptr && !world_.oracle.any_left()) {
         need(scheduler->idle(), "has a scheduler that is not idle");
     }
 }

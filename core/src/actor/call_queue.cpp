@@ -3,12 +3,14 @@
 #include <muster/base/assert.hpp>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace muster::actor {
 
 bool CallQueue::may_send(const Target& target) const {
-    return target.host && !target.line.empty() && target.under_way < config_.under_way_max;
+    const bool has_credits = target.under_way < config_.under_way_max;
+    return target.host && (!target.urgent_line.empty() || (!target.line.empty() && has_credits));
 }
 
 void CallQueue::activate(ObjectId actor, Target& target) {
@@ -18,73 +20,75 @@ void CallQueue::activate(ObjectId actor, Target& target) {
     }
 }
 
-void CallQueue::line_up(ObjectId actor, Target& target, ObjectId context, const Lane& lane) {
+void CallQueue::line_up(ObjectId actor, Target& target, CallOrder order, const Lane& lane) {
     if (!lane.empty() && lane.begin()->second) {
-        target.line.push_back(context);
+        target.line_of(order).push_back(order);
         activate(actor, target);
     }
 }
 
-void CallQueue::add(ObjectId actor, ObjectId context, TaskId call) {
-    Lane& lane = targets_[actor].lanes[context];
+void CallQueue::add(ObjectId actor, CallOrder order, TaskId call) {
+    Lane& lane = targets_[actor].lanes[order];
     lane.emplace_hint(lane.end(), call, false);
 }
 
-void CallQueue::ready(ObjectId actor, ObjectId context, TaskId call) {
+void CallQueue::ready(ObjectId actor, CallOrder order, TaskId call) {
     Target& target = targets_.at(actor);
-    Lane& lane = target.lanes.at(context);
+    Lane& lane = target.lanes.at(order);
     const auto place = lane.find(call);
     MUSTER_ASSERT(place != lane.end() && !place->second);
     place->second = true;
     if (place == lane.begin()) {
-        line_up(actor, target, context, lane);
+        line_up(actor, target, order, lane);
     }
 }
 
-void CallQueue::unready(ObjectId actor, ObjectId context, TaskId call) {
+void CallQueue::unready(ObjectId actor, CallOrder order, TaskId call) {
     Target& target = targets_.at(actor);
-    Lane& lane = target.lanes.at(context);
+    Lane& lane = target.lanes.at(order);
     const auto place = lane.find(call);
     MUSTER_ASSERT(place != lane.end() && place->second);
     place->second = false;
     if (place == lane.begin()) {
-        std::erase(target.line, context);
+        std::erase(target.line_of(order), order);
     }
 }
 
-void CallQueue::again(ObjectId actor, ObjectId context, TaskId call, bool under_way) {
+void CallQueue::again(ObjectId actor, CallOrder order, TaskId call, bool under_way) {
     Target& target = targets_[actor];
     if (under_way) {
-        MUSTER_ASSERT(target.under_way > 0);
-        --target.under_way;
+        MUSTER_ASSERT(target.under_way_of(order) > 0);
+        --target.under_way_of(order);
     }
-    Lane& lane = target.lanes[context];
+    Lane& lane = target.lanes[order];
     if (!lane.empty() && call < lane.begin()->first && lane.begin()->second) {
-        std::erase(target.line, context);
+        std::erase(target.line_of(order), order);
     }
     const bool is_new = lane.emplace(call, false).second;
     MUSTER_ASSERT(is_new);
     activate(actor, target);
 }
 
-void CallQueue::done(ObjectId actor, ObjectId context, TaskId call) {
-    ++done_[{actor, context}];
-    leave(actor, context, call);
+void CallQueue::done(ObjectId actor, CallOrder order, TaskId call) {
+    if (!order.urgent) {
+        ++done_[{actor, order.context}];
+    }
+    leave(actor, order, call);
 }
 
-void CallQueue::returned(ObjectId actor, ObjectId context, TaskId call) {
-    leave(actor, context, call);
+void CallQueue::returned(ObjectId actor, CallOrder order, TaskId call) {
+    leave(actor, order, call);
 }
 
-void CallQueue::leave(ObjectId actor, ObjectId context, TaskId call) {
+void CallQueue::leave(ObjectId actor, CallOrder order, TaskId call) {
     const auto where = targets_.find(actor);
     MUSTER_ASSERT(where != targets_.end());
     Target& target = where->second;
-    const auto lane = target.lanes.find(context);
+    const auto lane = target.lanes.find(order);
     const auto place = lane == target.lanes.end() ? Lane::iterator{} : lane->second.find(call);
     if (lane == target.lanes.end() || place == lane->second.end()) {
-        MUSTER_ASSERT(target.under_way > 0);
-        --target.under_way;
+        MUSTER_ASSERT(target.under_way_of(order) > 0);
+        --target.under_way_of(order);
         activate(actor, target);
     } else {
         // Cancelled, or failed by a dependency or the constructor.
@@ -92,16 +96,16 @@ void CallQueue::leave(ObjectId actor, ObjectId context, TaskId call) {
         const bool was_ready = place->second;
         lane->second.erase(place);
         if (was_first && was_ready) {
-            std::erase(target.line, context);
+            std::erase(target.line_of(order), order);
         }
         if (was_first) {
-            line_up(actor, target, context, lane->second);
+            line_up(actor, target, order, lane->second);
         }
         if (lane->second.empty()) {
             target.lanes.erase(lane);
         }
     }
-    if (target.under_way == 0 && target.lanes.empty()) {
+    if (target.under_way == 0 && target.urgent_under_way == 0 && target.lanes.empty()) {
         if (target.active) {
             std::erase(active_, actor);
         }
@@ -130,7 +134,7 @@ void CallQueue::on_lost(const std::map<Rank, std::string>& lost) {
 std::vector<TaskId> CallQueue::unsent(ObjectId actor) const {
     std::vector<TaskId> calls;
     if (const auto where = targets_.find(actor); where != targets_.end()) {
-        for (const auto& [context, lane] : where->second.lanes) {
+        for (const auto& [order, lane] : where->second.lanes) {
             for (const auto& [call, ready] : lane) {
                 calls.push_back(call);
             }
@@ -149,17 +153,20 @@ std::optional<SendableCalls> CallQueue::take_sendable() {
             continue;
         }
         SendableCalls batch{actor, *target.host, {}};
-        const ObjectId context = target.line.front();
-        target.line.pop_front();
-        const auto place = target.lanes.find(context);
+        auto& line = target.urgent_line.empty() ? target.line : target.urgent_line;
+        const CallOrder order = line.front();
+        line.pop_front();
+        const std::uint32_t room = order.urgent ? std::numeric_limits<std::uint32_t>::max()
+                                                : config_.under_way_max - target.under_way;
+        const std::size_t most = std::min<std::size_t>(room, config_.batch_max);
+        const auto place = target.lanes.find(order);
         Lane& lane = place->second;
-        while (!lane.empty() && lane.begin()->second && batch.calls.size() < config_.batch_max &&
-               target.under_way < config_.under_way_max) {
+        while (!lane.empty() && lane.begin()->second && batch.calls.size() < most) {
             batch.calls.push_back(lane.begin()->first);
             lane.erase(lane.begin());
-            ++target.under_way;
+            ++target.under_way_of(order);
         }
-        line_up(actor, target, context, lane);
+        line_up(actor, target, order, lane);
         if (lane.empty()) {
             target.lanes.erase(place);
         }
@@ -180,16 +187,17 @@ std::vector<DoneCalls> CallQueue::take_done() {
 void CallQueue::check_invariants() const {
     for (const auto& [actor, target] : targets_) {
         MUSTER_ASSERT(target.under_way <= config_.under_way_max);
-        MUSTER_ASSERT(target.under_way > 0 || !target.lanes.empty());
+        MUSTER_ASSERT(target.under_way > 0 || target.urgent_under_way > 0 || !target.lanes.empty());
         MUSTER_ASSERT(target.active || !may_send(target));
         std::size_t lined_up = 0;
-        for (const auto& [context, lane] : target.lanes) {
+        for (const auto& [order, lane] : target.lanes) {
             MUSTER_ASSERT(!lane.empty());
-            const auto times = std::count(target.line.begin(), target.line.end(), context);
+            const auto& line = order.urgent ? target.urgent_line : target.line;
+            const auto times = std::count(line.begin(), line.end(), order);
             MUSTER_ASSERT(times == (lane.begin()->second ? 1 : 0));
             lined_up += static_cast<std::size_t>(times);
         }
-        MUSTER_ASSERT(lined_up == target.line.size());
+        MUSTER_ASSERT(lined_up == target.line.size() + target.urgent_line.size());
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include <muster/base/ids.hpp>
 
+#include <compare>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -9,6 +10,15 @@
 #include <vector>
 
 namespace muster::actor {
+
+/// Calls that keep an order: those of one context to one actor, the urgent ones and the others each
+/// by themselves.
+struct CallOrder {
+    ObjectId context{};
+    bool urgent = false;
+
+    friend auto operator<=>(const CallOrder&, const CallOrder&) = default;
+};
 
 /// Calls that may be sent to one host now.
 struct SendableCalls {
@@ -32,11 +42,13 @@ struct DoneCalls {
 /// its context, and nobody else's. Calls wait here until the actor is placed, and while as many are
 /// under way to it as its credits allow: so a slow actor costs its callers memory, not its host.
 ///
+/// Urgent calls go first, need no credits, and do not wait for earlier calls that are not.
+///
 /// Pure: no MPI, threads, clock or randomness.
 ///
 /// Invariants, checked by check_invariants():
-///   1. No more calls are under way to an actor than `under_way_max`.
-///   2. A context is in line exactly if its oldest unsent call is ready.
+///   1. No more calls that are not urgent are under way to an actor than `under_way_max`.
+///   2. An order is in line exactly if its oldest unsent call is ready.
 class CallQueue {
 public:
     struct Config {
@@ -46,24 +58,24 @@ public:
 
     explicit CallQueue(Config config) : config_(config) {}
 
-    /// A call was made: after all others of its context, whose ids are smaller.
-    void add(ObjectId actor, ObjectId context, TaskId call);
+    /// A call was made: after all others of its order, whose ids are smaller.
+    void add(ObjectId actor, CallOrder order, TaskId call);
 
     /// Its dependencies are there.
-    void ready(ObjectId actor, ObjectId context, TaskId call);
+    void ready(ObjectId actor, CallOrder order, TaskId call);
 
     /// Some of them are not any more, though it was ready.
-    void unready(ObjectId actor, ObjectId context, TaskId call);
+    void unready(ObjectId actor, CallOrder order, TaskId call);
 
     /// It has an outcome: after it was sent (this gives its credit back), or without being sent.
-    void done(ObjectId actor, ObjectId context, TaskId call);
+    void done(ObjectId actor, CallOrder order, TaskId call);
 
-    /// It was sent, and is to be sent again, before later ones of its context: to where the actor
+    /// It was sent, and is to be sent again, before later ones of its order: to where the actor
     /// is placed next. `under_way`: done() was not told of it.
-    void again(ObjectId actor, ObjectId context, TaskId call, bool under_way);
+    void again(ObjectId actor, CallOrder order, TaskId call, bool under_way);
 
     /// As done(), of a call that was sent again though it had been done before.
-    void returned(ObjectId actor, ObjectId context, TaskId call);
+    void returned(ObjectId actor, CallOrder order, TaskId call);
 
     /// Where calls of this actor are sent from now on.
     void place(ObjectId actor, Rank host);
@@ -80,7 +92,7 @@ public:
     /// The next batch to send; nothing if none may be sent. They count as sent.
     [[nodiscard]] std::optional<SendableCalls> take_sendable();
 
-    /// What done() was told since the last call.
+    /// What done() was told since the last call, of calls that are not urgent.
     [[nodiscard]] std::vector<DoneCalls> take_done();
 
     [[nodiscard]] bool empty() const { return targets_.empty(); }
@@ -88,21 +100,31 @@ public:
     void check_invariants() const;
 
 private:
-    /// One context's unsent calls in order, and whether each is ready.
+    /// One order's unsent calls, and whether each is ready.
     using Lane = std::map<TaskId, bool>;
 
     struct Target {
         std::optional<Rank> host;
         std::uint32_t under_way = 0;
-        std::map<ObjectId, Lane> lanes;
-        std::deque<ObjectId> line; ///< Contexts whose oldest call is ready, in turn.
-        bool active = false;       ///< It is in active_.
+        std::uint32_t urgent_under_way = 0;
+        std::map<CallOrder, Lane> lanes;
+        std::deque<CallOrder> line;        ///< Those whose oldest call is ready, in turn.
+        std::deque<CallOrder> urgent_line; ///< The same of urgent ones.
+        bool active = false;               ///< It is in active_.
+
+        [[nodiscard]] std::deque<CallOrder>& line_of(CallOrder order) {
+            return order.urgent ? urgent_line : line;
+        }
+
+        [[nodiscard]] std::uint32_t& under_way_of(CallOrder order) {
+            return order.urgent ? urgent_under_way : under_way;
+        }
     };
 
-    void line_up(ObjectId actor, Target& target, ObjectId context, const Lane& lane);
+    void line_up(ObjectId actor, Target& target, CallOrder order, const Lane& lane);
     void activate(ObjectId actor, Target& target);
     /// It is not among those unsent, or under way, any more.
-    void leave(ObjectId actor, ObjectId context, TaskId call);
+    void leave(ObjectId actor, CallOrder order, TaskId call);
     [[nodiscard]] bool may_send(const Target& target) const;
 
     Config config_;

@@ -31,8 +31,8 @@ void Host::on_calls(Rank from,
                                        failure(sent.spec.id,
                                                sent.function,
                                                wire::FailureRecord::Kind::system,
-                                               "not run: the actor is gone, because its owner was "
-                                               "lost, or nobody held it any more"),
+                                               "not run: the actor is gone, because it was killed, "
+                                               "its owner was lost, or nobody held it any more"),
                                        true});
         }
         return;
@@ -46,7 +46,7 @@ void Host::on_calls(Rank from,
         call.actor = message.actor;
         call.caller = from;
         call.function = sent.function;
-        call.lane = {from, sent.context};
+        call.lane = {from, {sent.context, sent.urgent}};
         call.depth = sent.depth;
         call.replays = sent.replays;
         call.ready = {spec.id,
@@ -71,7 +71,8 @@ void Host::on_calls(Rank from,
 void Host::enqueue(Call& call, wire::Actions& actions) {
     call.queued = true;
     call.dependencies = {};
-    actions.push_back(wire::EnqueueCall{call.actor, call.depth, std::move(call.ready)});
+    actions.push_back(
+        wire::EnqueueCall{call.actor, call.depth, std::move(call.ready), call.lane.second.urgent});
     call.ready = {};
 }
 
@@ -104,9 +105,11 @@ bool Host::on_dependency(TaskId id,
     if (!value) {
         fail_waiting(
             id,
-            wire::FailureRecord::Kind::object_lost,
-            fmt::format("its argument, the result of {}, is not where it was kept any more",
-                        to_string(object)),
+            failure(id,
+                    call.function,
+                    wire::FailureRecord::Kind::object_lost,
+                    fmt::format("its argument, the result of {}, is not where it was kept any more",
+                                to_string(object))),
             actions);
         return true;
     }
@@ -129,17 +132,32 @@ bool Host::on_stop(const wire::Stop& message, wire::Actions& actions) {
     if (place == calls_.end()) {
         return false;
     }
-    take_back(message.task, wire::FailureRecord::Kind::cancelled, actions);
+    take_back(message.task, actions);
     return true;
 }
 
-void Host::take_back(TaskId id, wire::FailureRecord::Kind kind, wire::Actions& actions) {
+void Host::take_back(TaskId id, wire::Actions& actions) {
     const Call& call = calls_.at(id);
     if (call.queued) {
         actions.push_back(wire::StopCall{call.actor, id});
     } else {
-        fail_waiting(id, kind, "cancelled before it ran", actions);
+        fail_waiting(id, taken_back(id, call), actions);
     }
+}
+
+void Host::take_back(std::vector<TaskId> calls, wire::Actions& actions) {
+    // The last ones first: a failure of one would have the next go on to the executors.
+    std::sort(calls.rbegin(), calls.rend());
+    for (const TaskId id : calls) {
+        take_back(id, actions);
+    }
+}
+
+wire::Outcome Host::taken_back(TaskId id, const Call& call) const {
+    using Kind = wire::FailureRecord::Kind;
+    return actors_.at(call.actor).killed
+               ? failure(id, call.function, Kind::system, "not run: the actor was killed")
+               : failure(id, call.function, Kind::cancelled, "cancelled before it ran");
 }
 
 void Host::on_lost(const std::map<Rank, std::string>& lost, wire::Actions& actions) {
@@ -149,13 +167,7 @@ void Host::on_lost(const std::map<Rank, std::string>& lost, wire::Actions& actio
             calls.push_back(id);
         }
     }
-    std::sort(calls.begin(), calls.end());
-    for (const TaskId id : calls) {
-        // A failure of one may have queued the next.
-        if (calls_.contains(id)) {
-            take_back(id, wire::FailureRecord::Kind::cancelled, actions);
-        }
-    }
+    take_back(std::move(calls), actions);
     for (const auto& [id, actor] : actors_) {
         if (lost.contains(owner_of(id)) && !actor.ending) {
             doomed_.insert(id);
@@ -197,13 +209,7 @@ void Host::on_call_finished(worker::AttemptFinished finished,
 void Host::on_call_removed(TaskId id) {
     const auto place = calls_.find(id);
     MUSTER_ASSERT(place != calls_.end() && place->second.queued);
-    report(id,
-           place->second,
-           failure(id,
-                   place->second.function,
-                   wire::FailureRecord::Kind::cancelled,
-                   "cancelled before it ran"),
-           true);
+    report(id, place->second, taken_back(id, place->second), true);
     calls_.erase(place);
 }
 
@@ -214,14 +220,11 @@ void Host::report(TaskId id, const Call& call, wire::Outcome outcome, bool not_r
     --actor.calls;
 }
 
-void Host::fail_waiting(TaskId id,
-                        wire::FailureRecord::Kind kind,
-                        std::string message,
-                        wire::Actions& actions) {
+void Host::fail_waiting(TaskId id, wire::Outcome failure, wire::Actions& actions) {
     const auto place = calls_.find(id);
     const Call call = std::move(place->second);
     calls_.erase(place);
-    report(id, call, failure(id, call.function, kind, std::move(message)), true);
+    report(id, call, std::move(failure), true);
     Actor& actor = actors_.at(call.actor);
     auto& waiting = actor.lanes.at(call.lane);
     waiting.erase(std::find(waiting.begin(), waiting.end(), id));
@@ -245,10 +248,21 @@ wire::Outcome Host::failure(TaskId id,
     return outcome;
 }
 
-void Host::on_destroy(const wire::ActorDestroy& message) {
+void Host::on_destroy(const wire::ActorDestroy& message, wire::Actions& actions) {
     const auto place = actors_.find(message.actor);
     MUSTER_ASSERT(place != actors_.end() && !place->second.ending);
     doomed_.insert(message.actor);
+    place->second.killed = message.killed;
+    if (!message.killed) {
+        return;
+    }
+    std::vector<TaskId> calls;
+    for (const auto& [id, call] : calls_) {
+        if (call.actor == message.actor) {
+            calls.push_back(id);
+        }
+    }
+    take_back(std::move(calls), actions);
 }
 
 void Host::on_destroyed(ObjectId actor) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actor/call_queue.hpp"
 #include "store/store.hpp"
 #include "wire/actions.hpp"
 #include "worker/worker.hpp"
@@ -17,12 +18,14 @@ namespace muster::actor {
 /// The calls of the actors that live on this rank.
 ///
 /// A call is *fetching* until its dependencies are here, then *queued* with the executors, which
-/// run an actor's calls one at a time in the order queued. While a call fetches, later calls of the
-/// same context wait behind it; other contexts go ahead.
+/// start an actor's calls in the order queued, the urgent ones first. While a call fetches, later
+/// calls of the same order wait behind it; others go ahead.
 ///
-/// An actor is destroyed when its owner says so, or is lost, and nothing runs of it any more. Then
-/// nobody holds it, so it has no calls here but those of ranks that were lost. Calls that come to
-/// an actor that is gone, because their caller has not heard of the loss yet, fail.
+/// An actor is destroyed when its owner says so, or is lost, and nothing runs of it any more.
+/// Unless it was killed nobody holds it then, so it has no calls here but those of ranks that were
+/// lost. The calls of one that was killed end first: what has not started fails, what runs is asked
+/// to stop. Calls that come to an actor that is gone, because their caller has not heard of that
+/// yet, fail.
 ///
 /// Pure: no MPI, threads, clock or randomness.
 ///
@@ -55,7 +58,7 @@ public:
                           std::optional<Buffer> saved = std::nullopt);
     /// The executors' answer to StopCall: it has not started and won't.
     void on_call_removed(TaskId call);
-    void on_destroy(const wire::ActorDestroy& message);
+    void on_destroy(const wire::ActorDestroy& message, wire::Actions& actions);
     /// Ranks are lost: calls from there are taken back, and actors they own are destroyed once what
     /// runs of them has ended.
     void on_lost(const std::map<Rank, std::string>& lost, wire::Actions& actions);
@@ -74,7 +77,7 @@ public:
     void check_invariants() const;
 
 private:
-    using Lane = std::pair<Rank, ObjectId>; ///< A context, and the rank its calls come from.
+    using Lane = std::pair<Rank, CallOrder>; ///< And the rank that the calls come from.
 
     struct Call {
         ObjectId actor{};
@@ -94,20 +97,22 @@ private:
         std::map<Lane, std::deque<TaskId>> lanes;
         std::size_t calls = 0;
         bool ending = false;
+        bool killed = false;
         /// Of those that are replayed: have run since it was saved last.
         std::vector<wire::CoveredCall> unsaved;
     };
 
-    void take_back(TaskId call, wire::FailureRecord::Kind kind, wire::Actions& actions);
+    /// Those of the calls that are here do not start any more, or are asked to stop.
+    void take_back(std::vector<TaskId> calls, wire::Actions& actions);
+    void take_back(TaskId call, wire::Actions& actions);
 
     void enqueue(Call& call, wire::Actions& actions);
     /// Queues what stands first and has everything.
     void advance_lane(Actor& actor, const Lane& lane, wire::Actions& actions);
     void report(TaskId id, const Call& call, wire::Outcome outcome, bool not_run);
-    void fail_waiting(TaskId id,
-                      wire::FailureRecord::Kind kind,
-                      std::string message,
-                      wire::Actions& actions);
+    /// Of a call that was taken back before it had started.
+    [[nodiscard]] wire::Outcome taken_back(TaskId id, const Call& call) const;
+    void fail_waiting(TaskId id, wire::Outcome failure, wire::Actions& actions);
     [[nodiscard]] wire::Outcome failure(TaskId id,
                                         FunctionId function,
                                         wire::FailureRecord::Kind kind,

@@ -25,6 +25,16 @@ void References::create(ObjectId actor, std::string name) {
     place->second.name = std::move(name);
 }
 
+bool References::kill(ObjectId actor) {
+    const auto place = entries_.find(actor);
+    if (place == entries_.end()) {
+        return false;
+    }
+    MUSTER_ASSERT(ours(actor));
+    place->second.killed = true;
+    return true;
+}
+
 void References::named(const wire::NamedActor& actor) {
     entries_.at(actor.actor).named = actor;
 }
@@ -162,7 +172,7 @@ void References::find(std::uint64_t request,
 
 void References::on_made(ObjectId actor, const wire::Outcome& outcome, wire::Actions& actions) {
     const auto place = entries_.find(actor);
-    MUSTER_ASSERT(place != entries_.end() && !place->second.outcome);
+    MUSTER_ASSERT(place != entries_.end() && (!place->second.outcome || place->second.killed));
     Entry& entry = place->second;
     entry.outcome = outcome;
     placed_.push_back(actor);
@@ -266,6 +276,9 @@ void References::destroy_if_unheld(ObjectId actor, wire::Actions& actions) {
     if (entry.holds > 0 || !entry.borrowers.empty() || !entry.outcome) {
         return; // with the constructor's end it is asked again
     }
+    if (entry.for_job && entry.outcome->kind == wire::Outcome::Kind::value) {
+        return;
+    }
     free_name(actor, entry, actions);
     if (entry.outcome->kind == wire::Outcome::Kind::value) {
         actions.push_back(wire::SendMessage{entry.outcome->holder, wire::ActorDestroy{actor}});
@@ -295,7 +308,8 @@ void References::check_invariants() const {
     for (const auto& [actor, entry] : entries_) {
         if (ours(actor)) {
             // Held, or not made yet.
-            MUSTER_ASSERT(entry.holds > 0 || !entry.borrowers.empty() || !entry.outcome);
+            MUSTER_ASSERT(entry.holds > 0 || !entry.borrowers.empty() || !entry.outcome ||
+                          entry.for_job);
             MUSTER_ASSERT(!entry.borrowers.contains(self_));
         } else {
             MUSTER_ASSERT(entry.holds > 0 && entry.borrowers.empty());

@@ -15,7 +15,8 @@ namespace muster::actor {
 /// Each rank counts what holds an actor there: handles, calls that are not done, and handles inside
 /// arguments and stored objects. The rank's first is told to the actor's owner (ActorBorrow) and
 /// its last one's end, too (ActorReleased). When the owner itself holds none and no rank has any,
-/// the actor is destroyed.
+/// the actor is destroyed; unless it was made for the *job*, and lives until the run ends. One that
+/// is killed has failed, as if its constructor had: all that have handles are told.
 ///
 /// That no count falls to zero too early rests on one rule, which the caller of this object keeps:
 /// while gated(), nothing that ended on this rank is announced (no task as done, no future or
@@ -39,6 +40,17 @@ public:
     /// An actor of this rank is to be made, and the first handle is here.
     void create(ObjectId actor, std::string name);
 
+    /// It lives until the run ends, or it is killed, whoever has handles.
+    void keep_for_job(ObjectId actor) { entries_.at(actor).for_job = true; }
+
+    /// An actor of ours is to end. @return false if it is gone.
+    bool kill(ObjectId actor);
+
+    [[nodiscard]] bool killed(ObjectId actor) const {
+        const auto place = entries_.find(actor);
+        return place != entries_.end() && place->second.killed;
+    }
+
     /// The name it was created with is its own now.
     void named(const wire::NamedActor& actor);
 
@@ -59,7 +71,7 @@ public:
     /// As hold(), for an actor that was found by name and may be gone: answers `request`.
     void find(std::uint64_t request, const wire::NamedActor& actor, wire::Actions& actions);
 
-    /// The constructor of an actor of ours has ended.
+    /// The constructor of an actor of ours has ended; or the actor was killed, and has failed.
     void on_made(ObjectId actor, const wire::Outcome& outcome, wire::Actions& actions);
 
     void on_borrow(Rank from, const wire::ActorBorrow& message, wire::Actions& actions);
@@ -100,6 +112,8 @@ private:
         std::set<Rank> followers;              ///< No borrowers, but they keep calls they made.
         std::string name;                      ///< Empty: none, or freed.
         std::optional<wire::NamedActor> named; ///< Once the coordinator has granted the name.
+        bool for_job = false;
+        bool killed = false;
 
         // Of another rank's.
         bool acknowledged = false;

@@ -65,7 +65,7 @@ void Owner::submit(Submission submission, wire::Actions& actions) {
     if (block.deadline > Duration{}) {
         deadlines_.emplace(now_ + block.deadline, submission.first);
     }
-    if (submission.making.save_every > 0) {
+    if (submission.making.save_every > 0 || submission.making.concurrency > 1) {
         makings_.emplace(submission.first, std::move(submission.making));
     }
     for (const auto& [position, actor] : submission.actors) {
@@ -244,7 +244,8 @@ void Owner::send_calls(ObjectId actor,
                                  block.task_class.function,
                                  block.call->context,
                                  block.task_class.depth,
-                                 block.call->replays});
+                                 block.call->replays,
+                                 block.call->urgent});
     }
     actions.push_back(wire::SendMessage{host, std::move(message)});
 }
@@ -264,7 +265,7 @@ void Owner::fail_call(TaskId call, const wire::Outcome& constructor, wire::Actio
                 call,
                 place,
                 sent ? actor + " was lost before the call's result came"
-                     : fmt::format("not run: {} could not be made, or was lost", actor));
+                     : fmt::format("not run: {} could not be made, or was lost or killed", actor));
     append_causes(outcome, constructor);
     complete(call, place, std::move(outcome), actions);
 }

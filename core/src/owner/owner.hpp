@@ -23,6 +23,7 @@ struct CallTarget {
     ObjectId actor{};
     ObjectId context{};   ///< Who calls.
     bool replays = false; ///< Sent again if the actor is restarted with a state from before it.
+    bool urgent = false;  ///< Goes before calls that are not.
 };
 
 /// How often an attempt of a task is made up for by another.
@@ -49,6 +50,7 @@ struct Submission {
     Duration timeout{};         ///< Of each attempt, from its start; 0: none.
     Duration deadline{};        ///< From the submission; 0: none.
     wire::ActorMaking making{}; ///< Of an actor.
+    bool for_job = false;       ///< An actor that lives until the run ends, whoever has handles.
     /// Tasks that are done from the start, by position.
     std::vector<std::pair<std::uint64_t, wire::Outcome>> known{};
     /// The others wait, whatever their dependencies, until decide() says what becomes of them.
@@ -184,6 +186,10 @@ public:
     /// one that waited go the tasks that it waited for, unless a future or another task needs them.
     /// For a borrowed object the request goes to its owner. A done task is left alone.
     void cancel(TaskId task, wire::Actions& actions);
+
+    /// Ends an actor of ours: if it lives it has failed from now on, and its host is told; if not
+    /// its constructor is cancelled. @return true if it lived.
+    bool kill_actor(ObjectId actor, wire::Actions& actions);
 
     /// Sends calls that are ready to the host of their actor.
     void
@@ -448,7 +454,7 @@ private:
     /// Actors whose handles are inside an undone task's arguments, or an object's value.
     std::map<ObjectId, std::vector<ObjectId>> contained_;
     ActorNews news_;
-    std::map<ObjectId, wire::ActorMaking> makings_; ///< By actor, of those that are saved.
+    std::map<ObjectId, wire::ActorMaking> makings_; ///< By actor, of those that have any.
     std::map<ObjectId, std::set<TaskId>> kept_;     ///< Calls, by actor.
     std::map<Rank, std::string> lost_;              ///< And their hosts.
     TimePoint now_{};

@@ -2,6 +2,7 @@
 
 #include "owner/owner.hpp"
 
+#include <muster/base/assert.hpp>
 #include <muster/base/duration.hpp>
 
 #include <fmt/format.h>
@@ -56,6 +57,26 @@ void Owner::cancel(TaskId task, wire::Actions& actions) {
             }
         }
     }
+}
+
+bool Owner::kill_actor(ObjectId actor, wire::Actions& actions) {
+    const Place place = find(actor);
+    if (place.block == nullptr || place.item().dropped) {
+        return false; // it is not submitted yet, or gone
+    }
+    MUSTER_ASSERT(place.block->task_class.actor);
+    if (place.item().state != State::done) {
+        cancel(actor, actions);
+        return false;
+    }
+    wire::Outcome& outcome = place.item().outcome;
+    if (outcome.kind == wire::Outcome::Kind::failed) {
+        return false;
+    }
+    actions.push_back(wire::SendMessage{outcome.holder, wire::ActorDestroy{actor, true}});
+    outcome = failure(wire::FailureRecord::Kind::system, actor, place, "the actor was killed");
+    forget_lineage(place); // it is not made again
+    return true;
 }
 
 void Owner::expire(TaskId task, Place place, wire::Actions& actions) {

@@ -5,6 +5,13 @@
 #include <muster/base/assert.hpp>
 
 namespace muster::rank {
+namespace {
+
+actor::CallOrder order_of(const owner::CallTarget& target) {
+    return {target.context, target.urgent};
+}
+
+} // namespace
 
 void RankMachine::apply(TasksSubmitted event) {
     auto& submission = event.submission;
@@ -12,8 +19,9 @@ void RankMachine::apply(TasksSubmitted event) {
     for (const auto& [position, actor] : submission.actors) {
         references_.hold(actor, pending_);
     }
-    if (submission.task_class.actor && references_.holds(submission.first) == 0) {
-        references_.create(submission.first, {});
+    if (submission.task_class.actor) {
+        submit_actor(std::move(submission));
+        return;
     }
     for (auto& [position, outcome] : submission.known) {
         outcome =
@@ -29,7 +37,7 @@ void RankMachine::apply(TasksSubmitted event) {
     MUSTER_ASSERT(submission.tasks.size() == 1);
     references_.hold(target.actor, pending_); // until it is done
     const bool is_first = !calls_.knows(target.actor);
-    calls_.add(target.actor, target.context, call);
+    calls_.add(target.actor, order_of(target), call);
     owner_.submit(std::move(submission), pending_);
     const wire::Outcome* made = references_.outcome(target.actor);
     if (made != nullptr && made->kind == wire::Outcome::Kind::failed) {
@@ -39,28 +47,42 @@ void RankMachine::apply(TasksSubmitted event) {
     }
 }
 
+void RankMachine::submit_actor(owner::Submission submission) {
+    const ObjectId actor = submission.first;
+    if (references_.holds(actor) == 0) {
+        references_.create(actor, {}); // else when its name was claimed
+    }
+    if (submission.for_job) {
+        references_.keep_for_job(actor);
+    }
+    owner_.submit(std::move(submission), pending_);
+    if (references_.killed(actor)) {
+        owner_.kill_actor(actor, pending_); // by somebody who found it by its name
+    }
+}
+
 void RankMachine::settle_actors() {
     while (owner_.has_news() || references_.has_news()) {
         const owner::ActorNews news = owner_.take_news();
         for (const auto& [call, under_way] : news.again) {
-            calls_.again(call.target.actor, call.target.context, call.task, under_way);
+            calls_.again(call.target.actor, order_of(call.target), call.task, under_way);
             const wire::Outcome* made = references_.outcome(call.target.actor);
             if (made != nullptr && made->kind == wire::Outcome::Kind::value) {
                 calls_.place(call.target.actor, made->holder);
             }
         }
         for (const auto& call : news.unready) {
-            calls_.unready(call.target.actor, call.target.context, call.task);
+            calls_.unready(call.target.actor, order_of(call.target), call.task);
         }
         for (const auto& call : news.ready) {
-            calls_.ready(call.target.actor, call.target.context, call.task);
+            calls_.ready(call.target.actor, order_of(call.target), call.task);
         }
         for (const auto& call : news.done) {
-            calls_.done(call.target.actor, call.target.context, call.task);
+            calls_.done(call.target.actor, order_of(call.target), call.task);
             release_actor(call.target.actor);
         }
         for (const auto& call : news.returned) {
-            calls_.returned(call.target.actor, call.target.context, call.task);
+            calls_.returned(call.target.actor, order_of(call.target), call.task);
         }
         for (const ObjectId actor : news.released) {
             release_actor(actor);
@@ -71,6 +93,9 @@ void RankMachine::settle_actors() {
             }
         }
         for (const ObjectId actor : news.made) {
+            if (references_.killed(actor)) {
+                owner_.kill_actor(actor, pending_); // its constructor has not heard of it in time
+            }
             references_.on_made(actor, *owner_.outcome(actor), pending_);
         }
         for (const ObjectId actor : references_.take_placed()) {
@@ -166,6 +191,10 @@ void RankMachine::apply(ActorReleased event) {
     release_actor(event.actor);
 }
 
+void RankMachine::apply(ActorKilled event) {
+    pending_.push_back(wire::SendMessage{owner_of(event.actor), wire::ActorKill{event.actor}});
+}
+
 void RankMachine::apply(NameClaimed event) {
     references_.create(event.actor.actor, event.name);
     const auto claim = claims_.emplace(
@@ -219,7 +248,13 @@ void RankMachine::handle(Rank /*from*/, wire::ActorDestroy& message) {
         groups_.forget(message.actor);
         return;
     }
-    actor_host_.on_destroy(message);
+    actor_host_.on_destroy(message, pending_);
+}
+
+void RankMachine::handle(Rank /*from*/, wire::ActorKill& message) {
+    if (references_.kill(message.actor) && owner_.kill_actor(message.actor, pending_)) {
+        references_.on_made(message.actor, *owner_.outcome(message.actor), pending_);
+    }
 }
 
 void RankMachine::handle(Rank from, wire::ActorSaved& message) {

@@ -119,6 +119,11 @@ struct ActorReleased {
     ObjectId actor{};
 };
 
+/// A local thread wants the actor ended, whoever has handles.
+struct ActorKilled {
+    ObjectId actor{};
+};
+
 /// A local thread is about to spawn an actor of this name (answer: AnswerName); or wants one.
 struct NameClaimed {
     std::uint64_t request = 0;
@@ -286,6 +291,7 @@ using AnyEvent = std::variant<Started,
                               ActorBorrowed,
                               ActorEscaped,
                               ActorReleased,
+                              ActorKilled,
                               NameClaimed,
                               ActorWanted,
                               GroupMade,
@@ -429,6 +435,7 @@ private:
     void apply(ActorBorrowed event);
     void apply(ActorEscaped event);
     void apply(ActorReleased event);
+    void apply(ActorKilled event);
     void apply(NameClaimed event);
     void apply(ActorWanted event);
     void apply(GroupMade event);
@@ -500,6 +507,7 @@ private:
     void handle(Rank from, wire::ActorPlaced& message);
     void handle(Rank from, wire::ActorReleased& message);
     void handle(Rank from, wire::ActorDestroy& message);
+    void handle(Rank from, wire::ActorKill& message);
     void handle(Rank from, wire::ActorSaved& message);
     void handle(Rank from, wire::ActorCovered& message);
     void handle(Rank from, wire::NameClaim& message);
@@ -543,6 +551,7 @@ private:
     void leave_if_all_said_goodbye();
     /// An outcome that came from elsewhere as one of this rank: large values are kept here.
     [[nodiscard]] wire::Outcome settle(ObjectId object, wire::Outcome outcome);
+    void submit_actor(owner::Submission submission);
     /// Tells actors, their callers and their owners apart what concerns each of them.
     void settle_actors();
     void serve_calls(ObjectId actor);

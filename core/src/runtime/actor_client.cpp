@@ -16,6 +16,43 @@ std::string describe(const std::string& name, const char* class_name) {
                         : fmt::format("actor {} ({})", name, class_name);
 }
 
+// More would be threads that do nothing but wait.
+constexpr std::uint32_t threads_max = 1024;
+
+actor::Concurrency concurrency_of(const detail::ActorType& type,
+                                  const ActorOptions& options,
+                                  const std::string& what) {
+    const auto refuse = [&](const std::string& why) {
+        throw Error(what + ": " + why, ErrorCode::usage);
+    };
+    const std::uint32_t calls = options.max_concurrency;
+    const std::uint32_t threads = options.threads == 0 ? calls : options.threads;
+    if (calls == 0) {
+        refuse("max_concurrency is 0, so none of its calls could ever start");
+    }
+    if (threads > calls) {
+        refuse(fmt::format(".threads is {}, more than the calls that run at once ("
+                           ".max_concurrency, {})",
+                           threads,
+                           calls));
+    }
+    if (threads > threads_max) {
+        refuse(fmt::format("{} calls at once would have a thread each, and at most {} may: make "
+                           "them coroutines, and set .threads to how many may run at once",
+                           calls,
+                           threads_max));
+    }
+    if (calls > 1 && options.isolate) {
+        refuse(".max_concurrency is for actors that live in their rank: the process of an isolated "
+               "one runs a call at a time");
+    }
+    if (calls > 1 && type.saves && options.max_restarts > 0 && options.save_every > 0) {
+        refuse("it is saved behind a call, when no other is under way: set .max_concurrency to 1, "
+               "or .save_every to 0, and it is restarted as its constructor makes it");
+    }
+    return {calls, threads};
+}
+
 void check_replay(const detail::ActorType& type,
                   const ActorOptions& options,
                   const std::string& what) {
@@ -62,6 +99,10 @@ std::shared_ptr<detail::ActorBlock> RankClient::spawn(const detail::ActorType& t
                     ErrorCode::usage);
     }
     check_replay(type, options, what);
+    const actor::Concurrency concurrency = concurrency_of(type, options, what);
+    submission.making.concurrency = concurrency.calls;
+    submission.making.threads = concurrency.threads;
+    submission.for_job = options.lifetime == Lifetime::job;
     submission.name = what;
     if (type.saves && options.max_restarts > 0) {
         submission.making.save_every = options.save_every;
@@ -92,7 +133,7 @@ void RankClient::claim_name(const std::string& name,
     if (answer.actor && answer.actor->actor != actor.actor) {
         throw Error(fmt::format("{} cannot be spawned: the name is taken by an actor of class {} "
                                 "({}, spawned by {}); find_actor() finds it, and its name is free "
-                                "once its last handle is gone",
+                                "once its last handle is gone, or it is killed",
                                 what,
                                 answer.actor->class_name,
                                 to_string(answer.actor->actor),
@@ -142,15 +183,23 @@ std::shared_ptr<detail::ActorBlock> RankClient::find_actor(const std::string& na
 
 std::shared_ptr<detail::FutureBlock> RankClient::call(const detail::ActorBlock& actor,
                                                       const detail::FunctionEntry& method,
+                                                      const CallOptions& options,
                                                       detail::EncodedTasks arguments) {
     const auto* const caller = detail::current_task();
     const bool must_not_throw = caller != nullptr && caller->in_destructor;
     if (ended() && !must_not_throw) {
         throw_ended();
     }
+    if (options.urgent && actor.replays() && !must_not_throw) {
+        throw Error(fmt::format("{}: urgent calls are not for actors with .replay, which would be "
+                                "given them before calls that are sent again",
+                                method.name),
+                    ErrorCode::usage);
+    }
+    const bool urgent = options.urgent && !actor.replays();
     owner::Submission submission;
     submission.task_class.function = functions_.id_of(method);
-    submission.call = owner::CallTarget{actor.actor(), ObjectId{}, actor.replays()};
+    submission.call = owner::CallTarget{actor.actor(), ObjectId{}, actor.replays(), urgent};
     if (caller != nullptr) {
         submission.task_class.depth = caller->depth + 1;
         submission.call->context = caller->context;
@@ -159,7 +208,7 @@ std::shared_ptr<detail::FutureBlock> RankClient::call(const detail::ActorBlock& 
     // An actor that waited for its own calls to be done would wait for ever.
     const std::uint32_t max =
         context == actor.actor() ? ~std::uint32_t{0} : actor.pending_calls_max();
-    if (!calls_.begin(actor.actor(), context, max)) {
+    if (!urgent && !calls_.begin(actor.actor(), context, max)) {
         const Blocked blocked(*this);
         if (!calls_.wait(actor.actor(), context, max) && !must_not_throw) {
             throw_ended();
@@ -177,6 +226,10 @@ std::shared_ptr<detail::FutureBlock> RankClient::call(const detail::ActorBlock& 
         block->slot(0).state.store(detail::SlotState::abandoned, std::memory_order_release);
     }
     return block;
+}
+
+void RankClient::kill_actor(ObjectId actor) {
+    post(rank::Event{rank::ActorKilled{actor}});
 }
 
 void RankClient::escape_actor(ObjectId actor) {

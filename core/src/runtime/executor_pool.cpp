@@ -59,7 +59,7 @@ std::size_t ExecutorPool::threads_needed() const {
         needed += std::min(resumable_.size(), resumed_running_max_ - resumed_running_);
     }
     if (may_run_actor()) {
-        needed += std::min(mailboxes_.waiting(), actors_running_max - actors_running_);
+        needed += std::min(mailboxes_.waiting(), actors_running_max() - actors_running_);
     }
     return needed;
 }
@@ -91,7 +91,7 @@ void ExecutorPool::grant_slot(wire::ClassIndex index) {
 }
 
 bool ExecutorPool::may_run_actor() const {
-    return !stopping_ && mailboxes_.waiting() > 0 && actors_running_ < actors_running_max;
+    return !stopping_ && mailboxes_.waiting() > 0 && actors_running_ < actors_running_max();
 }
 
 bool ExecutorPool::may_run_resumed() const {
@@ -268,7 +268,10 @@ void ExecutorPool::stop(std::function<void()> stopped) {
     {
         const std::lock_guard lock(mutex_);
         for (auto& [id, running] : running_) {
-            notify = (running.suspended && make_resumable(running)) || notify;
+            if (running.suspended) {
+                const bool waits_for_turn = running.suspended->actor && running.resuming;
+                notify = (!waits_for_turn && make_resumable(running)) || notify;
+            }
         }
     }
     if (notify) {
@@ -289,7 +292,11 @@ bool ExecutorPool::wake(Running& running) {
 }
 
 bool ExecutorPool::make_resumable(Running& running) {
-    running.resuming = false;
+    const CoroutineTask& task = *running.suspended;
+    running.resuming = task.actor && !mailboxes_.resume(*task.actor, task.current.id);
+    if (running.resuming) {
+        return false; // until it is given a turn
+    }
     resumable_.push_back(std::move(running.suspended));
     return need_thread();
 }

@@ -41,13 +41,14 @@ class Processes;
 /// one after another until the queue is empty or the slot is revoked. A thread is started when a
 /// slot finds none idle, so there are as many as ever ran or waited at the same time.
 ///
-/// A thread also takes an actor that has calls, runs some of them one after another, and puts it
-/// back in line. So an idle actor holds no thread, and a busy one does not keep the others waiting.
+/// A thread also takes a turn of an actor that has calls, runs some of them one after another, and
+/// gives it back. So an idle actor holds no thread, and a busy one does not keep the others
+/// waiting.
 ///
 /// A task that is a coroutine leaves its thread where it waits, and goes on with any when its
 /// answers are there and it may have its CPUs again (ResumeTask). Meanwhile its slot is the task's,
 /// and the thread that ends the task goes on in it. A call that is a coroutine leaves its thread,
-/// too; its actor runs no other call meanwhile.
+/// too, and its turn; it goes on in its actor's next one.
 class ExecutorPool {
 public:
     struct Config {
@@ -117,7 +118,7 @@ private:
     enum class Left {
         done,
         made_actor, ///< Which keeps the slot.
-        suspended,  ///< And keeps the slot, or its actor.
+        suspended,  ///< And keeps the slot; the turn of its actor is to be given back.
     };
 
     /// By a constructor; none if there is no instance.
@@ -125,6 +126,7 @@ private:
         std::shared_ptr<void> instance;
         actor::Mailboxes::Save save = nullptr;
         std::uint32_t save_every = 0; ///< Calls; 0: never.
+        actor::Concurrency concurrency{};
     };
 
     /// How tasks of one class are run.
@@ -147,14 +149,20 @@ private:
         std::uint64_t wait = 0;                   ///< The present one's number.
         bool answered = false;                    ///< What it waits for came before it suspended.
         std::unique_ptr<CoroutineTask> suspended; ///< While no thread has it.
-        bool resuming = false;                    ///< Suspended, and on its way back.
+        /// Suspended, and on its way back: waits for its CPUs, or for a turn of its actor.
+        bool resuming = false;
     };
 
-    /// Actors that may run at once, beside those whose call waits for a future. Many, since what
-    /// else a call may wait for is not known here.
-    static constexpr std::size_t actors_running_max = 64;
+    /// Turns of actors at once, beside those whose call waits for a future and beside what actors
+    /// have for having several threads. Many, since what else a call may wait for is not known
+    /// here.
+    static constexpr std::size_t actors_running_min = 64;
     /// Calls of one actor before it is another's turn.
     static constexpr int calls_in_turn_max = 64;
+
+    [[nodiscard]] std::size_t actors_running_max() const {
+        return actors_running_min + mailboxes_.further_turns();
+    }
 
     void work();
     /// There is something to do for a thread that does nothing.
@@ -167,8 +175,9 @@ private:
     /// Runs tasks of the class until there are none, or none may start; then the slot is returned.
     /// @return whether that is still to be heard.
     [[nodiscard]] bool serve_slot(std::unique_lock<std::mutex>& lock, wire::ClassIndex index);
-    /// Runs calls of a taken actor, and puts it back.
+    /// Runs calls of an actor in a turn of it, which is given back.
     void serve_actor(std::unique_lock<std::mutex>& lock, ObjectId actor);
+    void give_back_turn(ObjectId actor);
     /// @param actor  Whose call it is; none for a task.
     Left run_task(std::unique_lock<std::mutex>& lock,
                   wire::ClassIndex index,
@@ -194,6 +203,7 @@ private:
     void on_answered(TaskId task, std::uint64_t wait);
     /// A suspended one is to go on. @return true if a thread is to be notified.
     [[nodiscard]] bool wake(Running& running);
+    /// The same, once it has its CPUs.
     [[nodiscard]] bool make_resumable(Running& running);
     [[nodiscard]] bool may_run_resumed() const;
     [[nodiscard]] bool may_stand_in() const;
@@ -240,7 +250,7 @@ private:
     std::atomic<TimePoint> next_limit_{TimePoint::max()}; ///< Of limits_; written under the lock.
     actor::Mailboxes mailboxes_;
     std::map<ObjectId, std::shared_ptr<isolate::IsolatedActor>> isolated_actors_;
-    std::size_t actors_running_ = 0; ///< Without those whose call waits.
+    std::size_t actors_running_ = 0; ///< Turns, without those whose call waits.
     std::size_t idle_threads_ = 0;
     bool lead_offered_ = false;
     /// The idle thread that drives the rank, or is about to. Nothing runs meanwhile, so nobody but

@@ -46,10 +46,12 @@ void ExecutorPool::work() {
             unheard = serve_slot(lock, index);
             ++idle_threads_;
         } else if (may_run_actor()) {
-            --idle_threads_;
-            ++actors_running_;
-            serve_actor(lock, mailboxes_.take());
-            ++idle_threads_;
+            if (const auto actor = mailboxes_.take()) {
+                --idle_threads_;
+                ++actors_running_;
+                serve_actor(lock, *actor);
+                ++idle_threads_;
+            }
         } else if (ending_actors_) {
             ending_actors_ = false;
             --idle_threads_;
@@ -119,10 +121,12 @@ void ExecutorPool::serve_actor(std::unique_lock<std::mutex>& lock, ObjectId acto
         if (!call) {
             break;
         }
+        if (mailboxes_.in_line(actor) && need_thread()) {
+            wanted_.notify_one(); // another call may run beside this one
+        }
         if (run_task(lock, 0, std::move(call->task), {.depth = call->depth}, actor) ==
             Left::suspended) {
-            --actors_running_;
-            return;
+            break;
         }
     }
     if (!stopping_ && mailboxes_.to_be_destroyed(actor)) {
@@ -131,10 +135,18 @@ void ExecutorPool::serve_actor(std::unique_lock<std::mutex>& lock, ObjectId acto
         client_->report(rank::ActorDestroyed{actor});
         lock.lock();
         leave_if_stopped(lock);
-    } else if (!stopping_) {
-        mailboxes_.put_back(actor);
+    } else {
+        give_back_turn(actor);
     }
     --actors_running_;
+}
+
+void ExecutorPool::give_back_turn(ObjectId actor) {
+    if (const auto call = mailboxes_.give_back(actor)) {
+        Running& running = running_.at(*call);
+        running.resuming = false;
+        resumable_.push_back(std::move(running.suspended)); // this thread looks for work next
+    }
 }
 
 bool ExecutorPool::run_resumed(std::unique_lock<std::mutex>& lock) {
@@ -146,8 +158,12 @@ bool ExecutorPool::run_resumed(std::unique_lock<std::mutex>& lock) {
     actors_running_ += actor ? 1U : 0U;
     const Left left = run_coroutine(lock, std::move(task));
     --resumed_running_;
+    if (actor && left == Left::suspended) {
+        give_back_turn(*actor);
+        --actors_running_;
+        return false;
+    }
     if (left == Left::suspended) {
-        actors_running_ -= actor ? 1U : 0U;
         return false;
     }
     if (actor) {
@@ -315,6 +331,9 @@ ExecutorPool::Left ExecutorPool::run_task(std::unique_lock<std::mutex>& lock,
             made.instance = std::move(invocation.made);
             made.save = invocation.save;
             made.save_every = made.save != nullptr && task.making ? task.making->save_every : 0;
+            if (task.making) {
+                made.concurrency = {task.making->concurrency, task.making->threads};
+            }
             coroutine = std::move(invocation.coroutine);
         }
     } catch (...) {
@@ -403,6 +422,7 @@ bool ExecutorPool::finish(std::unique_lock<std::mutex>& lock,
     std::optional<Buffer> saved;
     if (actor) {
         saved = save_actor(lock, *actor, current);
+        mailboxes_.ended(*actor);
     }
     // Taken out before the report: the end of the run may follow right behind it.
     const auto running = running_.find(current.id);
@@ -413,8 +433,12 @@ bool ExecutorPool::finish(std::unique_lock<std::mutex>& lock,
     running_.erase(running);
     const bool made_actor = made.instance != nullptr;
     if (made_actor) {
-        mailboxes_.open(
-            current.id, current.function, std::move(made.instance), made.save_every, made.save);
+        mailboxes_.open(current.id,
+                        current.function,
+                        std::move(made.instance),
+                        made.concurrency,
+                        made.save_every,
+                        made.save);
     }
     // With more to run the leader had better send this off beside it.
     const bool more = actor ? mailboxes_.has_next(*actor) : queue_.has_tasks(index);

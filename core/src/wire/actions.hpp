@@ -61,11 +61,13 @@ struct StopTask {
     TaskId task{};
 };
 
-/// A call that may run: of one actor they run one at a time, in this order.
+/// A call that may run: those of one actor start in this order, the urgent ones before the others,
+/// as many at a time as the actor allows.
 struct EnqueueCall {
     ObjectId actor{};
     std::uint32_t depth = 0;
     ReadyTask call;
+    bool urgent = false;
 };
 
 /// Remove this call if it has not started (event CallRemoved), else ask it to stop.

@@ -245,12 +245,14 @@ struct Gang {
     friend bool operator==(const Gang&, const Gang&) = default;
 };
 
-/// How an actor is saved; and, if it is made again because its rank was lost, with what it begins.
+/// How an actor is run and saved; and, if it is made again because its rank was lost, with what it begins.
 struct ActorMaking {
     std::uint32_t save_every = 0; ///< Calls from one save to the next; 0: it is never saved.
     std::optional<Buffer> saved{};
     std::uint32_t restarts = 0; ///< How often its host may make it again, if it lives in a process.
     bool replays = false;       ///< Then its calls since the save run again.
+    std::uint32_t concurrency = 1; ///< Calls of it that may have started and not ended.
+    std::uint32_t threads = 1;     ///< Those of them that may run at the same time.
 };
 
 struct Run {
@@ -470,6 +472,7 @@ struct ActorCall {
     ObjectId context{}; ///< Who calls; calls of one context run in the order sent.
     std::uint32_t depth = 0;
     bool replays = false; ///< Its caller keeps it until it hears that it is covered.
+    bool urgent = false;  ///< Goes before all that are not, and in an order of its own.
 };
 
 /// Caller to host, directly. Answered by Finished, under no lease.
@@ -502,8 +505,15 @@ struct ActorReleased {
         false; ///< The rank keeps calls of it, and wants to know when it lives elsewhere.
 };
 
-/// Owner to host: no rank has a handle any more, and no call is under way.
+/// Owner to host: no rank has a handle any more, and no call is under way; or it was killed, and its
+/// calls are to be ended first.
 struct ActorDestroy {
+    ObjectId actor{};
+    bool killed = false;
+};
+
+/// To the owner: somebody wants it ended, whoever has handles.
+struct ActorKill {
     ObjectId actor{};
 };
 
@@ -683,6 +693,7 @@ using AnyMessage = std::variant<Bid,
                                 ActorPlaced,
                                 ActorReleased,
                                 ActorDestroy,
+                                ActorKill,
                                 ActorSaved,
                                 ActorCovered,
                                 NameClaim,

@@ -6,8 +6,9 @@ namespace muster::actor {
 namespace {
 
 constexpr ObjectId actor = make_object_id(Rank{1}, 1);
-constexpr ObjectId driver{};
-constexpr ObjectId other = make_object_id(Rank{0}, 100);
+constexpr CallOrder driver{};
+constexpr CallOrder other{make_object_id(Rank{0}, 100)};
+constexpr CallOrder urgent{ObjectId{}, true}; // the driver's
 
 TaskId call(std::uint64_t number) {
     return make_object_id(Rank{0}, number);
@@ -25,7 +26,7 @@ Calls drain(CallQueue& queue) {
     return calls;
 }
 
-void add_ready(CallQueue& queue, ObjectId context, std::uint64_t number) {
+void add_ready(CallQueue& queue, CallOrder context, std::uint64_t number) {
     queue.add(actor, context, call(number));
     queue.ready(actor, context, call(number));
     queue.check_invariants();
@@ -76,6 +77,52 @@ TEST(CallQueue, ContextsTakeTurns) {
     add_ready(queue, other, 5);
     queue.place(actor, Rank{1});
     EXPECT_EQ(drain(queue), (Calls{call(1), call(2), call(5), call(3), call(4)}));
+}
+
+TEST(CallQueue, UrgentCallsGoFirstAndNeedNoCredits) {
+    CallQueue queue({.under_way_max = 2, .batch_max = 2});
+    for (std::uint64_t i = 1; i <= 4; ++i) {
+        add_ready(queue, driver, i);
+    }
+    queue.place(actor, Rank{1});
+    EXPECT_EQ(drain(queue), (Calls{call(1), call(2)}));
+    for (std::uint64_t i = 5; i <= 7; ++i) {
+        add_ready(queue, urgent, i);
+    }
+    EXPECT_EQ(drain(queue), (Calls{call(5), call(6), call(7)}));
+    queue.done(actor, urgent, call(5)); // gives no credit back
+    EXPECT_TRUE(queue.take_done().empty());
+    EXPECT_TRUE(drain(queue).empty());
+    add_ready(queue, urgent, 8);
+    queue.done(actor, driver, call(1));
+    EXPECT_EQ(drain(queue), (Calls{call(8), call(3)}));
+}
+
+TEST(CallQueue, AnUrgentCallWaitsForItsArgumentsAndForUrgentOnesOnly) {
+    CallQueue queue({});
+    queue.add(actor, driver, call(1));
+    queue.place(actor, Rank{1});
+    add_ready(queue, urgent, 2);
+    EXPECT_EQ(drain(queue), Calls{call(2)});
+    queue.add(actor, urgent, call(3));
+    add_ready(queue, urgent, 4);
+    add_ready(queue, driver, 5);
+    EXPECT_TRUE(drain(queue).empty());
+    queue.ready(actor, driver, call(1));
+    EXPECT_EQ(drain(queue), (Calls{call(1), call(5)}));
+    queue.unready(actor, urgent, call(4));
+    queue.check_invariants();
+    queue.done(actor, urgent, call(3)); // cancelled
+    EXPECT_TRUE(drain(queue).empty());
+    queue.ready(actor, urgent, call(4));
+    EXPECT_EQ(drain(queue), Calls{call(4)});
+    queue.done(actor, driver, call(1));
+    queue.done(actor, driver, call(5));
+    queue.done(actor, urgent, call(2));
+    queue.check_invariants();
+    EXPECT_FALSE(queue.empty());
+    queue.done(actor, urgent, call(4));
+    EXPECT_TRUE(queue.empty());
 }
 
 TEST(CallQueue, ACallThatIsDoneBeforeItIsSentMakesWay) {

@@ -25,8 +25,9 @@ protected:
     void send(std::uint64_t number,
               ObjectId context = driver,
               bool fetches = false,
-              bool replays = false) {
-        wire::ActorCall sent{{call(number), 1, {}, {}}, FunctionId{7}, context, 1, replays};
+              bool replays = false,
+              bool urgent = false) {
+        wire::ActorCall sent{{call(number), 1, {}, {}}, FunctionId{7}, context, 1, replays, urgent};
         if (fetches) {
             sent.spec.dependencies.push_back({stored(), {}, 5000, true, Rank{3}});
         }
@@ -120,6 +121,44 @@ TEST_F(HostOfOneActor, StopsACallWhereverItIs) {
     EXPECT_FALSE(host.on_stop({call(3), LeaseId{}}, actions));
 }
 
+TEST_F(HostOfOneActor, AnUrgentCallDoesNotWaitBehindOneThatFetches) {
+    send(1, driver, true);
+    send(2, driver, false, false, true);
+    const auto queued = orders<wire::EnqueueCall>(std::exchange(actions, {}));
+    ASSERT_EQ(queued.size(), 1U);
+    EXPECT_EQ(queued[0].call.id, call(2));
+    EXPECT_TRUE(queued[0].urgent);
+    send(3);
+    EXPECT_TRUE(this->queued().empty()); // behind the one that fetches
+}
+
+TEST_F(HostOfOneActor, TheCallsOfAKilledActorEndAndThenItsDestructorRuns) {
+    send(1); // runs
+    send(2); // is with the executors
+    send(3, other, true);
+    send(4, other);
+    actions.clear();
+    host.on_destroy({actor, true}, actions);
+    host.check_invariants();
+    EXPECT_TRUE(orders<wire::EnqueueCall>(actions).empty());
+    EXPECT_EQ(orders<wire::StopCall>(actions).size(), 2U);
+    host.on_call_removed(call(2));
+    send(5); // its caller has not heard of it
+    auto outcomes = results();
+    ASSERT_EQ(outcomes.size(), 4U);
+    for (const auto& one : outcomes) {
+        EXPECT_TRUE(one.not_run);
+        EXPECT_EQ(one.outcome.failure.front().kind, wire::FailureRecord::Kind::system);
+        EXPECT_NE(one.outcome.failure.front().message.find("killed"), std::string::npos);
+    }
+    finish(1);
+    actions.clear();
+    host.flush(actions);
+    EXPECT_EQ(orders<wire::DestroyActor>(actions).size(), 1U);
+    host.on_destroyed(actor);
+    EXPECT_TRUE(host.empty());
+}
+
 TEST_F(HostOfOneActor, ASaveNamesTheCallsSinceTheOneBefore) {
     for (std::uint64_t i = 1; i <= 4; ++i) {
         send(i, driver, false, i != 2);
@@ -168,7 +207,7 @@ TEST_F(HostOfOneActor, SaysWhichCallsDidNotRun) {
 TEST_F(HostOfOneActor, IsEmptyOnceTheDestructorHasRun) {
     send(1);
     finish(1);
-    host.on_destroy({actor});
+    host.on_destroy({actor}, actions);
     host.flush(actions);
     EXPECT_EQ(orders<wire::DestroyActor>(actions).size(), 1U);
     host.on_destroyed(actor);

@@ -59,6 +59,52 @@ TEST_F(ReferencesOfRank0, AnActorEndsWithItsLastHandleHereAndElsewhere) {
     EXPECT_TRUE(references.empty());
 }
 
+TEST_F(ReferencesOfRank0, AnActorForTheJobLivesWithoutHandlesUntilItIsKilled) {
+    references.create(ours, "server");
+    references.keep_for_job(ours);
+    references.on_made(ours, made_on(Rank{2}), actions);
+    references.release(ours, actions);
+    EXPECT_TRUE(take().empty());
+    references.on_borrow(Rank{3}, {ours}, actions);
+    references.on_released(Rank{3}, {ours}, actions);
+    EXPECT_TRUE(sent<wire::ActorDestroy>(take()).empty());
+    EXPECT_FALSE(references.empty());
+
+    EXPECT_TRUE(references.kill(ours));
+    references.on_made(ours, failed(), actions); // as its owner says then
+    const auto last = take();
+    EXPECT_TRUE(sent<wire::ActorDestroy>(last).empty()); // which told its host
+    EXPECT_EQ(sent<wire::NameFreed>(last).size(), 1U);
+    EXPECT_EQ(references.take_ended(), std::vector{ours});
+    EXPECT_TRUE(references.empty());
+    EXPECT_FALSE(references.kill(ours));
+}
+
+TEST_F(ReferencesOfRank0, AnActorForTheJobThatCouldNotBeMadeEndsWithItsLastHandle) {
+    references.create(ours, {});
+    references.keep_for_job(ours);
+    references.on_made(ours, failed(), actions);
+    references.release(ours, actions);
+    EXPECT_EQ(references.take_ended(), std::vector{ours});
+}
+
+TEST_F(ReferencesOfRank0, WhoHoldsAnActorHearsThatItWasKilled) {
+    references.create(ours, {});
+    references.on_made(ours, made_on(Rank{2}), actions);
+    references.on_borrow(Rank{3}, {ours}, actions);
+    take();
+    EXPECT_TRUE(references.kill(ours));
+    EXPECT_TRUE(references.killed(ours));
+    references.on_made(ours, failed(), actions);
+    const auto placed = sent<wire::ActorPlaced>(take());
+    ASSERT_EQ(placed.size(), 1U);
+    EXPECT_EQ(placed[0].first, Rank{3});
+    EXPECT_EQ(placed[0].second.outcome.kind, wire::Outcome::Kind::failed);
+    references.on_borrow(Rank{4}, {ours}, actions);
+    const auto known = sent<wire::ActorKnown>(take());
+    EXPECT_EQ(known.at(0).second.outcome->kind, wire::Outcome::Kind::failed);
+}
+
 TEST_F(ReferencesOfRank0, AnActorThatNobodyHoldsIsMadeAndThenDestroyed) {
     references.create(ours, {});
     references.release(ours, actions);

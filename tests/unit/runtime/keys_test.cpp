@@ -64,9 +64,12 @@ public:
 
     std::shared_ptr<FutureBlock> call(const ActorBlock& /*actor*/,
                                       const FunctionEntry& /*method*/,
+                                      const CallOptions& /*options*/,
                                       EncodedTasks /*arguments*/) override {
         return nullptr;
     }
+
+    void kill_actor(ObjectId /*actor*/) override {}
 
     std::shared_ptr<ActorBlock> find_actor(const std::string& /*name*/,
                                            const char* /*class_name*/) override {

@@ -15,6 +15,31 @@
 
 namespace muster {
 
+template <class C>
+class ActorHandle;
+
+namespace detail {
+
+/// An actor's handle with options for calls: what .with() makes.
+template <class C>
+class ConfiguredHandle {
+public:
+    ConfiguredHandle(ActorHandle<C> actor, CallOptions options)
+        : actor_(std::move(actor)), options_(options) {}
+
+    /// As ActorHandle::call(), with the options.
+    template <auto M, class... A>
+    auto call(A&&... arguments) const {
+        return actor_.template call_as<M>(options_, std::forward<A>(arguments)...);
+    }
+
+private:
+    ActorHandle<C> actor_;
+    CallOptions options_;
+};
+
+} // namespace detail
+
 /// An actor: an object of an ordinary class that lives on some rank, and is called from any.
 ///
 ///     auto hits = muster::spawn<Counter>({.name = "hits"}, 10);
@@ -23,13 +48,15 @@ namespace muster {
 ///
 /// A handle: copying it is cheap. It may be an argument of tasks and calls, part of any value that
 /// travels, and of objects stored by put(). The actor is destroyed (its destructor runs, on its
-/// rank) when no handle is left on any rank and all calls are done; at the latest when the run has
-/// ended, and then what the destructor calls is dropped. A handle inside a task's or a call's
-/// *result* keeps its actor until the run ends.
+/// rank) when no handle is left on any rank and all calls are done, unless it has Lifetime::job; at
+/// the latest when the run has ended, and then what the destructor calls is dropped. A handle
+/// inside a task's or a call's *result* keeps its actor until the run ends. kill() ends it at once.
 ///
-/// Calls run one at a time, so the class needs no locks. Those of one *caller* (the driver, a task,
-/// another actor) run in the order made: a call whose arguments are not there yet holds back the
-/// later ones of the same caller, and nobody else's. Of several callers none waits for ever.
+/// Calls run one at a time, so the class needs no locks, unless ActorOptions::max_concurrency
+/// allows more. Those of one *caller* (the driver, a task, another actor) start in the order made:
+/// a call whose arguments are not there yet holds back the later ones of the same caller, and
+/// nobody else's. Of several callers none waits for ever. cancel() takes a call back, or asks it to
+/// stop, as a task.
 ///
 /// A call that throws fails alone: its future throws TaskError, and the actor lives on. If the
 /// constructor threw or was cancelled, every call fails with that reason.
@@ -57,6 +84,17 @@ public:
     /// @throws Error (usage) if the handle is empty.
     template <auto M, class... A>
     auto call(A&&... arguments) const {
+        return call_as<M>(CallOptions{}, std::forward<A>(arguments)...);
+    }
+
+    /// The same actor, called as the options say.
+    [[nodiscard]] detail::ConfiguredHandle<C> with(CallOptions options) const {
+        return detail::ConfiguredHandle<C>(*this, options);
+    }
+
+    /// Private to the library: what call() does.
+    template <auto M, class... A>
+    auto call_as(const CallOptions& options, A&&... arguments) const {
         using Signature = detail::Method<M>;
         using Result = std::remove_cvref_t<typename Signature::Result>;
         constexpr bool is_right = detail::check_method<C, M>();
@@ -73,7 +111,9 @@ public:
                               std::forward<A>(arguments)...);
             encoder.end_task();
             return Future<Result>(
-                client.call(*block_, detail::RegisteredMethod<C, M>::entry, encoder.take()), 0);
+                client.call(
+                    *block_, detail::RegisteredMethod<C, M>::entry, options, encoder.take()),
+                0);
         } else {
             return Future<void>();
         }
@@ -160,6 +200,18 @@ void cancel(const ActorHandle<C>& actor) {
         detail::throw_empty_handle();
     }
     actor.block()->client()->cancel(actor.id());
+}
+
+/// Ends the actor for everybody, whoever has handles and whatever its lifetime. Calls that have not
+/// started fail and say so, those that run are asked to stop, and when they have ended the
+/// destructor runs. It is not made again. Returns at once; no effect on an actor that has ended.
+template <class C>
+void kill(const ActorHandle<C>& actor) {
+    if (!actor.valid()) {
+        detail::throw_empty_handle();
+    }
+    detail::check_same_run(*actor.block());
+    actor.block()->client()->kill_actor(actor.id());
 }
 
 // A handle inside a value travels by name. The writer's context lists the actors that what is

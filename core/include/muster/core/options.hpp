@@ -69,6 +69,17 @@ struct TaskOptions {
     std::uint32_t ahead = 8;
 };
 
+/// What an actor lives as long as.
+enum class Lifetime : std::uint8_t {
+    /// Its handles: it ends when no rank has one any more.
+    handles,
+    /// The run: it is found by its name though nobody has a handle, and ends with the run, or when
+    /// it is killed. Ray calls such actors detached; there they outlive the job, because the
+    /// cluster does, and here the run is the cluster. It is lost with the rank that spawned it,
+    /// which the driver's never is.
+    job,
+};
+
 /// How an actor is to be made and where. Written with designated initialisers:
 ///
 ///     muster::spawn<Counter>({.name = "hits"}, 10)
@@ -108,6 +119,29 @@ struct ActorOptions {
     /// has the result of a call already keeps it. Calls and their arguments are kept by their
     /// callers until a save has them. Needs save(), and is refused without.
     bool replay = false;
+    /// Calls that may be under way at once: that have started and not ended. They start in each
+    /// caller's order; with more than one they may end in any. All share what the actor has: `cpus`
+    /// are not multiplied. Not for actors that are saved, since save() needs a state that no call
+    /// is in the middle of, nor with `isolate`.
+    std::uint32_t max_concurrency = 1;
+    /// Of those calls, how many may run at once, each on a thread, at most 1024; 0: all. Then the
+    /// class needs locks of its own. With 1, and methods that are coroutines, it needs none: a
+    /// call goes on until it ends or waits in `co_await`, and only there another goes on. What
+    /// waits otherwise, in get() or for a lock, keeps its thread and its turn.
+    std::uint32_t threads = 0;
+    Lifetime lifetime = Lifetime::handles;
+};
+
+/// How a call is to be made: `handle.with({.urgent = true}).call<&Server::stop>()`.
+///
+/// Fields keep this order, and new ones are appended.
+struct CallOptions {
+    /// Goes before all calls, of all callers, that have not started and are not urgent: starts when
+    /// the next one may. It waits for no earlier call of its caller but urgent ones, and counts
+    /// neither against ActorOptions::pending_calls_max nor against what may be on its way to an
+    /// actor. For a few calls that control the actor. Refused by actors with ActorOptions::replay,
+    /// where it would overtake calls that are sent again.
+    bool urgent = false;
 };
 
 /// Resources on one rank, as a placement group reserves them.

@@ -143,6 +143,11 @@ struct CallActor {
     std::uint64_t request = 0;
     ObjectId actor{};
     FunctionId method{};
+    CallOptions options;
+};
+
+struct KillActor {
+    ObjectId actor{};
 };
 
 struct FindActor {
@@ -198,6 +203,7 @@ using ToRank = std::variant<Done,
                             Release,
                             Spawn,
                             CallActor,
+                            KillActor,
                             FindActor,
                             EscapeActor,
                             BorrowActor,

@@ -323,10 +323,11 @@ std::shared_ptr<detail::ActorBlock> ProcessClient::spawn(const detail::ActorType
 
 std::shared_ptr<FutureBlock> ProcessClient::call(const detail::ActorBlock& actor,
                                                  const detail::FunctionEntry& method,
+                                                 const CallOptions& options,
                                                  detail::EncodedTasks arguments) {
     std::shared_ptr<FutureBlock> block;
     const Answer answer = ask_unless_refused(
-        CallActor{0, actor.actor(), functions_.id_of(method)},
+        CallActor{0, actor.actor(), functions_.id_of(method), options},
         {to_buffer(arguments)},
         [&](const Answer& found, const Buffer&) { block = keep(found.id, 1, 1); });
     if (!answer.refusal) {
@@ -346,6 +347,10 @@ std::shared_ptr<detail::ActorBlock> ProcessClient::find_actor(const std::string&
     const Answer answer = ask(FindActor{0, name, class_name}, {});
     return std::make_shared<detail::ActorBlock>(
         shared_from_this(), answer.id, answer.pending_calls_max, answer.replays);
+}
+
+void ProcessClient::kill_actor(ObjectId actor) {
+    tell(KillActor{actor});
 }
 
 void ProcessClient::escape_actor(ObjectId actor) {

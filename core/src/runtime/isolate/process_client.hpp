@@ -63,7 +63,9 @@ public:
                                               detail::EncodedTasks arguments) override;
     std::shared_ptr<detail::FutureBlock> call(const detail::ActorBlock& actor,
                                               const detail::FunctionEntry& method,
+                                              const CallOptions& options,
                                               detail::EncodedTasks arguments) override;
+    void kill_actor(ObjectId actor) override;
     std::shared_ptr<detail::ActorBlock> find_actor(const std::string& name,
                                                    const char* class_name) override;
     void escape_actor(ObjectId actor) override;

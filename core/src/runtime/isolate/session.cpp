@@ -342,10 +342,13 @@ void Session::perform(Job& job, ToRank message, std::vector<Buffer>& payloads) {
                 }
                 const auto block = client_.call(*actor->second,
                                                 functions_.at(request.method),
+                                                request.options,
                                                 from_buffer<detail::EncodedTasks>(payloads.at(0)));
                 answer.id = block->id(0);
                 hold(block, 0);
             });
+        } else if constexpr (std::is_same_v<Request, KillActor>) {
+            client_.kill_actor(request.actor);
         } else if constexpr (std::is_same_v<Request, FindActor>) {
             answer(request, [&](Answer& answer) {
                 auto actor = client_.find_actor(request.name, request.class_name.c_str());

@@ -123,8 +123,12 @@ public:
     virtual std::shared_ptr<ActorBlock>
     spawn(const ActorType& type, const ActorOptions& options, EncodedTasks arguments) = 0;
     /// Waits while the calling context has too many calls of the actor under way.
-    virtual std::shared_ptr<FutureBlock>
-    call(const ActorBlock& actor, const FunctionEntry& method, EncodedTasks arguments) = 0;
+    virtual std::shared_ptr<FutureBlock> call(const ActorBlock& actor,
+                                              const FunctionEntry& method,
+                                              const CallOptions& options,
+                                              EncodedTasks arguments) = 0;
+    /// Ends it for everybody.
+    virtual void kill_actor(ObjectId actor) = 0;
     /// Throws Error (usage) if there is none of that name, or it is of another class.
     virtual std::shared_ptr<ActorBlock> find_actor(const std::string& name,
                                                    const char* class_name) = 0;
