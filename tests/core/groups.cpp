@@ -214,7 +214,7 @@ MUSTER_BODY(GroupsThatNoClusterHoldsAreRefused) {
         << many;
     const std::vector<Bundle> apart(static_cast<std::size_t>(cluster().nodes) + 1);
     const std::string spread = refused(apart, {.strategy = Strategy::strict_spread});
-    EXPECT_TRUE(contains(spread, "each on a node of its own, and there are ")) << spread;
+    EXPECT_TRUE(contains(spread, "each on a node of its own, and there ")) << spread;
     const std::string packed =
         refused(whole_ranks(rank_count() + 1), {.strategy = Strategy::strict_pack});
     EXPECT_TRUE(contains(packed, "all of them on one node (")) << packed;

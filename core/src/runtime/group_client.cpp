@@ -22,7 +22,9 @@ why_not(Strategy strategy, std::size_t bundles, std::int32_t nodes, const Resour
                            to_string(all));
     case Strategy::strict_spread:
         return bundles > static_cast<std::size_t>(nodes)
-                   ? fmt::format("each on a node of its own, and there are {} nodes", nodes)
+                   ? fmt::format("each on a node of its own, and there {}",
+                                 nodes == 1 ? std::string("is one node")
+                                            : fmt::format("are {} nodes", nodes))
                    : std::string("each on a node of its own, and too few nodes have room for one");
     default:
         return fmt::format("{} together, and the ranks there are do not hold them all at once",

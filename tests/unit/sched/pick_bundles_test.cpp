@@ -131,7 +131,7 @@ INSTANTIATE_TEST_SUITE_P(
              Strategy::strict_spread,
              Found{2, 1, 0}},
         Case{"BundlesOfNothingGoAnywhere", one_node, {0, 0}, Strategy::spread, Found{0, 1}}),
-    [](const auto& info) { return std::string(info.param.name); });
+    [](const auto& one) { return std::string(one.param.name); });
 
 // GPUs go where there are no CPUs, and the other way round: only one matching fits.
 TEST(PickBundlesByMatching, FindsTheOneThatFits) {
