@@ -333,8 +333,7 @@ void Executors::resolve(const wire::ResolveFuture& order) {
         const std::string& why = slot.failure.front().message;
         world_.statistics.took(Path::cancelled_with_group,
                                why.find("group was removed") != std::string::npos ? 1 : 0);
-        world_.statistics.took(Path::call_killed,
-                               why == "not run: the actor was killed" ? 1 : 0);
+        world_.statistics.took(Path::call_killed, why == "not run: the actor was killed" ? 1 : 0);
         world_.statistics.took(kind == Kind::dependency    ? Path::failed_by_dependency
                                : kind == Kind::cancelled   ? Path::cancelled_before_start
                                : kind == Kind::object_lost ? Path::object_lost

@@ -35,7 +35,7 @@ void RankMachine::apply(GroupMade event) {
     submission.futures = std::move(event.futures);
     submission.withheld = true;
     owner_.submit(std::move(submission), pending_);
-    owner_.hold(group); // until the group is gone
+    owner_.hold(group);     // until the group is gone
     owner_.flush(pending_); // what was submitted before it goes before
     groups_.create(std::move(event.spec), pending_);
     references_.create(group, {});

@@ -245,7 +245,8 @@ struct Gang {
     friend bool operator==(const Gang&, const Gang&) = default;
 };
 
-/// How an actor is run and saved; and, if it is made again because its rank was lost, with what it begins.
+/// How an actor is run and saved; and, if it is made again because its rank was lost, with what it
+/// begins.
 struct ActorMaking {
     std::uint32_t save_every = 0; ///< Calls from one save to the next; 0: it is never saved.
     std::optional<Buffer> saved{};
@@ -505,8 +506,8 @@ struct ActorReleased {
         false; ///< The rank keeps calls of it, and wants to know when it lives elsewhere.
 };
 
-/// Owner to host: no rank has a handle any more, and no call is under way; or it was killed, and its
-/// calls are to be ended first.
+/// Owner to host: no rank has a handle any more, and no call is under way; or it was killed, and
+/// its calls are to be ended first.
 struct ActorDestroy {
     ObjectId actor{};
     bool killed = false;
