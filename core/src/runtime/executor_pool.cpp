@@ -399,7 +399,8 @@ rank::RunningCounted ExecutorPool::count_running(std::size_t limit) const {
 }
 
 void ExecutorPool::leave_if_stopped(std::unique_lock<std::mutex>& lock) {
-    if (!stopping_ || !running_.empty() || !stopped_) {
+    // A turn outlives its last call: the actor must be there for it to be given back.
+    if (!stopping_ || !running_.empty() || actors_running_ > 0 || !stopped_) {
         return;
     }
     if (!mailboxes_.empty()) {

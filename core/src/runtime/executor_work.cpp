@@ -134,11 +134,11 @@ void ExecutorPool::serve_actor(std::unique_lock<std::mutex>& lock, ObjectId acto
         lock.unlock();
         client_->report(rank::ActorDestroyed{actor});
         lock.lock();
-        leave_if_stopped(lock);
     } else {
         give_back_turn(actor);
     }
     --actors_running_;
+    leave_if_stopped(lock);
 }
 
 void ExecutorPool::give_back_turn(ObjectId actor) {

@@ -90,7 +90,7 @@ void Scheduler::take_over(Rank worker, const wire::HeldClass& held) {
         count_actors(state, worker, bundle, count);
     }
     raw_busy_[r] = raw_busy_[r] || (state.definition.raw_mpi && usage.granted > 0);
-    const auto slots = may_wait_ahead(state.definition) && state.definition.ranks == 0
+    const auto slots = may_wait_ahead(state.definition)
                            ? std::clamp<std::int64_t>(
                                  static_cast<std::int64_t>(held.slots), usage.lent, usage.granted)
                            : usage.granted;
@@ -234,7 +234,7 @@ void Scheduler::change_lent(const ClassState& state,
                             Rank worker,
                             std::int64_t by,
                             std::int32_t bundle) {
-    const Resources cpus = lendable(state.definition.demand);
+    const Resources cpus = wire::lendable(state.definition.demand);
     if (Bundle* in = find_bundle(state, worker, bundle)) {
         in->blocked += by;
         add(in->free, cpus, by);
@@ -259,7 +259,7 @@ void Scheduler::release(wire::ClassIndex index,
         change_slots(index, worker, usage.granted - usage.slots, bundle);
     }
     // Tasks that lent their CPUs and took them back have left more slots than there are CPUs.
-    while (state.definition.ranks == 0 && usage.slots > std::max<std::int64_t>(usage.lent, 1) &&
+    while (usage.slots > std::max<std::int64_t>(usage.lent, 1) &&
            state.definition.demand.cpus > Amount{} && may_wait_ahead(state.definition) &&
            actors_[static_cast<std::size_t>(muster::index(worker))] == 0 &&
            ranks_.at(worker).bundled.cpus == Amount{} && ranks_.at(worker).free.cpus < Amount{}) {

@@ -4,6 +4,7 @@
 #include "sched/policy.hpp"
 #include "sched/rank_table.hpp"
 #include "wire/actions.hpp"
+#include "wire/lending.hpp"
 
 #include <deque>
 #include <map>
@@ -12,23 +13,6 @@
 #include <vector>
 
 namespace muster::sched {
-
-/// What a blocked task of this demand lends.
-inline Resources lendable(const Resources& demand) {
-    return Resources{.cpus = demand.cpus, .gpus = {}, .memory = {}, .custom = {}};
-}
-
-/// More than CPUs: what a blocked task keeps.
-inline bool holds_more_than_cpus(const Resources& demand) {
-    return demand.gpus > Amount{} || demand.memory > Amount{} || !demand.custom.empty();
-}
-
-/// Waiting tasks of the class may be leased to a rank beyond what it has room for. Not those in a
-/// placement group, so that its removal stops all that has not begun.
-inline bool may_wait_ahead(const wire::TaskClass& definition) {
-    return !definition.actor && !definition.placement.is_in_group() &&
-           !holds_more_than_cpus(definition.demand);
-}
 
 /// The coordinator's state machine: which tasks run where.
 ///

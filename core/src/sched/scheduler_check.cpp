@@ -58,7 +58,7 @@ void Scheduler::check_invariants() const {
             add(use, state.definition.demand, count);
             slots[bundle] += in_bundle ? count : 0;
         }
-        subtract(use, lendable(state.definition.demand), lease.lent);
+        subtract(use, wire::lendable(state.definition.demand), lease.lent);
     }
     check_groups(in_bundles, slots);
     for (std::int32_t i = 0; i < ranks_.size(); ++i) {

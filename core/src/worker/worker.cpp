@@ -1,5 +1,7 @@
 #include "worker/worker.hpp"
 
+#include "wire/lending.hpp"
+
 #include <muster/base/assert.hpp>
 
 #include <fmt/format.h>
@@ -10,10 +12,6 @@ namespace muster::worker {
 namespace {
 
 constexpr std::size_t outcomes_per_message_max = 512;
-
-Resources lendable(const Resources& demand) {
-    return Resources{.cpus = demand.cpus, .gpus = {}, .memory = {}, .custom = {}};
-}
 
 } // namespace
 
@@ -146,11 +144,41 @@ void Worker::report(const Task& task, TaskId id, wire::Outcome outcome, Duration
     if (!task.orphaned) {
         finished_[task.owner].push_back({id, task.lease, std::move(outcome)});
     }
-    auto& progress = progress_[task.lease];
-    progress.lease = task.lease;
-    ++progress.finished;
-    progress.busy += busy;
+    note_progress(task.task_class, task.lease, 1, busy);
     classes_[task.task_class].owed = 0;
+}
+
+void Worker::note_progress(wire::ClassIndex index,
+                           LeaseId lease,
+                           std::uint32_t finished,
+                           Duration busy) {
+    auto& progress = classes_[index].progress[lease];
+    progress.lease = lease;
+    progress.finished += finished;
+    progress.busy += busy;
+    unreported_.insert(index);
+}
+
+void Worker::report_progress(wire::Actions& actions) {
+    wire::Progress message;
+    for (auto place = unreported_.begin(); place != unreported_.end();) {
+        ClassState& state = classes_[*place];
+        const std::uint32_t ahead = wire::may_wait_ahead(state.definition) ? state.ahead() : 0;
+        state.ahead_at_report = std::max(state.ahead_at_report, ahead);
+        if (ahead > state.ahead_at_report / 2) {
+            ++place;
+            continue;
+        }
+        for (const auto& [lease, progress] : state.progress) {
+            message.leases.push_back(progress);
+        }
+        state.progress.clear();
+        state.ahead_at_report = ahead;
+        place = unreported_.erase(place);
+    }
+    if (!message.leases.empty()) {
+        actions.push_back(wire::SendMessage{coordinator_, std::move(message)});
+    }
 }
 
 void Worker::fail(TaskId id,
@@ -222,7 +250,7 @@ void Worker::keep_actor(ObjectId actor, const Task& task) {
     --state.slots;
     ++state.actors;
     actors_.emplace(actor, Actor{task.task_class, task.lease});
-    add(state.pool->actor_cpus, lendable(state.definition.demand));
+    add(state.pool->actor_cpus, wire::lendable(state.definition.demand));
     wire::Outcome outcome;
     outcome.holder = config_.self;
     finished_[task.owner].push_back({actor, task.lease, std::move(outcome)});
@@ -234,9 +262,9 @@ void Worker::on_actor_destroyed(ObjectId actor) {
     ClassState& state = classes_[place->second.task_class];
     --state.actors;
     add(state.pool->free, state.definition.demand);
-    subtract(state.pool->actor_cpus, lendable(state.definition.demand));
+    subtract(state.pool->actor_cpus, wire::lendable(state.definition.demand));
     // Without the time it lived, which says nothing about the next constructor.
-    progress_[place->second.lease] = {place->second.lease, 1, Duration{}};
+    note_progress(place->second.task_class, place->second.lease, 1);
     actors_.erase(place);
 }
 
@@ -262,7 +290,7 @@ void Worker::on_blocked(TaskId id, bool suspended, wire::Actions& actions) {
     ClassState& state = classes_[task.task_class];
     ++state.blocked;
     state.suspended += suspended ? 1U : 0U;
-    add(state.pool->free, lendable(state.definition.demand));
+    add(state.pool->free, wire::lendable(state.definition.demand));
     actions.push_back(wire::SendMessage{coordinator_, wire::Lent{task.lease, false, suspended}});
 }
 
@@ -345,8 +373,7 @@ void Worker::on_taken_back(const std::vector<TaskId>& tasks,
             returned_.emplace(task.lease, task.task);
         }
     }
-    // Progress first: it must find the leases that this may empty.
-    flush(actions);
+    flush(actions); // what has ended is older
     actions.push_back(wire::SendMessage{
         coordinator_, wire::Returned{state.definition, std::move(recalling.returned)}});
 }
@@ -371,7 +398,7 @@ void Worker::resume_tasks(Pool& pool, wire::Actions& actions) {
     while (!pool.resuming.empty()) {
         Task& task = tasks_.at(pool.resuming.front());
         ClassState& state = classes_[task.task_class];
-        const Resources cpus = lendable(state.definition.demand);
+        const Resources cpus = wire::lendable(state.definition.demand);
         // An actor that came meanwhile may have them for as long as this task lives: it may be the
         // one with the handle. So they share. Likewise a bundle.
         if (!fits(cpus, pool.free) && pool.free.cpus + pool.actor_cpus.cpus < cpus.cpus) {
@@ -461,7 +488,8 @@ void Worker::assign_slots(Pool& pool, wire::Actions& actions) {
     }
     if (!pool.resuming.empty()) {
         const Task& task = tasks_.at(pool.resuming.front());
-        make_room(pool, lendable(classes_[task.task_class].definition.demand), nullptr, actions);
+        make_room(
+            pool, wire::lendable(classes_[task.task_class].definition.demand), nullptr, actions);
         return;
     }
     for (const Order& order : pool.order) {
@@ -480,7 +508,6 @@ void Worker::flush(wire::Actions& actions) {
     for (auto& [id, bundle] : bundles_) {
         assign_slots(bundle, actions);
     }
-    forget_strays();
     give_back_late_ones(actions);
     for (auto& [owner, outcomes] : finished_) {
         for (std::size_t begin = 0; begin < outcomes.size(); begin += outcomes_per_message_max) {
@@ -493,14 +520,8 @@ void Worker::flush(wire::Actions& actions) {
         }
     }
     finished_.clear();
-    if (!progress_.empty()) {
-        wire::Progress message;
-        for (const auto& [lease, report] : progress_) {
-            message.leases.push_back(report);
-        }
-        progress_.clear();
-        actions.push_back(wire::SendMessage{coordinator_, std::move(message)});
-    }
+    report_progress(actions);
+    forget_strays();
 }
 
 void Worker::check_invariants() const {
@@ -525,7 +546,7 @@ void Worker::check_invariants() const {
         suspended[task.task_class] += task.suspended ? 1U : 0U;
         if (task.blocked) {
             ++blocked[task.task_class];
-            subtract(charged[state.pool], lendable(state.definition.demand));
+            subtract(charged[state.pool], wire::lendable(state.definition.demand));
         }
     }
     for (std::size_t c = 0; c < classes_.size(); ++c) {
@@ -533,22 +554,24 @@ void Worker::check_invariants() const {
         MUSTER_ASSERT(state.queued == queued[c]);
         MUSTER_ASSERT(state.fetching.size() == fetching[c]);
         MUSTER_ASSERT(state.blocked == blocked[c] && state.suspended == suspended[c]);
+        MUSTER_ASSERT(state.progress.empty() ==
+                      !unreported_.contains(static_cast<wire::ClassIndex>(c)));
         MUSTER_ASSERT(state.revoking <= state.slots && state.blocked <= state.slots);
         if (state.pool == nullptr) {
             MUSTER_ASSERT(state.over());
             continue; // forgotten
         }
         add(charged[state.pool], state.definition.demand, state.slots + state.actors);
-        add(actor_cpus[state.pool], lendable(state.definition.demand), state.actors);
+        add(actor_cpus[state.pool], wire::lendable(state.definition.demand), state.actors);
         actors += state.actors;
         if (state.pool == &own_ && state.definition.placement.is_in_group()) {
             MUSTER_ASSERT(strays_.contains(static_cast<wire::ClassIndex>(c)));
-            add(strays, lendable(state.definition.demand), state.slots - state.blocked);
+            add(strays, wire::lendable(state.definition.demand), state.slots - state.blocked);
         }
     }
     for (const auto& [id, bundle] : bundles_) {
         add(charged[&own_], bundle.capacity);
-        add(actor_cpus[&own_], lendable(bundle.capacity));
+        add(actor_cpus[&own_], wire::lendable(bundle.capacity));
     }
     MUSTER_ASSERT(actors == actors_.size());
     const auto check = [&](const Pool& pool, const Resources& shared) {

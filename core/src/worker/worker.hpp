@@ -3,6 +3,7 @@
 #include "store/store.hpp"
 #include "wire/actions.hpp"
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <optional>
@@ -62,6 +63,10 @@ struct EndedMember {
 /// itself. A bundle takes its resources off the rank's own as a member of a gang does, before tasks
 /// that resume; those may share its CPUs for the same reason as an actor's. When it is given up,
 /// what it has left is the rank's own again, and so are the classes that run in it.
+///
+/// The coordinator hears that tasks have ended when it could do something about it: when a slot
+/// came free, or when half of what waited ahead for one has been taken since it heard last. So it
+/// hears of a lease a few times, however many tasks are in it.
 ///
 /// A Recall may come before the tasks it is about, which take another way. Then the worker answers
 /// with none, and hands back what comes later and cannot start, until the class makes progress.
@@ -217,11 +222,16 @@ private:
         std::uint64_t turn = 0;      ///< Larger is later among equal classes.
         std::uint32_t owed = 0;      ///< Tasks that a Recall asked for before they were here.
         std::set<TaskId> fetching;
+        std::map<LeaseId, wire::LeaseProgress> progress; ///< Not yet reported.
+        std::uint32_t ahead_at_report = 0; ///< The most that were ahead() since the last report.
 
         /// Nothing of it is here.
         [[nodiscard]] bool over() const {
             return queued == 0 && slots == 0 && actors == 0 && fetching.empty();
         }
+
+        /// Tasks that could run and have no slot.
+        [[nodiscard]] std::uint32_t ahead() const { return queued - std::min(queued, slots); }
 
         [[nodiscard]] bool wants_slot(std::uint32_t slots_max) const {
             return queued > slots && slots - suspended < slots_max;
@@ -289,6 +299,12 @@ private:
     leave_gang(const Task& task, TaskId id, const wire::Outcome& outcome, wire::Actions& actions);
     void give_back(Recalling recalling, wire::Actions& actions);
     void give_back_late_ones(wire::Actions& actions);
+    /// `finished` tasks of the lease have ended, which ran for `busy`.
+    void note_progress(wire::ClassIndex index,
+                       LeaseId lease,
+                       std::uint32_t finished,
+                       Duration busy = {});
+    void report_progress(wire::Actions& actions);
     void assign_slots(Pool& pool, wire::Actions& actions);
     void resume_tasks(Pool& pool, wire::Actions& actions);
     /// @return true if a member waits for room that is on its way.
@@ -328,7 +344,7 @@ private:
     bool draining_ = false;
     bool halted_ = false;
     std::map<Rank, std::vector<wire::TaskOutcome>> finished_; ///< By owner, until flush().
-    std::map<LeaseId, wire::LeaseProgress> progress_;         ///< Until flush().
+    std::set<wire::ClassIndex> unreported_; ///< Classes with progress that was not reported.
 };
 
 } // namespace muster::worker

@@ -87,9 +87,7 @@ void Worker::refuse(Rank owner,
         ended_members_.push_back({gang->id, member, !gangs_.contains(gang->id)});
     }
     finished_[owner].push_back({spec.id, lease, std::move(outcome)});
-    auto& progress = progress_[lease];
-    progress.lease = lease;
-    ++progress.finished;
+    note_progress(earlier.task_class, lease, 1);
 }
 
 void Worker::halt(wire::Actions& actions) {

@@ -28,7 +28,10 @@ void Worker::on_term(Term term,
     owing_.clear();
     for (ClassState& state : classes_) {
         state.owed = 0;
+        state.progress.clear(); // of tasks that are not in the inventory
+        state.ahead_at_report = 0;
     }
+    unreported_.clear();
     std::vector<TaskId> orphans;
     for (auto& [id, task] : tasks_) {
         if (lost.contains(task.owner) && !std::exchange(task.orphaned, true)) {
@@ -48,7 +51,6 @@ void Worker::on_term(Term term,
     for (const auto& [rank, host] : lost) {
         finished_.erase(rank);
     }
-    progress_.clear(); // of tasks that are not in the inventory
 }
 
 std::vector<wire::HeldClass> Worker::held() const {
