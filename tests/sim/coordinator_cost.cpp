@@ -3,15 +3,18 @@
 #include "failure.hpp"
 #include "rank/rank_machine.hpp"
 #include "wire/codec.hpp"
+#include "worker/report_rule.hpp"
 
 #include <muster/base/random.hpp>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <deque>
 #include <map>
 #include <memory>
 #include <queue>
+#include <set>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -57,10 +60,17 @@ private:
     /// What the owner knows of a task.
     enum class State : std::uint8_t { waiting, ready, granted, done };
 
+    /// Tasks of a class that have ended on a virtual rank.
+    struct Unreported {
+        std::map<LeaseId, wire::LeaseProgress> leases;
+        worker::ReportRule rule;
+    };
+
     /// A virtual rank: starts what it is granted as its CPUs allow, first come, first served.
     struct Worker {
         std::deque<Task> waiting;
         std::vector<Task> running;
+        std::map<std::size_t, Unreported> unreported; ///< By class.
     };
 
     struct Ending {
@@ -101,6 +111,7 @@ private:
     void enter() {
         for (std::int32_t i = 0; i < load_.ranks; ++i) {
             const Rank rank{i};
+            at(rank).unreported.clear();
             if (rank == coordinator_ || !alive(rank)) {
                 continue;
             }
@@ -246,9 +257,9 @@ private:
         send(rank, returned);
     }
 
-    /// What ended since the last round, in one Progress per rank.
+    /// What ended since the last round; a rank that has something to report sends one Progress.
     void finish_tasks() {
-        std::map<Rank, std::map<LeaseId, wire::LeaseProgress>> reports;
+        std::set<Rank> reporting;
         std::map<std::size_t, std::vector<wire::Range>> ready;
         while (!endings_.empty() && endings_.top().when <= now_) {
             const Ending ending = endings_.top();
@@ -256,11 +267,13 @@ private:
             if (!alive(ending.worker)) {
                 continue;
             }
-            auto& report = reports[ending.worker][ending.task.lease];
+            reporting.insert(ending.worker);
+            Worker& worker = at(ending.worker);
+            auto& report = worker.unreported[class_number(ending.task)].leases[ending.task.lease];
             report.lease = ending.task.lease;
             ++report.finished;
             report.busy += load_.task_time;
-            std::erase_if(at(ending.worker).running,
+            std::erase_if(worker.running,
                           [&](const Task& task) { return task.number == ending.task.number; });
             states_[ending.task.number] = State::done;
             start_tasks(ending.worker);
@@ -270,13 +283,34 @@ private:
         for (auto& [task_class, ranges] : ready) {
             send(owner, wire::Submit{classes_[task_class], std::move(ranges)});
         }
-        for (const auto& [rank, leases] : reports) {
-            wire::Progress progress;
-            for (const auto& [lease, report] : leases) {
+        for (const Rank rank : reporting) {
+            report_progress(rank);
+        }
+    }
+
+    void report_progress(Rank rank) {
+        Worker& worker = at(rank);
+        wire::Progress progress;
+        for (auto& [number, unreported] : worker.unreported) {
+            const auto ahead = std::count_if(
+                worker.waiting.begin(),
+                worker.waiting.end(),
+                [&, number = number](const Task& task) { return class_number(task) == number; });
+            if (unreported.leases.empty() ||
+                !unreported.rule.due(static_cast<std::uint32_t>(ahead))) {
+                continue;
+            }
+            for (const auto& [lease, report] : std::exchange(unreported.leases, {})) {
                 progress.leases.push_back(report);
             }
+        }
+        if (!progress.leases.empty()) {
             send(rank, progress);
         }
+    }
+
+    [[nodiscard]] std::size_t class_number(const Task& task) const {
+        return task.number % classes_.size();
     }
 
     void submit_map() {

@@ -1,5 +1,7 @@
 #include "sched/policy.hpp"
 
+#include <algorithm>
+
 namespace muster::sched {
 
 bool can_open(const PlacementView& view, Rank rank) {
@@ -15,9 +17,7 @@ bool can_open(const PlacementView& view, Rank rank) {
 
 std::optional<Rank> pick_rank(const PlacementView& view) {
     // While a large batch runs, no rank has a CPU free most of the time.
-    const auto& by_free = view.ranks.by_free_cpus();
-    if (view.demand.cpus > Amount{} &&
-        (by_free.empty() || by_free.begin()->first < view.demand.cpus)) {
+    if (view.demand.cpus > std::max(view.ranks.by_free_cpus().most(), Amount{})) {
         return std::nullopt;
     }
     switch (view.placement.kind) {

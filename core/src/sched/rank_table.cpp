@@ -8,7 +8,7 @@ void RankTable::insert(Rank rank, NodeId node, const Resources& capacity) {
     auto& entry = entries_.at(static_cast<std::size_t>(index(rank)));
     MUSTER_ASSERT(!entry.present);
     entry = Entry{true, node, capacity, capacity, {}};
-    by_free_.insert({capacity.cpus, rank});
+    by_free_.insert(capacity.cpus, rank);
     on_node_[node].push_back(rank);
 }
 
@@ -25,14 +25,9 @@ const RankTable::Entry& RankTable::at(Rank rank) const {
 void RankTable::charge(Rank rank, const Resources& demand, std::int64_t times) {
     auto& entry = entries_.at(static_cast<std::size_t>(index(rank)));
     MUSTER_ASSERT(entry.present);
-    if (demand.cpus == Amount{}) {
-        subtract(entry.free, demand, times);
-        return;
-    }
-    auto node = by_free_.extract({entry.free.cpus, rank});
+    const Amount before = entry.free.cpus;
     subtract(entry.free, demand, times);
-    node.value().first = entry.free.cpus;
-    by_free_.insert(std::move(node));
+    by_free_.move(rank, before, entry.free.cpus);
 }
 
 void RankTable::charge_bundle(Rank rank, const Resources& bundle) {

@@ -1,11 +1,12 @@
 #pragma once
 
+#include "sched/free_index.hpp"
+
 #include <muster/base/ids.hpp>
 #include <muster/core/resources.hpp>
 
 #include <cstdint>
 #include <map>
-#include <set>
 #include <vector>
 
 namespace muster::sched {
@@ -23,15 +24,6 @@ public:
         Resources free;
         Resources bundled; ///< Taken by bundles of placement groups.
     };
-
-    /// Most free CPUs first, then the lowest rank.
-    struct ByFree {
-        bool operator()(const std::pair<Amount, Rank>& a, const std::pair<Amount, Rank>& b) const {
-            return a.first != b.first ? a.first > b.first : a.second < b.second;
-        }
-    };
-
-    using FreeIndex = std::set<std::pair<Amount, Rank>, ByFree>;
 
     explicit RankTable(std::int32_t world_size) : entries_(static_cast<std::size_t>(world_size)) {}
 

@@ -506,7 +506,7 @@ void Scheduler::feed(wire::ClassIndex index, Rank rank, wire::Actions& actions) 
 void Scheduler::top_up(wire::ClassIndex index, wire::Actions& actions) {
     ClassState& state = classes_[index];
     const bool all = std::exchange(state.all_hungry, false);
-    const std::set<Rank> some = std::exchange(state.hungry, {});
+    const RankSet some = std::exchange(state.hungry, {});
     if (contested_everywhere_) {
         return;
     }
@@ -554,7 +554,8 @@ void Scheduler::contest(ClassState& state) {
         for (std::int32_t i = 0; i < ranks_.size(); ++i) {
             state.eligible.push_back(
                 eligible(ranks_, state.definition.demand, state.definition.placement, Rank{i}));
-            state.eligible_everywhere = state.eligible_everywhere && state.eligible.back();
+            state.eligible_everywhere = state.eligible_everywhere &&
+                                        (state.eligible.back() || !ranks_.at(Rank{i}).present);
         }
     }
     if (state.eligible_everywhere && !ranks_.has_bundles()) {
@@ -683,14 +684,12 @@ void Scheduler::recall(wire::Actions& actions) {
             if (next == state.surplus.end()) {
                 next = state.surplus.begin();
             }
-            const Usage& usage = state.usage[static_cast<std::size_t>(muster::index(*next))];
-            if (usage.granted - usage.slots > most && !state.futile.contains(*next)) {
+            const Rank rank = state.recalled_last = *next;
+            const Usage& usage = state.usage[static_cast<std::size_t>(muster::index(rank))];
+            if (usage.granted - usage.slots > most && !state.futile.contains(rank)) {
                 most = usage.granted - usage.slots;
-                victim = *next;
+                victim = rank;
             }
-        }
-        if (next != state.surplus.begin() && !state.surplus.empty()) {
-            state.recalled_last = *std::prev(next);
         }
         if (!victim) {
             continue;

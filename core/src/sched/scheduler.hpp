@@ -2,6 +2,7 @@
 
 #include "sched/groups.hpp"
 #include "sched/policy.hpp"
+#include "sched/rank_set.hpp"
 #include "sched/rank_table.hpp"
 #include "wire/actions.hpp"
 #include "wire/lending.hpp"
@@ -134,10 +135,10 @@ private:
         std::uint64_t ready_count = 0;
         std::optional<Order> order; ///< Its place in waiting_, if there.
         std::vector<Usage> usage;   ///< By rank.
-        std::set<Rank> active;      ///< Ranks with slots.
-        std::set<Rank> hungry;      ///< Active ranks that may want more ahead.
+        RankSet active;             ///< Ranks with slots.
+        RankSet hungry;             ///< Active ranks that may want more ahead.
         bool all_hungry = false;    ///< All of them may.
-        std::set<Rank> surplus;     ///< Ranks with tasks ahead: granted > slots.
+        RankSet surplus;            ///< Ranks with tasks ahead: granted > slots.
         std::vector<bool> eligible; ///< Ranks it could ever run on; filled when first asked for.
         bool eligible_everywhere = false;
         std::int64_t slots_total = 0;
@@ -145,8 +146,8 @@ private:
         std::optional<Duration> task_time; ///< Moving average.
         std::optional<bool> feasible;      ///< Once it was asked, after a loss.
         std::optional<Rank> recalling;     ///< The rank that a Recall is out to.
-        Rank recalled_last{};              ///< From behind it the next one is looked for.
-        std::set<Rank> futile; ///< Ranks that had nothing to return; not asked before progress.
+        Rank recalled_last{};              ///< Behind it the next one is looked for.
+        RankSet futile; ///< Ranks that had nothing to return; not asked before progress.
         std::vector<Rank> reserved;   ///< One rank; of a gang, one for each member.
         std::int32_t passed_over = 0; ///< How often younger tasks went before the oldest.
     };

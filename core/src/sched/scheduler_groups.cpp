@@ -273,8 +273,7 @@ std::optional<std::vector<Rank>> Scheduler::pick(const Group& group,
 
 void Scheduler::open_group(Group& group, wire::Actions& actions) {
     // While a large batch runs, no rank has a CPU free most of the time.
-    const auto& by_free = ranks_.by_free_cpus();
-    const Amount most = by_free.empty() ? Amount{} : by_free.begin()->first;
+    const Amount most = ranks_.by_free_cpus().most();
     for (const Bundle& bundle : group.bundles) {
         if (!bundle.rank && bundle.capacity.cpus > std::max(most, Amount{})) {
             return;

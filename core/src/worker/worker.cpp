@@ -163,9 +163,7 @@ void Worker::report_progress(wire::Actions& actions) {
     wire::Progress message;
     for (auto place = unreported_.begin(); place != unreported_.end();) {
         ClassState& state = classes_[*place];
-        const std::uint32_t ahead = wire::may_wait_ahead(state.definition) ? state.ahead() : 0;
-        state.ahead_at_report = std::max(state.ahead_at_report, ahead);
-        if (ahead > state.ahead_at_report / 2) {
+        if (!state.report.due(wire::may_wait_ahead(state.definition) ? state.ahead() : 0)) {
             ++place;
             continue;
         }
@@ -173,7 +171,6 @@ void Worker::report_progress(wire::Actions& actions) {
             message.leases.push_back(progress);
         }
         state.progress.clear();
-        state.ahead_at_report = ahead;
         place = unreported_.erase(place);
     }
     if (!message.leases.empty()) {

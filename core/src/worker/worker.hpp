@@ -2,6 +2,7 @@
 
 #include "store/store.hpp"
 #include "wire/actions.hpp"
+#include "worker/report_rule.hpp"
 
 #include <algorithm>
 #include <deque>
@@ -64,9 +65,8 @@ struct EndedMember {
 /// that resume; those may share its CPUs for the same reason as an actor's. When it is given up,
 /// what it has left is the rank's own again, and so are the classes that run in it.
 ///
-/// The coordinator hears that tasks have ended when it could do something about it: when a slot
-/// came free, or when half of what waited ahead for one has been taken since it heard last. So it
-/// hears of a lease a few times, however many tasks are in it.
+/// The coordinator hears that tasks have ended when it could do something about it (ReportRule): of
+/// a lease a few times, however many tasks are in it.
 ///
 /// A Recall may come before the tasks it is about, which take another way. Then the worker answers
 /// with none, and hands back what comes later and cannot start, until the class makes progress.
@@ -223,7 +223,7 @@ private:
         std::uint32_t owed = 0;      ///< Tasks that a Recall asked for before they were here.
         std::set<TaskId> fetching;
         std::map<LeaseId, wire::LeaseProgress> progress; ///< Not yet reported.
-        std::uint32_t ahead_at_report = 0; ///< The most that were ahead() since the last report.
+        ReportRule report;
 
         /// Nothing of it is here.
         [[nodiscard]] bool over() const {

@@ -29,7 +29,7 @@ void Worker::on_term(Term term,
     for (ClassState& state : classes_) {
         state.owed = 0;
         state.progress.clear(); // of tasks that are not in the inventory
-        state.ahead_at_report = 0;
+        state.report = {};
     }
     unreported_.clear();
     std::vector<TaskId> orphans;
