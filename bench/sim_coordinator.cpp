@@ -1,4 +1,4 @@
-// What the coordinator itself costs per task, with 1,024 virtual ranks around it in virtual time.
+// What the coordinator itself costs per task, with virtual ranks around it in virtual time.
 
 #include "coordinator_cost.hpp"
 #include "report.hpp"
@@ -26,6 +26,12 @@ void measure(bench::Report& report, const std::string& name, const CoordinatorLo
     const double ideal = tasks * static_cast<double>(load.task_time.count()) /
                          (static_cast<double>(load.ranks) * load.cpus_per_rank);
     report.add(name + ".makespan", "x ideal", static_cast<double>(cost.makespan.count()) / ideal);
+}
+
+void measure_memory(bench::Report& report, const std::string& name, CoordinatorLoad load) {
+    load.measures_memory = true;
+    const auto cost = muster::sim::coordinator_cost(load);
+    report.add(name + ".memory", "MiB", static_cast<double>(cost.memory) / (1 << 20));
 }
 
 /// The coordinator's rank dies with 100,000 tasks left.
@@ -77,6 +83,8 @@ int main(int argc, char** argv) {
             measure(report, "map_10ms", map);
             measure(report, "map_100us", short_tasks);
             measure(report, "graph_10ms", graph);
+            measure_memory(report, "map_10ms", map);
+            measure_memory(report, "graph_10ms", graph);
             measure_loss(report, "loss_map_10ms", map);
             measure_loss(report, "loss_map_100us", short_tasks);
             measure_loss(report, "loss_graph_10ms", graph);

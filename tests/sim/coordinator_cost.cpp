@@ -7,6 +7,8 @@
 
 #include <muster/base/random.hpp>
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -182,6 +184,7 @@ private:
 
     /// One round of the coordinator's progress loop: decode, decide, encode.
     void turn() {
+        const std::int64_t heap_before = heap_bytes();
         const auto began = Clock::now();
         std::vector<rank::MessageReceived> messages;
         messages.reserve(inbox_.size());
@@ -206,6 +209,9 @@ private:
         cost_.coding += (decoded - began) + (encoded - decided);
         cost_.messages_in += inbox_.size();
         ++cost_.rounds;
+        messages.clear();
+        memory_ += heap_bytes() - heap_before;
+        cost_.memory = std::max(cost_.memory, memory_);
         inbox_.clear();
         for (auto& action : actions_) {
             if (auto* order = std::get_if<wire::SendMessage>(&action)) {
@@ -213,7 +219,18 @@ private:
                 deliver(*order);
             }
         }
+        const std::int64_t heap_delivered = heap_bytes();
         actions_.clear();
+        memory_ += heap_bytes() - heap_delivered;
+    }
+
+    /// Bytes on the heap; 0 if they are not asked for.
+    [[nodiscard]] std::int64_t heap_bytes() const {
+        if (!load_.measures_memory) {
+            return 0;
+        }
+        const struct mallinfo2 heap = ::mallinfo2();
+        return static_cast<std::int64_t>(heap.uordblks + heap.hblkhd);
     }
 
     void deliver(const wire::SendMessage& order) {
@@ -390,6 +407,7 @@ private:
     wire::Actions actions_;
     std::uint64_t done_ = 0;
     Duration now_{};
+    std::int64_t memory_ = 0; ///< Of the machine and its actions.
     CoordinatorCost cost_;
 };
 

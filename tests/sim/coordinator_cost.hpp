@@ -26,6 +26,7 @@ struct CoordinatorLoad {
     /// The coordinator's rank dies when so many tasks are left; 0: it does not. Another one takes
     /// over, and runs the rest.
     std::uint64_t lost_with_left = 0;
+    bool measures_memory = false; ///< Which takes time of its own.
 };
 
 struct CoordinatorCost {
@@ -34,11 +35,12 @@ struct CoordinatorCost {
     std::uint64_t messages_in = 0;
     std::uint64_t messages_out = 0;
     std::uint64_t recalls = 0;
-    Duration deciding{};    ///< Real time inside the state machines.
-    Duration coding{};      ///< Real time to decode what came and encode what went.
-    Duration taking_over{}; ///< Of both: from the word of the election to the first leases.
-    std::uint64_t held = 0; ///< Tasks that workers had then.
-    Duration makespan{};    ///< Virtual time from the submission to the last result.
+    Duration deciding{};     ///< Real time inside the state machines.
+    Duration coding{};       ///< Real time to decode what came and encode what went.
+    Duration taking_over{};  ///< Of both: from the word of the election to the first leases.
+    std::uint64_t held = 0;  ///< Tasks that workers had then.
+    std::int64_t memory = 0; ///< The most bytes on the heap that the machine's work has left there.
+    Duration makespan{};     ///< Virtual time from the submission to the last result.
 
     [[nodiscard]] double deciding_ns_per_task() const {
         return static_cast<double>(deciding.count()) / static_cast<double>(tasks);
