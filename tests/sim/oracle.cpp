@@ -62,6 +62,9 @@ void Oracle::submitted(TaskId task, Truth truth) {
     for (const ObjectId object : truth.dependencies) {
         at(object).dependents.push_back(task);
     }
+    if (truth.kind.may_be_late()) {
+        may_be_late_.insert(task);
+    }
     for (std::int32_t m = 0; m < truth.kind.ranks; ++m) {
         Truth member = truth;
         member.gang = task;
@@ -457,22 +460,20 @@ bool Oracle::held_by_late(ObjectId actor) const {
     const auto has = [&](const std::vector<ObjectId>& actors) {
         return std::find(actors.begin(), actors.end(), actor) != actors.end();
     };
-    return any(truths_, [&](const auto& entry) {
-        const Truth& truth = entry.second;
-        return truth.kind.may_be_late() &&
-               (has(truth.passed_actors) || any(truth.dependencies, [&](ObjectId one) {
-                    return any(this->truth(one).attempts, [&](const Attempt& attempt) {
-                        return has(attempt.contained_actors);
-                    });
-                }));
+    return any(may_be_late_, [&](TaskId task) {
+        const Truth& truth = this->truth(task);
+        return has(truth.passed_actors) || any(truth.dependencies, [&](ObjectId one) {
+                   return any(this->truth(one).attempts, [&](const Attempt& attempt) {
+                       return has(attempt.contained_actors);
+                   });
+               });
     });
 }
 
 bool Oracle::any_left() const {
-    return !pinned_.empty() || any(truths_, [&](const auto& entry) {
-        const auto& [actor, truth] = entry;
+    return !pinned_.empty() || any(job_actors_, [&](ObjectId actor) {
         // A lost rank may have taken the word that it is to be killed with it.
-        return truth.makes_actor && truth.kind.for_job && (!killed(actor) || fate_.any_gone());
+        return !killed(actor) || fate_.any_gone();
     });
 }
 
@@ -482,12 +483,14 @@ void Oracle::runs_on_state(TaskId call, const std::set<TaskId>& ran) const {
         return;
     }
     require(!ran.contains(call), about(call, "runs twice on its actor's state"));
-    for (auto place = truths_.begin(); place != truths_.end() && place->first < call; ++place) {
-        const auto& [earlier, other] = *place;
-        const bool fits = other.actor != truth.actor || other.context != truth.context ||
-                          other.owner != truth.owner || !other.dependencies.empty() ||
-                          other.cancel_requested || other.outcome != wire::Outcome::Kind::value ||
-                          ran.contains(earlier);
+    for (const TaskId earlier : calls_.at(*truth.actor)) {
+        if (earlier >= call) {
+            break;
+        }
+        const Truth& other = this->truth(earlier);
+        const bool fits = other.context != truth.context || other.owner != truth.owner ||
+                          !other.dependencies.empty() || other.cancel_requested ||
+                          other.outcome != wire::Outcome::Kind::value || ran.contains(earlier);
         if (!fits) {
             const std::string what = "runs on a state without " + to_string(earlier);
             require(false, about(call, what.c_str()));

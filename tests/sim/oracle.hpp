@@ -80,12 +80,19 @@ public:
 
     void submitted(TaskId task, Truth truth);
 
-    void makes_actor(TaskId task) { at(task).makes_actor = true; }
+    void makes_actor(TaskId task) {
+        Truth& truth = at(task);
+        truth.makes_actor = true;
+        if (truth.kind.for_job) {
+            job_actors_.insert(task);
+        }
+    }
 
     void is_call(TaskId task, ObjectId actor, ObjectId context, bool urgent) {
         at(task).actor = actor;
         at(task).context = context;
         at(task).urgent = urgent;
+        calls_[actor].insert(task);
     }
 
     void made_group(ObjectId group, Rank owner, MakeGroup made);
@@ -229,6 +236,9 @@ private:
 
     const Fate& fate_;
     Feasible feasible_;
+    std::set<TaskId> may_be_late_;               ///< By timeout or deadline.
+    std::set<ObjectId> job_actors_;              ///< Made for the job.
+    std::map<ObjectId, std::set<TaskId>> calls_; ///< By actor.
     std::map<ObjectId, Truth> truths_;
     std::map<ObjectId, ActorTruth> actors_;
     std::map<ObjectId, GroupTruth> groups_;

@@ -435,9 +435,7 @@ void VirtualRank::carry_out(wire::CloseTransport& /*order*/) {
     if (self_ == world_.options.driver) {
         close_later(world_.queue.now());
     } else {
-        for (std::int32_t i = 0; i < world_.options.ranks; ++i) {
-            link_.forget(Rank{i});
-        }
+        link_.forget_all();
     }
     send_packets();
 }

@@ -603,9 +603,7 @@ void ProgressLoop::close() {
     // Leave is the last message, so only what the driver's rank has queued is of use to anybody.
     // What others have, their receivers may take no more: they have left, or are about to.
     if (!is_driver()) {
-        for (std::int32_t i = 0; i < transport_.world().size; ++i) {
-            link_.forget(Rank{i});
-        }
+        link_.forget_all();
     }
     auto before = Clock::now();
     auto deadline = before + close_grace;

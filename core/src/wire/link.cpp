@@ -63,6 +63,7 @@ Link::Peer& Link::peer(Rank rank) {
     auto& slot = peers_[static_cast<std::size_t>(index(rank))];
     if (!slot) {
         slot = std::make_unique<Peer>();
+        slot->forgotten = all_forgotten_;
     }
     return *slot;
 }
@@ -265,6 +266,15 @@ void Link::forget(Rank rank) {
     other.taken = 0;
     other.owed = 0;
     other.forgotten = true;
+}
+
+void Link::forget_all() {
+    all_forgotten_ = true;
+    for (std::int32_t i = 0; i < options_.world_size; ++i) {
+        if (peers_[static_cast<std::size_t>(i)]) {
+            forget(Rank{i});
+        }
+    }
 }
 
 } // namespace muster::wire

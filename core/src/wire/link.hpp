@@ -84,6 +84,8 @@ public:
     /// Drops what is queued for a lost peer and whatever is posted to it later. Packets of it that
     /// are still on their way are taken in as before.
     void forget(Rank peer);
+    /// The same of all ranks.
+    void forget_all();
 
     /// Nothing is queued: every frame posted has left in a packet, and no credits are due.
     [[nodiscard]] bool idle() const { return queued_bytes_ == 0 && active_.empty(); }
@@ -142,8 +144,9 @@ private:
     LinkOptions options_;
     std::uint16_t credits_due_;
     std::vector<std::unique_ptr<Peer>> peers_; // by rank; null until there is something to keep
-    std::deque<Rank> active_;                  // peers that flush() has something to send to
-    std::vector<std::byte> packet_;            // the packet being built
+    bool all_forgotten_ = false;
+    std::deque<Rank> active_;       // peers that flush() has something to send to
+    std::vector<std::byte> packet_; // the packet being built
     std::uint64_t queued_bytes_ = 0;
     LinkCounters sent_;
     LinkCounters received_;
