@@ -5,6 +5,8 @@
 
 #include <muster/base/assert.hpp>
 
+#include <fmt/format.h>
+
 #include <utility>
 
 namespace muster::rank {
@@ -15,6 +17,22 @@ void RankMachine::apply(EndTold event) {
 
 void RankMachine::apply(ActivityChanged event) {
     ending_.set_busy(event.busy, pending_);
+}
+
+void RankMachine::end_with_doomed_gang(TimePoint now) {
+    const auto gang = doomed_gangs_.on_time(now);
+    if (!gang || leaving_) {
+        return;
+    }
+    doomed_gangs_.remove(gang->id);
+    if (worker_.has_gang(gang->id)) {
+        pending_.push_back(wire::EndRank{fmt::format(
+            "{}: its member of a gang that calls MPI (`.raw_mpi`) has not come back since {} was "
+            "lost, and no call of MPI that waits for the dead can be left: it ends, so that the "
+            "others can go on without it",
+            to_string(config_.self),
+            to_string(gang->lost))});
+    }
 }
 
 void RankMachine::apply(StatusRequested) {

@@ -10,6 +10,7 @@
 #include "exchange/exchange.hpp"
 #include "owner/groups.hpp"
 #include "owner/owner.hpp"
+#include "rank/doomed_gangs.hpp"
 #include "sched/scheduler.hpp"
 #include "status/gather.hpp"
 #include "store/store.hpp"
@@ -572,6 +573,8 @@ private:
     /// Moves pending actions out, delivering messages to this rank itself on the way.
     void drain(wire::Actions& actions);
     void abandon_if_past(LeaseId gang);
+    /// A member that waits in MPI for a dead one costs its rank, so that the others go on.
+    void end_with_doomed_gang(TimePoint now);
 
     Config config_;
     elect::Election election_;
@@ -594,6 +597,7 @@ private:
     std::map<ObjectId, std::vector<TaskId>> interrupted_;
     std::map<Rank, std::string> lost_;
     elect::Heartbeats heartbeats_;
+    DoomedGangs doomed_gangs_;
     std::deque<Event> held_; ///< Until what gates them is acknowledged.
     std::unique_ptr<sched::Scheduler> scheduler_;
     wire::CoordinatorElected elected_;
