@@ -41,7 +41,9 @@ void RankMachine::apply(StatusRequested) {
 
 void RankMachine::apply(RunningCounted event) {
     wire::Status status;
-    status.request = status_request_;
+    const auto [asker, request] = status_asked_.front();
+    status_asked_.pop_front();
+    status.request = request;
     status.running = std::move(event.oldest);
     status.running_total = event.total;
     for (auto& running : status.running) {
@@ -55,7 +57,11 @@ void RankMachine::apply(RunningCounted event) {
     if (scheduler_) {
         status.coordinator = scheduler_->describe();
     }
-    pending_.push_back(wire::SendMessage{config_.driver, std::move(status)});
+    pending_.push_back(wire::SendMessage{asker, std::move(status)});
+}
+
+void RankMachine::apply(ReportWanted event) {
+    gather_.ask(event.request, pending_);
 }
 
 void RankMachine::apply(ExplainWanted event) {
@@ -167,8 +173,8 @@ void RankMachine::handle(Rank /*from*/, wire::StatusAsked&) {
     gather_.ask(pending_);
 }
 
-void RankMachine::handle(Rank /*from*/, wire::StatusWanted& message) {
-    status_request_ = message.request;
+void RankMachine::handle(Rank from, wire::StatusWanted& message) {
+    status_asked_.emplace_back(from, message.request);
     pending_.push_back(wire::CountRunning{});
 }
 

@@ -79,6 +79,7 @@ constexpr bool may_be_held = !is_one_of<E,
                                         ActivityChanged,
                                         StatusRequested,
                                         RunningCounted,
+                                        ReportWanted,
                                         ExplainWanted,
                                         TaskLookedFor>;
 

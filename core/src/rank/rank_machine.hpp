@@ -186,6 +186,11 @@ struct ValueUnmapped {
     std::uint64_t transfer = 0;
 };
 
+/// A thread wants to know what every rank says of itself: answered by AnswerStatus.
+struct ReportWanted {
+    std::uint64_t request = 0;
+};
+
 /// A thread asks what has become of a task: answered by AnswerExplain.
 struct ExplainWanted {
     std::uint64_t request = 0;
@@ -317,6 +322,7 @@ using AnyEvent = std::variant<Started,
                               ActivityChanged,
                               StatusRequested,
                               RunningCounted,
+                              ReportWanted,
                               ExplainWanted,
                               TaskLookedFor>;
 
@@ -461,6 +467,7 @@ private:
     void apply(ActivityChanged event);
     void apply(StatusRequested event);
     void apply(RunningCounted event);
+    void apply(ReportWanted event);
     void apply(ExplainWanted event);
     void apply(TaskLookedFor event);
 
@@ -603,7 +610,8 @@ private:
     wire::CoordinatorElected elected_;
     std::vector<MessageReceived> early_; ///< Of a term this rank has not heard of yet.
     wire::Actions pending_;
-    std::uint64_t status_request_ = 0; ///< The one that CountRunning is out for.
+    /// For which CountRunning is out: who asks, and with which request.
+    std::deque<std::pair<Rank, std::uint64_t>> status_asked_;
     bool silent_ = false;
     bool stopped_ = false; ///< Silent, and no executor runs.
     bool said_goodbye_ = false;
