@@ -1,6 +1,7 @@
 """What a user sees when a rank is lost: who ends how, what is printed, what is left behind."""
 
 import os
+import re
 import sys
 import unittest
 from pathlib import Path
@@ -11,6 +12,7 @@ from chaos_test import missing  # noqa: E402
 
 PROGRAM = os.environ["CORE_PROGRAM"]
 STUCK = os.environ["STUCK_MPI"]
+RAW_GANG = os.environ["RAW_GANG"]
 SURVIVING = {"OMPI_MCA_orte_enable_recovery": "1", "MUSTER_HEARTBEAT_TIMEOUT": "1", "MUSTER_DRIVER_CPUS": "0"}
 
 
@@ -20,6 +22,13 @@ class Lost(unittest.TestCase):
         self.assertIn("survives: 1\n", result.stdout, result)
         self.assertIn("answer 42\n", result.stdout, result)
         self.assertRegex(result.stderr, r"rank \d: its progress thread has not come back from MPI for 3 s", result)
+        self.assertEqual(result.left_behind, [], result)
+
+    def test_a_gang_in_mpi_that_loses_a_member_costs_its_ranks_and_the_run_goes_on(self):
+        result = run(RAW_GANG, ranks=5, environment=SURVIVING)
+        self.assertRegex(result.stdout, r"failed: .*rank \d", result)
+        self.assertIn("sum 42\n", result.stdout, result)
+        self.assertEqual(len(re.findall(r"rank \d: its member of a gang that calls MPI", result.stderr)), 2, result)
         self.assertEqual(result.left_behind, [], result)
 
     def test_a_killed_rank_takes_its_commands_along_and_the_run_goes_on(self):

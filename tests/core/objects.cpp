@@ -156,6 +156,11 @@ int code_of(Body body) {
     return 0;
 }
 
+std::uint64_t largest_reported(int /*number*/) {
+    const MemoryReport report = memory_report();
+    return report.largest.empty() ? 0 : report.largest.front().bytes;
+}
+
 } // namespace
 
 MUSTER_BODY(ATaskReadsALargeValueWhereItLies) {
@@ -304,6 +309,42 @@ MUSTER_BODY(AFreedValueIsGoneForAllThatHaveNotReadIt) {
     }
     Future<int> none;
     EXPECT_EQ(code_of([&] { muster::free(none); }), static_cast<int>(ErrorCode::usage));
+}
+
+MUSTER_BODY(AReportSaysWhatHoldsMemory) {
+    constexpr std::size_t count = 300'000;
+    const auto ours = [](const MemoryReport& report) {
+        std::vector<ValueMemory> found;
+        std::copy_if(report.largest.begin(),
+                     report.largest.end(),
+                     std::back_inserter(found),
+                     [](const ValueMemory& value) { return value.bytes >= count * sizeof(int); });
+        return found;
+    };
+    {
+        const auto kept = put(std::vector<int>(count, 7));
+        const MemoryReport report = memory_report();
+        ASSERT_EQ(report.ranks.size(), static_cast<std::size_t>(rank_count()));
+        for (const RankMemory& rank : report.ranks) {
+            EXPECT_TRUE(rank.answered) << index(rank.rank);
+        }
+        EXPECT_GE(report.ranks.front().values, 1U);
+        EXPECT_GE(report.ranks.front().value_bytes, count * sizeof(int));
+        const auto values = ours(report);
+        ASSERT_EQ(values.size(), 1U);
+        EXPECT_EQ(values.front().made_by, "put");
+        EXPECT_EQ(values.front().object, kept.id());
+        EXPECT_EQ(values.front().owner, Rank{0});
+        EXPECT_EQ(values.front().holder, Rank{0});
+        EXPECT_TRUE(values.front().by_futures);
+        EXPECT_FALSE(values.front().sent_away);
+        // Every rank is told the same, and many threads at once.
+        const std::vector<int> numbers(8);
+        for (const auto& seen : map<&largest_reported>(numbers)) {
+            EXPECT_GE(seen.get(), count * sizeof(int));
+        }
+    }
+    EXPECT_TRUE(ours(memory_report()).empty());
 }
 
 MUSTER_BODY(MemoryOfLargeValuesIsUsedAgain) {

@@ -136,6 +136,8 @@ private:
 
     void carry_out(wire::PrintStatus& /*order*/) {}
 
+    void carry_out(wire::AnswerStatus& /*order*/) {}
+
     void carry_out(wire::LookForTask& order);
     void carry_out(wire::AnswerExplain& order);
 

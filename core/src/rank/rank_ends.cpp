@@ -5,6 +5,8 @@
 
 #include <muster/base/assert.hpp>
 
+#include <fmt/format.h>
+
 #include <utility>
 
 namespace muster::rank {
@@ -17,13 +19,31 @@ void RankMachine::apply(ActivityChanged event) {
     ending_.set_busy(event.busy, pending_);
 }
 
+void RankMachine::end_with_doomed_gang(TimePoint now) {
+    const auto gang = doomed_gangs_.on_time(now);
+    if (!gang || leaving_) {
+        return;
+    }
+    doomed_gangs_.remove(gang->id);
+    if (worker_.has_gang(gang->id)) {
+        pending_.push_back(wire::EndRank{fmt::format(
+            "{}: its member of a gang that calls MPI (`.raw_mpi`) has not come back since {} was "
+            "lost, and no call of MPI that waits for the dead can be left: it ends, so that the "
+            "others can go on without it",
+            to_string(config_.self),
+            to_string(gang->lost))});
+    }
+}
+
 void RankMachine::apply(StatusRequested) {
     pending_.push_back(wire::SendMessage{config_.driver, wire::StatusAsked{}});
 }
 
 void RankMachine::apply(RunningCounted event) {
     wire::Status status;
-    status.request = status_request_;
+    const auto [asker, request] = status_asked_.front();
+    status_asked_.pop_front();
+    status.request = request;
     status.running = std::move(event.oldest);
     status.running_total = event.total;
     for (auto& running : status.running) {
@@ -37,7 +57,11 @@ void RankMachine::apply(RunningCounted event) {
     if (scheduler_) {
         status.coordinator = scheduler_->describe();
     }
-    pending_.push_back(wire::SendMessage{config_.driver, std::move(status)});
+    pending_.push_back(wire::SendMessage{asker, std::move(status)});
+}
+
+void RankMachine::apply(ReportWanted event) {
+    gather_.ask(event.request, pending_);
 }
 
 void RankMachine::apply(ExplainWanted event) {
@@ -149,8 +173,8 @@ void RankMachine::handle(Rank /*from*/, wire::StatusAsked&) {
     gather_.ask(pending_);
 }
 
-void RankMachine::handle(Rank /*from*/, wire::StatusWanted& message) {
-    status_request_ = message.request;
+void RankMachine::handle(Rank from, wire::StatusWanted& message) {
+    status_asked_.emplace_back(from, message.request);
     pending_.push_back(wire::CountRunning{});
 }
 

@@ -79,6 +79,7 @@ constexpr bool may_be_held = !is_one_of<E,
                                         ActivityChanged,
                                         StatusRequested,
                                         RunningCounted,
+                                        ReportWanted,
                                         ExplainWanted,
                                         TaskLookedFor>;
 
@@ -124,7 +125,8 @@ RankMachine::RankMachine(const Config& config)
                    .driver = config.driver,
                    .enabled = config.watches,
                    .timeout = config.heartbeat_timeout,
-                   .driver_timeout = config.driver_timeout}) {
+                   .driver_timeout = config.driver_timeout}),
+      doomed_gangs_(config.heartbeat_timeout) {
 }
 
 void RankMachine::advance(TimePoint now, wire::Actions& actions) {
@@ -147,6 +149,7 @@ void RankMachine::advance(TimePoint now, wire::Actions& actions) {
                 std::chrono::duration_cast<std::chrono::seconds>(config_.driver_timeout).count())});
         }
     }
+    end_with_doomed_gang(now);
     drain(actions);
     take_held(actions);
     if (due && *due <= now) {
@@ -158,6 +161,7 @@ std::optional<TimePoint> RankMachine::next_timer() const {
     std::optional<TimePoint> next;
     for (const auto& timer : {owner_.next_timer(),
                               leaving_ ? std::nullopt : heartbeats_.next_timer(),
+                              leaving_ ? std::nullopt : doomed_gangs_.next_timer(),
                               ending_.next_timer(),
                               gather_.next_timer()}) {
         next = timer && (!next || *timer < *next) ? timer : next;
@@ -362,6 +366,9 @@ void RankMachine::enter_term(const wire::CoordinatorElected& message,
     for (const auto& word : worker_.gangs_without(lost_)) {
         exchange_.on_failed(word, pending_);
         worker_.on_gang_failed(word, pending_);
+        if (worker_.has_raw_gang(word.gang) && config_.self != config_.driver) {
+            doomed_gangs_.add(word.gang, word.failure.rank);
+        }
     }
     worker_.on_term(message.term, message.coordinator, lost_, pending_);
     groups_.on_term(message.coordinator);

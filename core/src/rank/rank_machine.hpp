@@ -10,6 +10,7 @@
 #include "exchange/exchange.hpp"
 #include "owner/groups.hpp"
 #include "owner/owner.hpp"
+#include "rank/doomed_gangs.hpp"
 #include "sched/scheduler.hpp"
 #include "status/gather.hpp"
 #include "store/store.hpp"
@@ -185,6 +186,11 @@ struct ValueUnmapped {
     std::uint64_t transfer = 0;
 };
 
+/// A thread wants to know what every rank says of itself: answered by AnswerStatus.
+struct ReportWanted {
+    std::uint64_t request = 0;
+};
+
 /// A thread asks what has become of a task: answered by AnswerExplain.
 struct ExplainWanted {
     std::uint64_t request = 0;
@@ -316,6 +322,7 @@ using AnyEvent = std::variant<Started,
                               ActivityChanged,
                               StatusRequested,
                               RunningCounted,
+                              ReportWanted,
                               ExplainWanted,
                               TaskLookedFor>;
 
@@ -460,6 +467,7 @@ private:
     void apply(ActivityChanged event);
     void apply(StatusRequested event);
     void apply(RunningCounted event);
+    void apply(ReportWanted event);
     void apply(ExplainWanted event);
     void apply(TaskLookedFor event);
 
@@ -572,6 +580,8 @@ private:
     /// Moves pending actions out, delivering messages to this rank itself on the way.
     void drain(wire::Actions& actions);
     void abandon_if_past(LeaseId gang);
+    /// A member that waits in MPI for a dead one costs its rank, so that the others go on.
+    void end_with_doomed_gang(TimePoint now);
 
     Config config_;
     elect::Election election_;
@@ -594,12 +604,14 @@ private:
     std::map<ObjectId, std::vector<TaskId>> interrupted_;
     std::map<Rank, std::string> lost_;
     elect::Heartbeats heartbeats_;
+    DoomedGangs doomed_gangs_;
     std::deque<Event> held_; ///< Until what gates them is acknowledged.
     std::unique_ptr<sched::Scheduler> scheduler_;
     wire::CoordinatorElected elected_;
     std::vector<MessageReceived> early_; ///< Of a term this rank has not heard of yet.
     wire::Actions pending_;
-    std::uint64_t status_request_ = 0; ///< The one that CountRunning is out for.
+    /// For which CountRunning is out: who asks, and with which request.
+    std::deque<std::pair<Rank, std::uint64_t>> status_asked_;
     bool silent_ = false;
     bool stopped_ = false; ///< Silent, and no executor runs.
     bool said_goodbye_ = false;

@@ -2,6 +2,7 @@
 #include <muster/core/detail/actor_block.hpp>
 #include <muster/core/detail/client.hpp>
 #include <muster/core/ending.hpp>
+#include <muster/core/memory_report.hpp>
 #include <muster/core/this_task.hpp>
 
 #include <fmt/format.h>
@@ -28,6 +29,11 @@ const CurrentTask* current_task() noexcept {
 
 void Client::free(ObjectId /*object*/) {
     throw Error("free() is not for isolated tasks: drop the future", ErrorCode::usage);
+}
+
+MemoryReport Client::memory_report() {
+    throw Error("memory_report() is not for isolated tasks: ask where the task was submitted",
+                ErrorCode::usage);
 }
 
 std::string Client::explain(ObjectId /*task*/) {

@@ -481,6 +481,10 @@ void ProgressLoop::perform(wire::AnswerExplain& action) {
     client_.answer_explain(std::move(action));
 }
 
+void ProgressLoop::perform(wire::AnswerStatus& action) {
+    client_.answer_status(std::move(action));
+}
+
 void ProgressLoop::perform(wire::PrintStatus& action) {
     const std::time_t now = std::time(nullptr);
     std::tm local{};

@@ -137,6 +137,7 @@ private:
     void perform(wire::PrintStatus& action);
     void perform(wire::LookForTask& action);
     void perform(wire::AnswerExplain& action);
+    void perform(wire::AnswerStatus& action);
 
     void fill(detail::FutureBlock& block, std::uint64_t index, const wire::Outcome& outcome);
 

@@ -1,7 +1,6 @@
 #include "runtime/rank_client.hpp"
 
 #include "runtime/standard_error.hpp"
-#include "status/sentence.hpp"
 
 #include <muster/base/assert.hpp>
 
@@ -439,37 +438,6 @@ void RankClient::cancel(ObjectId task) {
     post(rank::Event{rank::CancelRequested{task}});
 }
 
-std::string RankClient::explain(ObjectId task) {
-    if (ended()) {
-        throw_ended();
-    }
-    constexpr std::chrono::seconds patience{5}; // ranks may be lost meanwhile
-    const std::uint64_t request = explanations_.next_request();
-    const Blocked blocked(*this);
-    post(rank::Event{rank::ExplainWanted{request, task}});
-    const auto answer = explanations_.wait(request, patience);
-    if (!answer) {
-        if (ended()) {
-            throw_ended();
-        }
-        return fmt::format(
-            "{} is not known: nobody has answered within {} s", to_string(task), patience.count());
-    }
-    const auto name_of = [this](FunctionId function) {
-        return static_cast<std::size_t>(function) < functions_.size()
-                   ? std::string(functions_.at(function).name)
-                   : "a function";
-    };
-    const auto host_of = [this](Rank rank) {
-        return config_.host_of.at(static_cast<std::size_t>(index(rank)));
-    };
-    return status::explain(answer->status, name_of, host_of);
-}
-
-void RankClient::answer_explain(wire::AnswerExplain answer) {
-    explanations_.answer(std::move(answer));
-}
-
 void RankClient::escape(ObjectId object) {
     if (owner_of(object) == config_.self) {
         post(rank::Event{rank::FutureEscaped{object}});
@@ -684,6 +652,7 @@ void RankClient::end() {
     calls_.end();
     names_.end();
     explanations_.end();
+    reports_.end();
 }
 
 } // namespace muster::runtime

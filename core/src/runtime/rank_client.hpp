@@ -11,6 +11,7 @@
 
 #include <muster/core/detail/client.hpp>
 #include <muster/core/detail/group_block.hpp>
+#include <muster/core/memory_report.hpp>
 #include <muster/core/runtime.hpp>
 
 #include <atomic>
@@ -81,6 +82,7 @@ public:
     void free(ObjectId object) override;
     [[nodiscard]] wire::RoomStatus room() const;
     [[nodiscard]] std::string explain(ObjectId task) override;
+    [[nodiscard]] MemoryReport memory_report() override;
     void wait_value(detail::FutureBlock& block, std::uint64_t index) override;
     void want_value(detail::FutureBlock& block, std::uint64_t index) override;
     std::optional<std::size_t>
@@ -141,6 +143,7 @@ public:
     void calls_done(const wire::CallsDone& done);
     void answer_name(wire::AnswerName answer);
     void answer_explain(wire::AnswerExplain answer);
+    void answer_status(wire::AnswerStatus answer);
 
     /// From the progress thread: how a task ended, for the journal if it is keyed.
     void
@@ -216,6 +219,7 @@ public:
     [[nodiscard]] Attached attach(detail::Watcher& watcher) { return {*this, watcher}; }
 
 private:
+    [[nodiscard]] std::string name_of(FunctionId function) const;
     /// Waits, as in get(), until other values have been freed.
     /// @throws Error (out_of_memory) if it can never fit, or none is freed for long.
     [[nodiscard]] std::shared_ptr<std::byte[]> wait_for_room(std::size_t size);
@@ -288,6 +292,7 @@ private:
     CallCounter calls_;
     AnswerDesk<wire::AnswerName> names_;
     AnswerDesk<wire::AnswerExplain> explanations_;
+    AnswerDesk<wire::AnswerStatus> reports_;
 
     std::atomic<std::uint32_t> outside_waiting_{0};
     std::atomic<bool> stopping_{false};

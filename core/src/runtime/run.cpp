@@ -14,6 +14,7 @@
 
 #include <muster/base/duration.hpp>
 #include <muster/base/log.hpp>
+#include <muster/core/memory_report.hpp>
 #include <muster/core/runtime.hpp>
 #include <muster/core/serialize.hpp>
 #include <muster/slurm/environment.hpp>
@@ -369,6 +370,10 @@ namespace muster {
 
 ClusterInfo cluster() {
     return detail::current_client().cluster();
+}
+
+MemoryReport memory_report() {
+    return detail::current_client().memory_report();
 }
 
 } // namespace muster

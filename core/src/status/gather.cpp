@@ -5,11 +5,27 @@
 namespace muster::status {
 
 void Gather::ask(wire::Actions& actions) {
-    if (gathering_ || (asked_at_ && now_ < *asked_at_ + patience)) {
+    if (page_ || (asked_at_ && now_ < *asked_at_ + patience)) {
         return;
     }
-    gathering_ = true;
+    page_ = true;
     asked_at_ = now_;
+    if (!began_at_) {
+        begin(actions);
+    }
+}
+
+void Gather::ask(std::uint64_t request, wire::Actions& actions) {
+    if (began_at_) {
+        requests_waiting_.push_back(request);
+        return;
+    }
+    requests_.push_back(request);
+    begin(actions);
+}
+
+void Gather::begin(wire::Actions& actions) {
+    began_at_ = now_;
     answers_ = 0;
     ranks_.assign(static_cast<std::size_t>(config_.world_size), std::nullopt);
     ++request_;
@@ -20,31 +36,40 @@ void Gather::ask(wire::Actions& actions) {
 
 void Gather::on_status(
     Rank from, wire::Status status, Rank coordinator, Term term, wire::Actions& actions) {
-    if (!gathering_ || status.request != request_) {
+    if (!began_at_ || status.request != request_) {
         return; // too late
     }
     auto& place = ranks_[static_cast<std::size_t>(index(from))];
     answers_ += place ? 0 : 1;
     place = std::move(status);
     if (answers_ == config_.world_size) {
-        print(coordinator, term, actions);
+        finish(coordinator, term, actions);
     }
 }
 
 void Gather::advance(TimePoint now, Rank coordinator, Term term, wire::Actions& actions) {
     now_ = now;
-    if (gathering_ && now >= *asked_at_ + patience) {
-        print(coordinator, term, actions);
+    if (began_at_ && now >= *began_at_ + patience) {
+        finish(coordinator, term, actions);
     }
 }
 
-void Gather::print(Rank coordinator, Term term, wire::Actions& actions) {
-    gathering_ = false;
-    actions.push_back(wire::PrintStatus{std::exchange(ranks_, {}), coordinator, term});
+void Gather::finish(Rank coordinator, Term term, wire::Actions& actions) {
+    began_at_.reset();
+    for (const std::uint64_t request : std::exchange(requests_, {})) {
+        actions.push_back(wire::AnswerStatus{request, ranks_});
+    }
+    if (std::exchange(page_, false)) {
+        actions.push_back(wire::PrintStatus{std::exchange(ranks_, {}), coordinator, term});
+    }
+    if (!requests_waiting_.empty()) {
+        requests_ = std::exchange(requests_waiting_, {});
+        begin(actions);
+    }
 }
 
 std::optional<TimePoint> Gather::next_timer() const {
-    return gathering_ ? std::optional{*asked_at_ + patience} : std::nullopt;
+    return began_at_ ? std::optional{*began_at_ + patience} : std::nullopt;
 }
 
 } // namespace muster::status

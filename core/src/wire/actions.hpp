@@ -221,6 +221,12 @@ struct PrintStatus {
     Term term{};
 };
 
+/// What was asked for by ReportWanted: what every rank says of itself; none: it is silent.
+struct AnswerStatus {
+    std::uint64_t request = 0;
+    std::vector<std::optional<Status>> ranks;
+};
+
 /// Does this task, which is with the executors, run? Answered by TaskLookedFor.
 struct LookForTask {
     Explain question;
@@ -263,6 +269,7 @@ using AnyAction = std::variant<SendMessage,
                                EndProcess,
                                CountRunning,
                                PrintStatus,
+                               AnswerStatus,
                                LookForTask,
                                AnswerExplain>;
 

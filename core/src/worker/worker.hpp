@@ -118,6 +118,12 @@ public:
 
     [[nodiscard]] bool has_gang(LeaseId gang) const { return gangs_.contains(gang); }
 
+    /// Members of the gang are here, and may be in a call of MPI.
+    [[nodiscard]] bool has_raw_gang(LeaseId gang) const {
+        const auto place = gangs_.find(gang);
+        return place != gangs_.end() && tasks_.at(place->second.front()).gang->raw_mpi;
+    }
+
     void on_run(Rank owner, wire::Run message, store::Store& store, wire::Actions& actions);
     void on_bundle_take(const wire::BundleTake& message);
     void on_bundle_free(const wire::BundleFree& message);

@@ -22,7 +22,9 @@ inline RankMachine::Config config(Rank self, std::int32_t world_size) {
 /// Events, then one flush.
 class Driven {
 public:
-    Driven(Rank self, std::int32_t world_size) : machine_(config(self, world_size)) {}
+    Driven(Rank self, std::int32_t world_size) : Driven(config(self, world_size)) {}
+
+    explicit Driven(const RankMachine::Config& config) : machine_(config) {}
 
     wire::Actions on(std::vector<Event> events) {
         wire::Actions actions;

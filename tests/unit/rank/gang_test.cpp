@@ -160,5 +160,74 @@ TEST(RankMachineGangs, SaysGoodbyeOnlyWhenItsMembersBytesHaveCome) {
     EXPECT_EQ(sent<wire::Goodbye>(actions).size(), 1U);
 }
 
+/// Rank 1 of three; the driver's rank 0 coordinates, and rank 2 hosts the other member.
+class DoomedGang : public Driven {
+public:
+    explicit DoomedGang(bool raw) : Driven(config()) {
+        on({Started{}});
+        hear(Rank{0}, wire::CoordinatorElected{Term{1}, Rank{0}, "test"}, Term{0});
+        wire::Run run;
+        run.lease = gang;
+        run.task_class = cpu_class(1);
+        run.task_class.ranks = 2;
+        run.task_class.raw_mpi = raw;
+        run.tasks.push_back({GangRank::task(), 1, {}, {}});
+        run.gang = {gang, {Rank{1}, Rank{2}}, raw};
+        hear(Rank{0}, std::move(run));
+    }
+
+    void lose() {
+        hear(Rank{0}, wire::CoordinatorElected{Term{2}, Rank{0}, "test", {Rank{2}}}, Term{2});
+    }
+
+    /// The orders to end that it gives by then.
+    std::vector<wire::EndRank> at(std::chrono::seconds time) {
+        wire::Actions actions;
+        (*this)->advance(TimePoint{} + time, actions);
+        return orders<wire::EndRank>(actions);
+    }
+
+private:
+    static RankMachine::Config config() {
+        auto config = rank::config(Rank{1}, 3);
+        config.heartbeat_timeout = std::chrono::seconds{4};
+        return config;
+    }
+};
+
+TEST(RankMachineGangs, AMemberThatWaitsInMpiForTheDeadCostsItsRank) {
+    DoomedGang machine(true);
+    EXPECT_TRUE(machine.at(std::chrono::seconds{1}).empty());
+    machine.lose();
+    EXPECT_EQ(machine->next_timer(), TimePoint{}); // it does not know what time it is
+    EXPECT_TRUE(machine.at(std::chrono::seconds{2}).empty());
+    EXPECT_EQ(machine->next_timer(), TimePoint{} + std::chrono::seconds{14});
+    EXPECT_TRUE(machine.at(std::chrono::seconds{13}).empty());
+    const auto ends = machine.at(std::chrono::seconds{14});
+    ASSERT_EQ(ends.size(), 1U);
+    EXPECT_EQ(
+        ends.front().why,
+        "rank 1: its member of a gang that calls MPI (`.raw_mpi`) has not come back since rank "
+        "2 was lost, and no call of MPI that waits for the dead can be left: it ends, so that "
+        "the others can go on without it");
+}
+
+TEST(RankMachineGangs, AMemberThatComesBackCostsNothing) {
+    DoomedGang machine(true);
+    machine.lose();
+    EXPECT_TRUE(machine.at(std::chrono::seconds{2}).empty());
+    worker::AttemptFinished report{GangRank::task(), true, {}, {}, Duration{5}};
+    machine.on({GangClosed{gang, 0}, std::move(report), SlotReturned{0}});
+    EXPECT_TRUE(machine.at(std::chrono::seconds{14}).empty());
+    EXPECT_EQ(machine->next_timer(), std::nullopt);
+}
+
+TEST(RankMachineGangs, AMemberThatDoesNotCallMpiIsReleasedAndCostsNothing) {
+    DoomedGang machine(false);
+    machine.lose();
+    EXPECT_TRUE(machine.at(std::chrono::seconds{2}).empty());
+    EXPECT_TRUE(machine.at(std::chrono::seconds{100}).empty());
+}
+
 } // namespace
 } // namespace muster::rank

@@ -79,5 +79,31 @@ TEST_F(Asked, OneSignalToAllRanksIsOnePage) {
     EXPECT_EQ(pages().size(), 2U);
 }
 
+TEST_F(Asked, AReportIsGatheredAfterItWasAskedFor) {
+    to(10s);
+    gather.ask(7, actions);
+    gather.ask(8, actions); // what is known of the first may be older
+    gather.ask(9, actions);
+    EXPECT_EQ(sent<wire::StatusWanted>(actions).size(), 3U);
+    for (int rank = 0; rank < 3; ++rank) {
+        answer(rank, 1);
+    }
+    ASSERT_EQ(orders<wire::AnswerStatus>(actions).size(), 1U);
+    EXPECT_EQ(orders<wire::AnswerStatus>(actions).front().request, 7U);
+    EXPECT_EQ(sent<wire::StatusWanted>(actions).size(), 6U);
+    answer(0, 2);
+    gather.ask(actions); // a page may be of the same answers
+    to(11s);             // and the second rank is silent
+    const auto reports = orders<wire::AnswerStatus>(actions);
+    ASSERT_EQ(reports.size(), 3U);
+    EXPECT_EQ(reports[1].request, 8U);
+    EXPECT_EQ(reports[2].request, 9U);
+    EXPECT_TRUE(reports[2].ranks[0]);
+    EXPECT_FALSE(reports[2].ranks[1]);
+    EXPECT_EQ(pages().size(), 1U);
+    EXPECT_EQ(sent<wire::StatusWanted>(actions).size(), 6U);
+    EXPECT_FALSE(gather.next_timer());
+}
+
 } // namespace
 } // namespace muster::status

@@ -11,6 +11,7 @@
 #include <muster/core/error.hpp>
 #include <muster/core/future.hpp>
 #include <muster/core/generator.hpp>
+#include <muster/core/memory_report.hpp>
 #include <muster/core/options.hpp>
 #include <muster/core/placement_group.hpp>
 #include <muster/core/resources.hpp>

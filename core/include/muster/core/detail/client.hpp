@@ -24,6 +24,7 @@
 namespace muster {
 class Communicator;
 struct ClusterInfo;
+struct MemoryReport;
 } // namespace muster
 
 namespace muster::detail {
@@ -99,6 +100,8 @@ public:
     virtual void cancel(ObjectId task) = 0;
     /// See muster::free().
     virtual void free(ObjectId object);
+    /// See muster::memory_report().
+    [[nodiscard]] virtual MemoryReport memory_report();
     /// See muster::explain().
     [[nodiscard]] virtual std::string explain(ObjectId task);
 
