@@ -416,7 +416,7 @@ void RankMachine::handle(Rank /*from*/, wire::ClusterFormed& message) {
                                              election_.coordinator(),
                                              elected_.reason,
                                              std::move(message.capacities),
-                                             std::move(message.group_of),
+                                             std::move(message.alike),
                                              message.nodes});
 }
 

@@ -46,10 +46,16 @@ void Scheduler::on_register(Rank from, const wire::Register& message, wire::Acti
     formed_ = true;
     wire::ClusterFormed formed;
     std::map<Resources, std::size_t> groups;
+    const auto append = [&](std::uint32_t group) {
+        if (formed.alike.empty() || formed.alike.back().group != group) {
+            formed.alike.push_back({0, group});
+        }
+        ++formed.alike.back().ranks;
+    };
     for (std::int32_t i = 0; i < ranks_.size(); ++i) {
         const auto& entry = ranks_.at(Rank{i});
         if (!entry.present) {
-            formed.group_of.push_back(wire::ClusterFormed::no_group);
+            append(wire::AlikeRanks::no_group);
             continue;
         }
         const auto [place, is_new] = groups.try_emplace(entry.capacity, formed.capacities.size());
@@ -58,7 +64,7 @@ void Scheduler::on_register(Rank from, const wire::Register& message, wire::Acti
                 {entry.capacity, 0, Rank{i}, hosts_[static_cast<std::size_t>(i)]});
         }
         ++formed.capacities[place->second].ranks;
-        formed.group_of.push_back(static_cast<std::uint32_t>(place->second));
+        append(static_cast<std::uint32_t>(place->second));
         formed.nodes = std::max(formed.nodes, index(entry.node) + 1);
     }
     for (std::int32_t i = 0; i < ranks_.size(); ++i) {
@@ -554,8 +560,8 @@ void Scheduler::contest(ClassState& state) {
         for (std::int32_t i = 0; i < ranks_.size(); ++i) {
             state.eligible.push_back(
                 eligible(ranks_, state.definition.demand, state.definition.placement, Rank{i}));
-            state.eligible_everywhere = state.eligible_everywhere &&
-                                        (state.eligible.back() || !ranks_.at(Rank{i}).present);
+            state.eligible_everywhere =
+                state.eligible_everywhere && (state.eligible.back() || !ranks_.at(Rank{i}).present);
         }
     }
     if (state.eligible_everywhere && !ranks_.has_bundles()) {

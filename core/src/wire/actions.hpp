@@ -160,13 +160,19 @@ struct AnnounceCluster {
     Rank coordinator{};
     std::string reason;
     std::vector<CapacityGroup> capacities;
-    std::vector<std::uint32_t> group_of;
+    std::vector<AlikeRanks> alike;
     std::int32_t nodes = 0;
 
     /// What a rank has; none if it is lost.
     [[nodiscard]] const CapacityGroup* group(Rank rank) const {
-        const auto which = group_of.at(static_cast<std::size_t>(index(rank)));
-        return which == ClusterFormed::no_group ? nullptr : &capacities.at(which);
+        std::int32_t behind = 0;
+        for (const AlikeRanks& some : alike) {
+            behind += some.ranks;
+            if (index(rank) < behind) {
+                return some.group == AlikeRanks::no_group ? nullptr : &capacities.at(some.group);
+            }
+        }
+        return nullptr;
     }
 };
 

@@ -182,12 +182,21 @@ struct CapacityGroup {
     std::string host;
 };
 
-struct ClusterFormed {
-    /// Of a lost rank: no entry.
+/// Consecutive ranks that have the same.
+struct AlikeRanks {
+    /// Of lost ranks: no entry.
     static constexpr std::uint32_t no_group = UINT32_MAX;
 
+    std::int32_t ranks = 0;
+    std::uint32_t group = no_group; ///< Their entry in the capacities.
+
+    friend bool operator==(const AlikeRanks&, const AlikeRanks&) = default;
+};
+
+/// Every rank gets it, so it takes no room for each rank.
+struct ClusterFormed {
     std::vector<CapacityGroup> capacities;
-    std::vector<std::uint32_t> group_of; ///< By rank: its entry in `capacities`, or `no_group`.
+    std::vector<AlikeRanks> alike; ///< All ranks, in their order.
     std::int32_t nodes = 0;
 };
 

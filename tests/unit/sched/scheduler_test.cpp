@@ -25,7 +25,7 @@ TEST(Scheduler, TellsEveryRankWhenTheLastOneHasRegistered) {
     ASSERT_EQ(formed[0].second.capacities.size(), 2U);
     EXPECT_EQ(formed[0].second.capacities[0].ranks, 2);
     EXPECT_EQ(formed[0].second.capacities[1].host, "b");
-    EXPECT_EQ(formed[0].second.group_of, (std::vector<std::uint32_t>{0, 0, 1}));
+    EXPECT_EQ(formed[0].second.alike, (std::vector<wire::AlikeRanks>{{2, 0}, {1, 1}}));
 }
 
 TEST(Scheduler, GrantsOneTaskPerSlotAndOneAheadWhileTimesAreUnknown) {

@@ -41,8 +41,8 @@ TEST_F(Successor, StandsWithAllThatAreLeftAndGrantsNothingBefore) {
     enter(Rank{1}, cpus(1), {});
     const auto told = sent<wire::ClusterFormed>(formed);
     ASSERT_EQ(told.size(), 2U);
-    EXPECT_EQ(told[0].second.group_of,
-              (std::vector<std::uint32_t>{0, 0, wire::ClusterFormed::no_group}));
+    EXPECT_EQ(told[0].second.alike,
+              (std::vector<wire::AlikeRanks>{{2, 0}, {1, wire::AlikeRanks::no_group}}));
     EXPECT_EQ(dispatch().size(), 1U);
 }
 
