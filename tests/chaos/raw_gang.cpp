@@ -27,7 +27,7 @@ int add(int a, int b) {
 int main(int argc, char** argv) {
     return muster::run(argc, argv, [] {
         try {
-            muster::task<&meet>.with({.ranks = 3, .retries = 0, .raw_mpi = true})().get();
+            muster::task<&meet>.with({.ranks = 3, .raw_mpi = true, .retries = 0})().get();
         } catch (const muster::TaskError& error) {
             std::cout << "failed: " << error.what() << std::endl;
         }

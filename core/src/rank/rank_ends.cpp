@@ -27,10 +27,9 @@ void RankMachine::end_with_doomed_gang(TimePoint now) {
     doomed_gangs_.remove(gang->id);
     if (worker_.has_gang(gang->id)) {
         pending_.push_back(wire::EndRank{fmt::format(
-            "{}: its member of a gang that calls MPI (`.raw_mpi`) has not come back since {} was "
+            "its member of a gang that calls MPI (`.raw_mpi`) has not come back since {} was "
             "lost, and no call of MPI that waits for the dead can be left: it ends, so that the "
             "others can go on without it",
-            to_string(config_.self),
             to_string(gang->lost))});
     }
 }

@@ -207,7 +207,7 @@ TEST(RankMachineGangs, AMemberThatWaitsInMpiForTheDeadCostsItsRank) {
     ASSERT_EQ(ends.size(), 1U);
     EXPECT_EQ(
         ends.front().why,
-        "rank 1: its member of a gang that calls MPI (`.raw_mpi`) has not come back since rank "
+        "its member of a gang that calls MPI (`.raw_mpi`) has not come back since rank "
         "2 was lost, and no call of MPI that waits for the dead can be left: it ends, so that "
         "the others can go on without it");
 }
