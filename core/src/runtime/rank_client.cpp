@@ -523,13 +523,13 @@ RankClient::Blocked::Blocked(RankClient& client, bool drives)
                         index(client.config_.self)),
             ErrorCode::usage);
     }
+    client.pool_.thread_blocks(*task_); // first: who is lent its CPUs looks for them
     if (task_->lends_cpus) {
         post(rank::Event{rank::TaskBlocked{task_->id}});
         if (!drives) {
             hear();
         }
     }
-    client.pool_.thread_blocks(*task_);
 }
 
 void RankClient::Blocked::post(LocalEvent&& event) {
