@@ -54,6 +54,7 @@ std::vector<wire::Message> messages() {
     run.tasks.push_back(
         {TaskId{7}, 1, value.value, {{ObjectId{8}, value.value, 13, false, Rank{2}}}});
     run.gang.members = {Rank{0}, Rank{1}};
+    run.devices = {0, 3};
     all.push_back(run);
     all.push_back(wire::Submit{run.task_class, {{ObjectId{1}, 1'000'000}, {ObjectId{9}, 2}}});
     return all;

@@ -259,6 +259,7 @@ void Executors::keep_actor(Context& context) {
     state.actors = std::exchange(context.actors, {});
     std::erase_if(state.actors, [](const ActorRef& ref) { return ref.actor == ObjectId{}; });
     state.demand = context.demand;
+    state.devices = std::exchange(context.devices, {});
     state.bundle = context.bundle;
     world_.statistics.took(Path::actor_for_job,
                            world_.oracle.truth(*context.task).kind.for_job ? 1 : 0);
@@ -395,6 +396,7 @@ void Executors::run_calls(ObjectId actor, int left) {
     for (const ActorRef& held : state.actors) {
         release_actor(held.actor);
     }
+    unuse_devices(state.devices, state.demand.gpus);
     subtract(held_, state.demand);
     subtract(in_bundles_[state.bundle.value_or(wire::BundleId{})].held, state.demand);
     post_(rank::ActorDestroyed{actor});

@@ -80,6 +80,7 @@ constexpr std::array<std::string_view, path_count> names{
     "cancelled with group",
     "gang in group",
     "actor in group",
+    "device shared",
     "bundle waited",
     "bundle left in use",
     "rank crashed",

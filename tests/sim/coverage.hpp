@@ -86,6 +86,7 @@ enum class Path : std::uint8_t {
     cancelled_with_group,     ///< A task was to run in one that was removed.
     gang_in_group,
     actor_in_group,
+    device_shared,      ///< Two had a part of one GPU.
     bundle_waited,      ///< For room on its rank, which the coordinator thought was there.
     bundle_left_in_use, ///< It was given up while something ran in it.
 

@@ -72,6 +72,28 @@ void Executors::unuse(const Resources& what, const std::optional<wire::BundleId>
     subtract(in_bundles_[bundle.value_or(wire::BundleId{})].used, what);
 }
 
+void Executors::use_devices(const wire::DeviceList& devices, Amount gpus) {
+    require(devices.size() == wire::device_count(gpus),
+            fmt::format("{}: what demands {} gpus was given {} of them",
+                        to_string(self_),
+                        to_string(gpus),
+                        devices.size()));
+    for (const wire::DeviceIndex device : devices) {
+        Amount& used = devices_used_[device];
+        used += wire::device_share(gpus);
+        require(Amount{device} < capacity_.gpus && used <= Amount{1},
+                fmt::format(
+                    "{}: {} of its gpu {} is in use", to_string(self_), to_string(used), device));
+        world_.statistics.took(Path::device_shared, used > wire::device_share(gpus) ? 1 : 0);
+    }
+}
+
+void Executors::unuse_devices(const wire::DeviceList& devices, Amount gpus) {
+    for (const wire::DeviceIndex device : devices) {
+        devices_used_[device] -= wire::device_share(gpus);
+    }
+}
+
 void Executors::later(Duration delay, std::function<void()> step) {
     ++world_.steps_pending;
     world_.queue.after(delay, [this, step = std::move(step)]() mutable {
@@ -140,6 +162,8 @@ void Executors::start(wire::ClassIndex index, wire::ReadyTask ready) {
         context.bundle = wire::BundleId{placement.group, placement.target};
     }
     use(context.demand, context.bundle);
+    context.devices = ready.devices;
+    use_devices(context.devices, context.demand.gpus);
     start_context(context, std::move(ready));
 }
 

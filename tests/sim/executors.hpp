@@ -166,6 +166,7 @@ private:
     struct ActorState {
         std::vector<ActorRef> actors;
         Resources demand;
+        wire::DeviceList devices;
         std::optional<wire::BundleId> bundle;
         std::set<TaskId> ran; ///< Its state: the calls that have run on it.
     };
@@ -192,6 +193,7 @@ private:
         std::uint32_t depth = 0;
         std::uint32_t attempt = 0;
         Resources demand;
+        wire::DeviceList devices;                        ///< The GPUs it has a share of.
         std::optional<wire::BundleId> bundle;            ///< In which it runs.
         std::shared_ptr<const wire::ActorMaking> making; ///< Of a constructor.
         TimePoint began;
@@ -295,6 +297,9 @@ private:
     /// More is in use: of the rank and, in a bundle, of that.
     void use(const Resources& what, const std::optional<wire::BundleId>& bundle);
     void unuse(const Resources& what, const std::optional<wire::BundleId>& bundle);
+    /// A task or an actor has its share of GPUs, of which no one is given away more than once.
+    void use_devices(const wire::DeviceList& devices, Amount gpus);
+    void unuse_devices(const wire::DeviceList& devices, Amount gpus);
     void check_use(const Usage& usage, const Resources& capacity, const std::string& who) const;
     void stopped_if_empty();
     [[nodiscard]] Duration wake_delay();
@@ -315,6 +320,7 @@ private:
     std::map<wire::ClassIndex, Placement> classes_;
     std::map<wire::BundleId, Usage> in_bundles_; ///< Of what is in none: the one without a group.
     std::vector<TaskId> started_;
+    std::map<wire::DeviceIndex, Amount> devices_used_; ///< By tasks and actors.
     Resources used_;
     ContextId last_context_ = 0;
     std::uint64_t last_sequence_ = 0;

@@ -32,9 +32,9 @@ Executors::place_in(Context& context, const InGroup& in, const TaskKind& kind) c
     std::int64_t room = 0;
     for (std::int32_t b = 0; b < count; ++b) {
         if (placement.target < 0 || placement.target == b) {
-            room += times_fitting(kind.demand,
-                                  bundles[static_cast<std::size_t>(b)],
-                                  kind.ranks > 0 && world_.options.ranks == 1 ? members : 1);
+            room += sched::Room::all_of(bundles[static_cast<std::size_t>(b)])
+                        .times_fitting(kind.demand,
+                                       kind.ranks > 0 && world_.options.ranks == 1 ? members : 1);
         }
     }
     return room >= members ? std::optional{placement} : std::nullopt;

@@ -277,6 +277,7 @@ void Executors::end(Context& context, Ending ending) {
     const auto actor = context.actor;
     const int calls_left = context.calls_left;
     unuse(context.demand, context.bundle);
+    unuse_devices(context.devices, context.demand.gpus);
     if (context.blocked) {
         unuse(
             Resources{

@@ -91,7 +91,8 @@ private:
         Resources bundle;
         bundle.cpus = std::min(cpus[random_.below(cpus.size())], capacity.cpus);
         if (!cpus_only && random_.chance(0.3)) {
-            bundle.gpus = std::min(Amount{1}, capacity.gpus);
+            const std::array<Amount, 5> gpus{0.25, 0.5, 1, 1, 2};
+            bundle.gpus = std::min(gpus[random_.below(gpus.size())], capacity.gpus);
         }
         if (!cpus_only && random_.chance(0.3)) {
             bundle.memory = std::min(Amount{random_.between(1, 128) << 20}, capacity.memory);
@@ -111,7 +112,8 @@ private:
         const Resources& bundle = bundles[random_.below(bundles.size())];
         kind.demand.cpus = random_.chance(0.3) ? std::min(Amount{0.5}, bundle.cpus) : bundle.cpus;
         if (random_.chance(0.5)) {
-            kind.demand.gpus = bundle.gpus;
+            const std::array<Amount, 4> gpus{0.25, 0.5, 1, 2};
+            kind.demand.gpus = std::min(gpus[random_.below(gpus.size())], bundle.gpus);
         }
         if (random_.chance(0.5)) {
             kind.demand.memory = bundle.memory;

@@ -2,6 +2,7 @@
 
 #include "random_draws.hpp"
 #include "random_groups.hpp"
+#include "sched/devices.hpp"
 
 #include <algorithm>
 #include <array>
@@ -111,7 +112,7 @@ private:
         kind.demand.cpus = std::min(cpus[random_.below(cpus.size())], capacity.cpus);
         if (!cpus_only) {
             if (random_.chance(0.4)) {
-                const std::array<Amount, 3> gpus{0.25, 1, 2};
+                const std::array<Amount, 5> gpus{0.25, 0.5, 0.6, 1, 2};
                 kind.demand.gpus = std::min(gpus[random_.below(gpus.size())], capacity.gpus);
             }
             if (random_.chance(0.3)) {
@@ -183,9 +184,14 @@ private:
         if (random_.chance(0.2)) {
             kind.demand.memory = Amount{random_.between(1, 64) << 20};
         }
+        if (random_.chance(0.2)) {
+            const std::array<Amount, 4> gpus{0.25, 0.6, 1, 2};
+            kind.demand.gpus = gpus[random_.below(gpus.size())];
+        }
         std::int64_t room = 0;
         for (const Resources& capacity : world_.capacities) {
-            room += times_fitting(kind.demand, capacity, world_.ranks == 1 ? 4 : 1);
+            room +=
+                sched::Room::all_of(capacity).times_fitting(kind.demand, world_.ranks == 1 ? 4 : 1);
         }
         if (room > 0) {
             // Where ranks may be lost, seldom of all.

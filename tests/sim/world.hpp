@@ -72,11 +72,11 @@ struct World {
     /// The ranks that are left could hold the group, if they ran nothing else.
     [[nodiscard]] bool group_feasible(const MakeGroup& group) const {
         sched::RankTable table(options.ranks);
-        std::vector<Resources> room;
+        std::vector<sched::Room> room;
         for (std::int32_t i = 0; i < options.ranks; ++i) {
-            room.push_back(capacity(Rank{i}));
+            room.push_back(sched::Room::all_of(capacity(Rank{i})));
             if (!fate.gone(Rank{i})) {
-                table.insert(Rank{i}, node(Rank{i}), room.back());
+                table.insert(Rank{i}, node(Rank{i}), capacity(Rank{i}));
             }
         }
         const std::vector<bool> none(room.size());
@@ -98,8 +98,8 @@ struct World {
             const bool elsewhere = (where == Where::on_rank && target != i) ||
                                    (where == Where::on_node && target != index(node(Rank{i})));
             if (!elsewhere && !fate.gone(Rank{i})) {
-                room += times_fitting(
-                    kind.demand, capacity(Rank{i}), std::max<std::int64_t>(members_max, 1));
+                room += sched::Room::all_of(capacity(Rank{i}))
+                            .times_fitting(kind.demand, std::max<std::int64_t>(members_max, 1));
             }
         }
         return room >= std::max(kind.ranks, 1);

@@ -284,6 +284,7 @@ void Owner::on_grant(const wire::Grant& message, wire::Actions& actions) {
             if (!message.bundles.empty()) {
                 run.task_class.placement.target = message.bundles.front();
             }
+            run.devices = message.devices;
             run.name = block.name;
             run.timeout = block.timeout;
             if (const auto making = makings_.find(run.tasks.front().id); making != makings_.end()) {

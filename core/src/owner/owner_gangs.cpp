@@ -31,8 +31,12 @@ void Owner::on_gang_grant(const wire::Grant& message, wire::Actions& actions) {
     item.gang->ended.resize(message.members.size());
     item.gang->running = static_cast<std::int32_t>(message.members.size());
     const wire::Gang gang{message.lease, message.members, place.block->task_class.raw_mpi};
+    const auto devices =
+        static_cast<std::ptrdiff_t>(message.devices.size() / message.members.size());
     for (std::size_t m = 0; m < message.members.size(); ++m) {
         wire::Run run;
+        const auto own = message.devices.begin() + static_cast<std::ptrdiff_t>(m) * devices;
+        run.devices.assign(own, own + devices);
         run.lease = advance(message.lease, m);
         run.task_class = place.block->task_class;
         if (!message.bundles.empty()) {

@@ -5,11 +5,13 @@
 #include <muster/core/task.hpp>
 #include <muster/core/this_task.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -43,12 +45,35 @@ private:
     std::stop_callback<std::function<void()>> callback_;
 };
 
-CommandResult run_command(const CommandSpec& spec, Bytes memory_limit) {
-    auto* zygote = dynamic_cast<runtime::RankClient&>(detail::current_client()).zygote();
+/// What the task was granted is what the command sees, unless its specification says otherwise.
+CommandSpec with_granted(CommandSpec spec, const runtime::Granted& granted) {
+    const auto set = [&](const char* name, std::string value) {
+        if (std::none_of(spec.environment.begin(), spec.environment.end(), [&](const auto& own) {
+                return own.first == name;
+            })) {
+            spec.environment.emplace_back(name, std::move(value));
+        }
+    };
+    if (granted.hides_gpus) {
+        set("CUDA_VISIBLE_DEVICES", runtime::visible_devices(granted));
+    }
+    if (granted.threads > 0) {
+        set("OMP_NUM_THREADS", std::to_string(granted.threads));
+    }
+    if (spec.cpu_ids.empty() && granted.bound) {
+        spec.cpu_ids = granted.cpus;
+    }
+    return spec;
+}
+
+CommandResult run_command(const CommandSpec& wanted, Bytes memory_limit) {
+    auto& client = dynamic_cast<runtime::RankClient&>(detail::current_client());
+    auto* zygote = client.zygote();
     if (zygote == nullptr) {
         throw Error("commands cannot be run: this rank's process could not fork the helper that "
                     "starts them (see the warning at the start)");
     }
+    const CommandSpec spec = with_granted(wanted, client.granted(*detail::current_task()));
     auto process = zygote->start(spec, memory_limit).value_or_throw();
     const Stopper stopper(*zygote, process.id(), this_task().stop_token);
     auto result = zygote->wait(process).value_or_throw();

@@ -168,12 +168,30 @@ void DeadlineHook::remove() noexcept {
     id_ = 0;
 }
 
-ThisTask this_task() {
+namespace {
+
+const detail::CurrentTask& task_here() {
     const auto* task = detail::current_task();
     if (task == nullptr) {
         throw Error("this_task() is called outside a task", ErrorCode::usage);
     }
-    return {task->id, task->attempt, task->stop_token};
+    return *task;
+}
+
+} // namespace
+
+ThisTask this_task() {
+    const auto& task = task_here();
+    return {task.id, task.attempt, task.stop_token};
+}
+
+std::vector<std::string> ThisTask::gpus() {
+    return detail::current_client().gpus_of(task_here());
+}
+
+std::vector<int> ThisTask::cpus() {
+    (void)task_here();
+    return detail::current_client().cpus_of_thread();
 }
 
 } // namespace muster

@@ -25,7 +25,7 @@ bool is_call(const detail::CurrentTask& task) {
 } // namespace
 
 ExecutorPool::ExecutorPool(Config config, const FunctionTable& functions)
-    : config_(std::move(config)), functions_(functions),
+    : config_(std::move(config)), functions_(functions), seating_(std::move(config_.seating)),
       processes_(std::make_unique<isolate::Processes>(
           isolate::Processes::Config{.zygote = config_.zygote,
                                      .session = {.stop_grace = config_.stop_grace}},
@@ -74,7 +74,8 @@ void ExecutorPool::enqueue(wire::ClassIndex index,
     manners_[index] = {task_class.depth,
                        task_class.isolate,
                        task_class.actor,
-                       Bytes{static_cast<std::uint64_t>(task_class.demand.memory.value())}};
+                       Bytes{static_cast<std::uint64_t>(task_class.demand.memory.value())},
+                       task_class.demand.cpus};
     queue_.push(index, std::move(task));
 }
 
@@ -219,6 +220,9 @@ void ExecutorPool::destroy_actor(ObjectId actor) {
 }
 
 void ExecutorPool::thread_blocks(const detail::CurrentTask& task) {
+    if (task.lends_cpus) {
+        seating_.leave();
+    }
     if (!is_call(task) && !task.resumed) {
         return;
     }
@@ -235,6 +239,9 @@ void ExecutorPool::thread_blocks(const detail::CurrentTask& task) {
 }
 
 void ExecutorPool::thread_resumes(const detail::CurrentTask& task) {
+    if (task.lends_cpus) {
+        seating_.come_back();
+    }
     if (is_call(task) || task.resumed) {
         const std::lock_guard lock(mutex_);
         actors_running_ += is_call(task) ? 1U : 0U;

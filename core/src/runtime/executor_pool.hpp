@@ -4,6 +4,7 @@
 #include "rank/rank_machine.hpp"
 #include "registry/registry.hpp"
 #include "runtime/coroutine_task.hpp"
+#include "runtime/seating.hpp"
 #include "transport/transport.hpp"
 #include "worker/run_queue.hpp"
 
@@ -58,6 +59,7 @@ public:
         process::Zygote* zygote = nullptr;  ///< Forks processes for isolated tasks; may be none.
         std::chrono::seconds stop_grace{5}; ///< Of isolated tasks, from SIGTERM to SIGKILL.
         bool stands_in = false;             ///< An idle thread may drive the rank; see Leadership.
+        Seating::Config seating{};          ///< The CPUs and GPUs of its tasks.
     };
 
     ExecutorPool(Config config, const FunctionTable& functions);
@@ -113,6 +115,8 @@ public:
     void thread_blocks(const detail::CurrentTask& task);
     void thread_resumes(const detail::CurrentTask& task);
 
+    [[nodiscard]] const Seating& seating() const { return seating_; }
+
 private:
     /// How what an executor ran has left it.
     enum class Left {
@@ -135,6 +139,14 @@ private:
         bool isolate = false;
         bool makes_actor = false;
         Bytes memory_limit{}; ///< If isolated.
+        Amount cpus{};
+    };
+
+    /// What an actor that lives here was granted.
+    struct ActorSeat {
+        Amount demand;
+        std::vector<int> cpus;
+        wire::DeviceList devices;
     };
 
     struct Running {
@@ -178,6 +190,9 @@ private:
     /// Runs calls of an actor in a turn of it, which is given back.
     void serve_actor(std::unique_lock<std::mutex>& lock, ObjectId actor);
     void give_back_turn(ObjectId actor);
+    [[nodiscard]] ActorSeat seat_of(ObjectId actor) const;
+    /// The actor keeps what its constructor was granted.
+    void keep_seat(const detail::CurrentTask& constructor, wire::ClassIndex index);
     /// @param actor  Whose call it is; none for a task.
     Left run_task(std::unique_lock<std::mutex>& lock,
                   wire::ClassIndex index,
@@ -229,6 +244,7 @@ private:
 
     Config config_;
     const FunctionTable& functions_;
+    Seating seating_;
     /// Resumed coroutines that may run at once, beside those that wait in get(). Those that demand
     /// CPUs are as many as these allow; it bounds the threads of those that demand none.
     const std::size_t resumed_running_max_ =
@@ -250,7 +266,8 @@ private:
     std::atomic<TimePoint> next_limit_{TimePoint::max()}; ///< Of limits_; written under the lock.
     actor::Mailboxes mailboxes_;
     std::map<ObjectId, std::shared_ptr<isolate::IsolatedActor>> isolated_actors_;
-    std::size_t actors_running_ = 0; ///< Turns, without those whose call waits.
+    std::map<ObjectId, ActorSeat> actor_seats_; ///< Of those that were granted something.
+    std::size_t actors_running_ = 0;            ///< Turns, without those whose call waits.
     std::size_t idle_threads_ = 0;
     bool lead_offered_ = false;
     /// The idle thread that drives the rank, or is about to. Nothing runs meanwhile, so nobody but

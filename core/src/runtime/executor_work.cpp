@@ -27,6 +27,7 @@ constexpr auto host_falls_asleep = std::chrono::microseconds{50};
 } // namespace
 
 void ExecutorPool::work() {
+    seating_.begin_thread();
     std::unique_lock lock(mutex_);
     while (true) {
         wanted_.wait(lock, [&] { return is_wanted() || lead_offered_; });
@@ -106,9 +107,11 @@ bool ExecutorPool::serve_slot(std::unique_lock<std::mutex>& lock, wire::ClassInd
             break;
         }
         if (run_task(lock, index, std::move(*task), manner, std::nullopt) != Left::done) {
+            seating_.stand();
             return false;
         }
     }
+    seating_.stand();
     lock.unlock();
     const bool unheard = client_->report_unheard(rank::SlotReturned{index});
     lock.lock();
@@ -156,6 +159,14 @@ bool ExecutorPool::run_resumed(std::unique_lock<std::mutex>& lock) {
     const wire::ClassIndex index = task->task_class;
     ++resumed_running_;
     actors_running_ += actor ? 1U : 0U;
+    const auto seat = actor ? seat_of(*actor) : ActorSeat{manners_[index].cpus, {}, {}};
+    lock.unlock();
+    if (actor) {
+        seating_.sit_at(seat.demand, seat.cpus);
+    } else {
+        seating_.sit(seat.demand, task->current.devices);
+    }
+    lock.lock();
     const Left left = run_coroutine(lock, std::move(task));
     --resumed_running_;
     if (actor && left == Left::suspended) {
@@ -164,6 +175,7 @@ bool ExecutorPool::run_resumed(std::unique_lock<std::mutex>& lock) {
         return false;
     }
     if (left == Left::suspended) {
+        seating_.stand();
         return false;
     }
     if (actor) {
@@ -181,7 +193,11 @@ void ExecutorPool::run_destructor(std::unique_lock<std::mutex>& lock, ObjectId a
     current.in_destructor = true;
     auto instance = mailboxes_.destroy(actor);
     auto isolated = isolated_actors_.extract(actor);
+    const ActorSeat seat = seat_of(actor);
+    current.devices = seat.devices;
+    actor_seats_.erase(actor);
     lock.unlock();
+    seating_.sit_at(seat.demand, seat.cpus);
     if (!isolated.empty()) {
         isolated.mapped()->destroy(current);
         isolated.mapped().reset();
@@ -190,8 +206,21 @@ void ExecutorPool::run_destructor(std::unique_lock<std::mutex>& lock, ObjectId a
         const detail::CurrentScope scope(*client_, &current);
         instance.reset();
     }
+    seating_.give_back(seat.cpus);
     lock.lock();
     running_.erase(actor);
+}
+
+ExecutorPool::ActorSeat ExecutorPool::seat_of(ObjectId actor) const {
+    const auto place = actor_seats_.find(actor);
+    return place == actor_seats_.end() ? ActorSeat{} : place->second;
+}
+
+void ExecutorPool::keep_seat(const detail::CurrentTask& constructor, wire::ClassIndex index) {
+    ActorSeat seat{manners_[index].cpus, seating_.keep(), constructor.devices};
+    if (seat.demand > Amount{} || !seat.devices.empty()) {
+        actor_seats_.emplace(constructor.id, std::move(seat));
+    }
 }
 
 void ExecutorPool::describe_failure(const detail::CurrentTask& current,
@@ -285,13 +314,17 @@ ExecutorPool::Left ExecutorPool::run_task(std::unique_lock<std::mutex>& lock,
         limits_.emplace(std::pair{*running.limit, task.id}, task.timeout);
         note_next_limit();
     }
+    const ActorSeat seat = actor ? seat_of(*actor) : ActorSeat{};
     const detail::CurrentTask current{task.id,
                                       task.function,
                                       task.attempt,
                                       manner.depth,
                                       running.stop_source.get_token(),
                                       !actor && !task.gang,
-                                      actor.value_or(task.id)};
+                                      actor.value_or(task.id),
+                                      false,
+                                      false,
+                                      actor ? seat.devices : std::move(task.devices)};
     void* const instance = actor ? mailboxes_.instance(*actor) : nullptr;
     std::shared_ptr<isolate::IsolatedActor> isolated;
     if (const auto found = isolated_actors_.find(current.context);
@@ -299,6 +332,11 @@ ExecutorPool::Left ExecutorPool::run_task(std::unique_lock<std::mutex>& lock,
         isolated = found->second;
     }
     lock.unlock();
+    if (actor) {
+        seating_.sit_at(seat.demand, seat.cpus);
+    } else {
+        seating_.sit(manner.cpus, current.devices, manner.isolate);
+    }
 
     MadeActor made;
     std::unique_ptr<detail::CoroutineCall> coroutine;
@@ -433,6 +471,7 @@ bool ExecutorPool::finish(std::unique_lock<std::mutex>& lock,
     running_.erase(running);
     const bool made_actor = made.instance != nullptr;
     if (made_actor) {
+        keep_seat(current, index);
         mailboxes_.open(current.id,
                         current.function,
                         std::move(made.instance),
@@ -467,10 +506,11 @@ void ExecutorPool::run_isolated(wire::ReadyTask& task,
         outcome = actor->call(task, current);
     } else if (manner.makes_actor) {
         actor = std::make_shared<isolate::IsolatedActor>(
-            *processes_, std::move(task), manner.memory_limit);
+            *processes_, std::move(task), manner.memory_limit, seating_.granted(current.devices));
         outcome = actor->construct(current);
     } else {
-        auto session = processes_->take(task.function, manner.memory_limit);
+        const isolate::Processes::Kind kind{task.function, manner.memory_limit, current.devices};
+        auto session = processes_->take(kind);
         std::vector<Buffer> payloads{std::move(task.arguments)};
         std::move(task.dependencies.begin(), task.dependencies.end(), std::back_inserter(payloads));
         outcome = session->run({Run::Job::task,
@@ -479,11 +519,12 @@ void ExecutorPool::run_isolated(wire::ReadyTask& task,
                                 task.attempt,
                                 current.depth,
                                 current.context,
-                                false},
+                                false,
+                                seating_.granted(current.devices)},
                                std::move(payloads),
                                current,
                                Session::OnStop::kill);
-        processes_->give_back(task.function, manner.memory_limit, std::move(session));
+        processes_->give_back(kind, std::move(session));
     }
     report.ok = outcome.ok;
     report.value = std::move(outcome.value);

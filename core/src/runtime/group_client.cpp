@@ -79,12 +79,12 @@ void RankClient::check_group_fits(const wire::GroupSpec& spec, const std::string
     const auto cluster = announced();
     const auto ranks = static_cast<std::int32_t>(config_.node_of.size());
     sched::RankTable table(ranks);
-    std::vector<Resources> room(config_.node_of.size());
+    std::vector<sched::Room> room(config_.node_of.size());
     for (std::int32_t i = 0; i < ranks; ++i) {
         if (const auto* group = cluster->group(Rank{i})) {
             const auto r = static_cast<std::size_t>(i);
             table.insert(Rank{i}, config_.node_of[r], group->capacity);
-            room[r] = group->capacity;
+            room[r] = sched::Room::all_of(group->capacity);
         }
     }
     const std::vector<bool> none(room.size());
@@ -141,7 +141,8 @@ void RankClient::check_in_group(const wire::TaskClass& task_class, const std::st
     std::int64_t room = 0;
     for (std::size_t b = 0; b < group.bundles.size(); ++b) {
         if (placement.target < 0 || placement.target == static_cast<std::int32_t>(b)) {
-            room += times_fitting(task_class.demand, group.bundles[b], share ? members : 1);
+            room += sched::Room::all_of(group.bundles[b])
+                        .times_fitting(task_class.demand, share ? members : 1);
         }
     }
     if (room >= members) {

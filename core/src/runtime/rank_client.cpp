@@ -1,6 +1,7 @@
 #include "runtime/rank_client.hpp"
 
 #include "runtime/standard_error.hpp"
+#include "sched/devices.hpp"
 
 #include <muster/base/assert.hpp>
 
@@ -275,7 +276,8 @@ void RankClient::check_members_fit(const wire::TaskClass& task_class,
                                  : true;
         const auto* group = cluster->group(Rank{static_cast<std::int32_t>(r)});
         if (allowed && group != nullptr) {
-            room += times_fitting(task_class.demand, group->capacity, per_rank_max);
+            room +=
+                sched::Room::all_of(group->capacity).times_fitting(task_class.demand, per_rank_max);
         }
     }
     if (room >= task_class.ranks) {
@@ -313,6 +315,14 @@ Resources RankClient::demand_of(Amount cpus,
             return negative(item.second);
         })) {
         throw Error(what + ": a demand cannot be negative", ErrorCode::usage);
+    }
+    if (!wire::is_of_devices(gpus)) {
+        throw Error(
+            fmt::format("{} needs {} GPUs: a task has a part of one GPU (up to 1), or a whole "
+                        "number of them",
+                        what,
+                        to_string(gpus)),
+            ErrorCode::usage);
     }
     if (memory.count > memory_max) {
         throw Error(
@@ -481,13 +491,13 @@ RankClient::Blocked::Blocked(RankClient& client, bool drives)
                         index(client.config_.self)),
             ErrorCode::usage);
     }
+    client.pool_.thread_blocks(*task_); // first: who is lent its CPUs looks for them
     if (task_->lends_cpus) {
         post(rank::Event{rank::TaskBlocked{task_->id}});
         if (!drives) {
             hear();
         }
     }
-    client.pool_.thread_blocks(*task_);
 }
 
 void RankClient::Blocked::post(LocalEvent&& event) {

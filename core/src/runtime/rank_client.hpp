@@ -162,6 +162,11 @@ public:
 
     [[nodiscard]] process::Zygote* zygote() const { return config_.zygote; }
 
+    [[nodiscard]] std::vector<std::string> gpus_of(const detail::CurrentTask& task) const override;
+    [[nodiscard]] std::vector<int> cpus_of_thread() const override;
+    /// What the task has that the calling thread runs.
+    [[nodiscard]] Granted granted(const detail::CurrentTask& task) const;
+
     /// From executor threads: a task's fate, for the progress thread.
     void report(rank::Event event);
 

@@ -32,6 +32,7 @@ public:
         recorder::Recorder* journal = nullptr;
         arena::ValueMemory::Config values{};              ///< What its large values may take.
         Duration room_patience = std::chrono::minutes{1}; ///< Of who waits for room for one.
+        Seating::Config seating{};                        ///< Its CPUs and GPUs, which tasks get.
     };
 
     /// `functions` must outlive it.

@@ -3,6 +3,7 @@
 #include "recorder/recorder.hpp"
 #include "registry/registry.hpp"
 #include "resources/detect.hpp"
+#include "resources/gpu_cpus.hpp"
 #include "resources/share_out.hpp"
 #include "runtime/isolate/serve.hpp"
 #include "runtime/rank_runtime.hpp"
@@ -134,6 +135,7 @@ struct Setup {
     ending::Limits limits;
     TimePoint began{};
     process::Zygote* zygote = nullptr;
+    bool limits_threads = false; ///< The user does, of OpenMP.
     const FunctionTable& functions;
 };
 
@@ -155,6 +157,19 @@ arena::ValueMemory::Config value_memory(const Setup& setup,
     }
     config.ranks_of_node = ranks;
     config.directory = setup.settings.spill_directory;
+    return config;
+}
+
+/// Tasks can have CPUs of their own where the rank has as many as it counts: no quota, no other
+/// rank on them, and none that are not there.
+runtime::Seating::Config seating(const Setup& setup, const resources::Capacity& capacity) {
+    runtime::Seating::Config config;
+    config.cpus = capacity.cpu_ids;
+    config.binds = setup.settings.bind && !capacity.oversubscribed &&
+                   Amount{capacity.cpu_ids.size()} == capacity.resources.cpus;
+    config.gpus = capacity.gpu_ids;
+    config.near = resources::cpus_near(capacity.gpu_ids, resources::RealFiles());
+    config.sets_threads = !setup.limits_threads;
     return config;
 }
 
@@ -194,6 +209,7 @@ RankRuntime::Config configure(const Setup& setup,
     config.survives_lost_ranks = setup.outlook.survives;
     config.stop_grace = std::chrono::seconds(setup.settings.stop_grace_seconds);
     config.journal = world.rank == driver_rank ? journal : nullptr;
+    config.seating = seating(setup, capacity);
     return config;
 }
 
@@ -355,6 +371,7 @@ int run(int argc, char** argv, const std::function<int()>& driver, const RunOpti
                           *limits,
                           began,
                           zygote ? zygote->get() : nullptr,
+                          environment.has("OMP_NUM_THREADS"),
                           functions};
         return launch->use_mpi ? run_over_mpi(argc, argv, setup, driver)
                                : run_locally(setup, driver);

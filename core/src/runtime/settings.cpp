@@ -78,6 +78,7 @@ Result<Settings> read_settings(const slurm::Environment& environment, const RunO
     number("MUSTER_COORDINATOR", 0, world_size_max - 1, settings.coordinator);
     number("MUSTER_DRIVER_CPUS", 0, 1 << 20, settings.driver_cpus);
     number("MUSTER_HEARTBEAT_TIMEOUT", 0, 3600, settings.heartbeat_timeout);
+    number("MUSTER_BIND", 0, 1, settings.bind);
     number("MUSTER_PARKED_MAX", 1, 1 << 20, settings.parked_max);
     number("MUSTER_STOP_GRACE", 0, 86'400, settings.stop_grace_seconds);
     if (failure) {

@@ -27,6 +27,7 @@ struct Settings {
     std::string spill_directory;     ///< On the disk; empty: one is looked for.
     std::uint32_t object_wait_seconds = 60;
     std::string program_version;
+    bool bind = true; ///< Threads to the CPUs that their tasks were granted.
 };
 
 /// @return a Failure that names the variable, what it says and what it may say.

@@ -108,4 +108,16 @@ std::shared_ptr<std::byte[]> RankClient::wait_for_room(std::size_t size) {
     }
 }
 
+std::vector<std::string> RankClient::gpus_of(const detail::CurrentTask& task) const {
+    return pool_.seating().gpus(task.devices);
+}
+
+std::vector<int> RankClient::cpus_of_thread() const {
+    return pool_.seating().cpus();
+}
+
+Granted RankClient::granted(const detail::CurrentTask& task) const {
+    return pool_.seating().granted(task.devices);
+}
+
 } // namespace muster::runtime

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "sched/devices.hpp"
 #include "wire/actions.hpp"
 
 #include <map>
@@ -21,10 +22,16 @@ struct Bundle {
     std::optional<Rank> rank; ///< Whose resources it has; none: it waits for a place.
     bool taken = false;       ///< The rank keeps them: tasks may run.
     Resources free;
+    wire::DeviceList devices; ///< The GPUs it has, in whole or in part.
+    Devices free_devices;     ///< Of all its rank's, what is free in the bundle.
     std::int64_t slots = 0;   ///< Tasks and members that are granted in it.
     std::int64_t blocked = 0; ///< Of these: wait for a future.
     std::int64_t actors = 0;  ///< Live in it, or are made there.
     bool reserved = false;    ///< Within one dispatch(): a class that goes first waits for it.
+
+    [[nodiscard]] bool has_room(const Resources& demand) const {
+        return fits(demand, free) && free_devices.fit(demand.gpus);
+    }
 };
 
 /// What the coordinator knows of a placement group.

@@ -12,7 +12,7 @@ bool can_open(const PlacementView& view, Rank rank) {
     const auto& entry = view.ranks.at(rank);
     return entry.present &&
            view.usage[i].slots - view.usage[i].suspended < view.slots_per_rank_max &&
-           fits(view.demand, entry.free);
+           entry.has_room(view.demand);
 }
 
 std::optional<Rank> pick_rank(const PlacementView& view) {

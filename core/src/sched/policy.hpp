@@ -50,9 +50,9 @@ struct PlacementView {
 
 /// What the policy for a placement group may look at.
 struct BundleView {
-    const RankTable& ranks;             ///< Where they are; what is free there does not count.
-    const std::vector<Resources>& room; ///< By rank: what new bundles may take.
-    const std::vector<bool>& excluded;  ///< Ranks that take none.
+    const RankTable& ranks;            ///< Where they are; what is free there does not count.
+    const std::vector<Room>& room;     ///< By rank: what new bundles may take.
+    const std::vector<bool>& excluded; ///< Ranks that take none.
     const std::vector<Resources>& bundles;
     Strategy strategy{};
     /// By bundle: where it lies already; none: a place is wanted.

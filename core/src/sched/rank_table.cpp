@@ -7,9 +7,16 @@ namespace muster::sched {
 void RankTable::insert(Rank rank, NodeId node, const Resources& capacity) {
     auto& entry = entries_.at(static_cast<std::size_t>(index(rank)));
     MUSTER_ASSERT(!entry.present);
-    entry = Entry{true, node, capacity, capacity, {}};
+    const Devices devices(capacity.gpus);
+    entry = Entry{true, node, capacity, capacity, {}, devices, devices};
     by_free_.insert(capacity.cpus, rank);
     on_node_[node].push_back(rank);
+}
+
+Room RankTable::Entry::room_beside_bundles() const {
+    Room room{capacity, beside_bundles};
+    subtract(room.amounts, bundled);
+    return room;
 }
 
 const std::vector<Rank>& RankTable::on_node(NodeId node) const {
@@ -30,18 +37,31 @@ void RankTable::charge(Rank rank, const Resources& demand, std::int64_t times) {
     by_free_.move(rank, before, entry.free.cpus);
 }
 
-void RankTable::charge_bundle(Rank rank, const Resources& bundle) {
+Devices& RankTable::devices(Rank rank) {
+    return entries_.at(static_cast<std::size_t>(index(rank))).devices;
+}
+
+void RankTable::charge_bundle(Rank rank, const Resources& bundle, const wire::DeviceList& devices) {
     charge(rank, bundle, 1);
     ++bundles_;
     ++bundle_changes_;
-    add(entries_.at(static_cast<std::size_t>(index(rank))).bundled, bundle);
+    auto& entry = entries_.at(static_cast<std::size_t>(index(rank)));
+    add(entry.bundled, bundle);
+    entry.devices.take(devices, bundle.gpus);
+    entry.beside_bundles.take(devices, bundle.gpus);
 }
 
-void RankTable::free_bundle(Rank rank, const Resources& bundle, const Resources& free) {
-    charge(rank, free, -1);
+void RankTable::free_bundle(Rank rank,
+                            const Resources& bundle,
+                            const wire::DeviceList& devices,
+                            const Room& free) {
+    charge(rank, free.amounts, -1);
     --bundles_;
     ++bundle_changes_;
-    subtract(entries_.at(static_cast<std::size_t>(index(rank))).bundled, bundle);
+    auto& entry = entries_.at(static_cast<std::size_t>(index(rank)));
+    subtract(entry.bundled, bundle);
+    entry.devices.add(free.devices);
+    entry.beside_bundles.give_back(devices, bundle.gpus);
 }
 
 } // namespace muster::sched

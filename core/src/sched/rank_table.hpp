@@ -1,5 +1,6 @@
 #pragma once
 
+#include "sched/devices.hpp"
 #include "sched/free_index.hpp"
 
 #include <muster/base/ids.hpp>
@@ -22,7 +23,23 @@ public:
         NodeId node{};
         Resources capacity;
         Resources free;
-        Resources bundled; ///< Taken by bundles of placement groups.
+        Resources bundled;      ///< Taken by bundles of placement groups.
+        Devices devices;        ///< What of its GPUs is free.
+        Devices beside_bundles; ///< What of them no bundle has.
+
+        [[nodiscard]] bool has_room(const Resources& demand) const {
+            return fits(demand, free) && devices.fit(demand.gpus);
+        }
+
+        [[nodiscard]] std::int64_t times_fitting(const Resources& demand,
+                                                 std::int64_t limit) const {
+            return devices.times_fitting(demand.gpus, muster::times_fitting(demand, free, limit));
+        }
+
+        /// What is free, and what would be if there were nothing but bundles.
+        [[nodiscard]] Room room() const { return {free, devices}; }
+
+        [[nodiscard]] Room room_beside_bundles() const;
     };
 
     explicit RankTable(std::int32_t world_size) : entries_(static_cast<std::size_t>(world_size)) {}
@@ -47,11 +64,17 @@ public:
 
     [[nodiscard]] bool has_bundles() const { return bundles_ > 0; }
 
+    /// What of the rank's GPUs is free, to be taken from and given back to.
+    [[nodiscard]] Devices& devices(Rank rank);
+
     /// A bundle takes its resources off what is free on `rank`.
-    void charge_bundle(Rank rank, const Resources& bundle);
+    void charge_bundle(Rank rank, const Resources& bundle, const wire::DeviceList& devices);
 
     /// The bundle is gone; `free` of it is free on the rank now, the rest is what runs there.
-    void free_bundle(Rank rank, const Resources& bundle, const Resources& free);
+    void free_bundle(Rank rank,
+                     const Resources& bundle,
+                     const wire::DeviceList& devices,
+                     const Room& free);
 
 private:
     std::vector<Entry> entries_;

@@ -85,10 +85,12 @@ void Scheduler::take_over(Rank worker, const wire::HeldClass& held) {
     join_group(class_index);
     const bool in_group = state.definition.placement.is_in_group();
     const std::int32_t bundle = in_group ? state.definition.placement.target : no_bundle;
-    for (const auto& [lease, tasks, lent, suspended] : held.leases) {
+    for (const auto& [lease, tasks, lent, suspended, devices] : held.leases) {
         const auto count = static_cast<std::int64_t>(tasks);
-        leases_.emplace(lease,
-                        Lease{class_index, worker, tasks, static_cast<std::int64_t>(lent), bundle});
+        leases_.emplace(
+            lease,
+            Lease{class_index, worker, tasks, static_cast<std::int64_t>(lent), bundle, devices});
+        devices_for(state, worker, bundle).take(devices, state.definition.demand.gpus);
         usage.granted += count;
         usage.lent += static_cast<std::int64_t>(lent);
         usage.suspended += static_cast<std::int64_t>(suspended);
@@ -297,6 +299,7 @@ void Scheduler::on_progress(const wire::Progress& message) {
         }
         if (lease.remaining == 0) {
             MUSTER_ASSERT(lease.lent == 0);
+            give_back_devices(lease);
             const wire::ClassIndex index = lease.task_class;
             leases_.erase(place);
             forget_if_over(index);
@@ -321,6 +324,7 @@ void Scheduler::on_returned(Rank from, const wire::Returned& message) {
         tasks.push_back(returned.task);
         release(place->second.task_class, place->second.worker, 1, place->second.bundle);
         if (--place->second.remaining == 0) {
+            give_back_devices(place->second);
             leases_.erase(place);
         }
     }
@@ -366,10 +370,10 @@ bool Scheduler::feasible(const ClassState& state) const {
     std::int64_t room = 0;
     for (std::int32_t i = 0; i < ranks_.size() && room < needed; ++i) {
         if (eligible(ranks_, definition.demand, definition.placement, Rank{i})) {
-            room += share ? times_fitting(definition.demand,
-                                          ranks_.at(Rank{i}).capacity,
-                                          config_.slots_per_class_and_rank_max)
-                          : 1;
+            room +=
+                share ? Room::all_of(ranks_.at(Rank{i}).capacity)
+                            .times_fitting(definition.demand, config_.slots_per_class_and_rank_max)
+                      : 1;
         }
     }
     return room >= needed;
@@ -441,8 +445,10 @@ std::uint64_t Scheduler::grant(wire::ClassIndex index,
     count_actors(state, worker, bundle, static_cast<std::int64_t>(range.count));
     note_surplus(state, worker);
     const LeaseId id = make_lease_id(config_.term, ++last_lease_);
-    leases_.emplace(id, Lease{index, worker, range.count, 0, bundle});
     wire::Grant message{id, range, worker, {}};
+    message.devices = take_devices(state, worker, bundle);
+    MUSTER_ASSERT(message.devices.empty() || range.count == 1);
+    leases_.emplace(id, Lease{index, worker, range.count, 0, bundle, message.devices});
     if (bundle != no_bundle) {
         message.bundles.push_back(bundle);
     }

@@ -54,7 +54,9 @@ namespace muster::sched {
 ///      bundle's, with the slots in it.
 ///   2. For each class and rank, lent <= slots <= granted, and granted is the sum of what is left
 ///      of its leases.
-///   3. A class is in the waiting order exactly if it has ready tasks, and a group exactly if it is
+///   3. Likewise of each GPU; and leases of classes that demand GPUs are of one task, which has the
+///      lease's.
+///   4. A class is in the waiting order exactly if it has ready tasks, and a group exactly if it is
 ///      known and misses a rank for a bundle.
 class Scheduler {
 public:
@@ -158,6 +160,7 @@ private:
         std::uint64_t remaining = 0;
         std::int64_t lent = 0;           ///< Blocked tasks of this lease whose CPUs are lent.
         std::int32_t bundle = no_bundle; ///< In which it was granted.
+        wire::DeviceList devices;        ///< Of its one task, if that demands GPUs.
     };
 
     static constexpr std::int32_t no_bundle = -1;
@@ -217,6 +220,21 @@ private:
     void change_lent(const ClassState& state, Rank worker, std::int64_t by, std::int32_t bundle);
     void count_actors(const ClassState& state, Rank worker, std::int32_t bundle, std::int64_t by);
 
+    // GPUs.
+
+    /// Those from which tasks of the class on `worker` get theirs: the bundle's, or the rank's.
+    [[nodiscard]] Devices& devices_for(const ClassState& state, Rank worker, std::int32_t bundle);
+    /// For one more task of the class.
+    [[nodiscard]] wire::DeviceList
+    take_devices(const ClassState& state, Rank worker, std::int32_t bundle);
+    /// The lease is over.
+    void give_back_devices(const Lease& lease);
+    /// The bundle gets its place.
+    void lay(Bundle& bundle, Rank rank, const wire::DeviceList& devices);
+    /// Bundles that the last coordinator had given up, as is seen from what has their GPUs now.
+    void give_up_overlapping(wire::Actions& actions);
+    void check_devices() const;
+
     // Placement groups.
 
     [[nodiscard]] Group* find_group(const wire::TaskClass& definition);
@@ -241,7 +259,7 @@ private:
     void update_order(Group& group);
     /// Where the missing bundles would go. @param room  By rank.
     [[nodiscard]] std::optional<std::vector<Rank>> pick(const Group& group,
-                                                        const std::vector<Resources>& room,
+                                                        const std::vector<Room>& room,
                                                         const std::vector<bool>& excluded,
                                                         bool anew) const;
     void open_group(Group& group, wire::Actions& actions);

@@ -35,7 +35,7 @@ void Scheduler::open_in_group(wire::ClassIndex index, wire::Actions& actions) {
             const Bundle& bundle =
                 find_group(state.definition)->bundles[static_cast<std::size_t>(number)];
             const Usage& usage = state.usage[static_cast<std::size_t>(muster::index(*bundle.rank))];
-            if (!bundle.reserved && fits(state.definition.demand, bundle.free) &&
+            if (!bundle.reserved && bundle.has_room(state.definition.demand) &&
                 usage.slots - usage.suspended < view(state).slots_per_rank_max &&
                 (best == no_bundle || bundle.free.cpus > most)) {
                 best = number;
@@ -66,10 +66,10 @@ std::vector<std::int32_t> Scheduler::seats(const ClassState& state, bool idle) c
         if (closed || (!share && ranks.contains(rank))) {
             continue;
         }
-        const std::int64_t room =
-            times_fitting(definition.demand,
-                          idle ? bundle.capacity : bundle.free,
-                          share ? static_cast<std::int64_t>(members - seats.size()) : 1);
+        const Room free =
+            idle ? Room::all_of(bundle.capacity) : Room{bundle.free, bundle.free_devices};
+        const std::int64_t room = free.times_fitting(
+            definition.demand, share ? static_cast<std::int64_t>(members - seats.size()) : 1);
         seats.insert(seats.end(), static_cast<std::size_t>(room), number);
         if (room > 0) {
             ranks.insert(rank);
@@ -174,7 +174,7 @@ void Scheduler::describe_in_group(wire::QueuedStatus& queued, const ClassState& 
             queued.most_free = *bundle.rank;
             queued.free = bundle.free;
         }
-        queued.ranks_with_room += fits(queued.demand, bundle.free) ? 1 : 0;
+        queued.ranks_with_room += bundle.has_room(queued.demand) ? 1 : 0;
     }
 }
 

@@ -61,6 +61,7 @@ void Scheduler::check_invariants() const {
         subtract(use, wire::lendable(state.definition.demand), lease.lent);
     }
     check_groups(in_bundles, slots);
+    check_devices();
     for (std::int32_t i = 0; i < ranks_.size(); ++i) {
         add(charged[static_cast<std::size_t>(i)], ranks_.at(Rank{i}).bundled);
     }

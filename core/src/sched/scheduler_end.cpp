@@ -87,7 +87,7 @@ wire::QueuedStatus Scheduler::describe(const ClassState& state) const {
             queued.most_free = rank;
             queued.free = entry.free;
         }
-        queued.ranks_with_room += fits(definition.demand, entry.free) ? 1 : 0;
+        queued.ranks_with_room += entry.has_room(definition.demand) ? 1 : 0;
     }
     return queued;
 }

@@ -43,18 +43,20 @@ void Scheduler::grant_gang(wire::ClassIndex index,
     state.ready_count -= range.count;
     state.granted_total += static_cast<std::int64_t>(range.count);
     const LeaseId first = make_lease_id(config_.term, last_lease_ + 1);
+    wire::Grant message{first, range, {}, members, bundles};
     for (std::size_t m = 0; m < members.size(); ++m) {
         const Rank rank = members[m];
         const std::int32_t bundle = bundles.empty() ? no_bundle : bundles[m];
         const auto r = static_cast<std::size_t>(muster::index(rank));
+        auto devices = take_devices(state, rank, bundle);
+        message.devices.insert(message.devices.end(), devices.begin(), devices.end());
         leases_.emplace(make_lease_id(config_.term, ++last_lease_),
-                        Lease{index, rank, 1, 0, bundle});
+                        Lease{index, rank, 1, 0, bundle, std::move(devices)});
         ++state.usage[r].granted;
         change_slots(index, rank, 1, bundle);
         raw_busy_[r] = raw_busy_[r] || state.definition.raw_mpi;
     }
-    actions.push_back(
-        wire::SendMessage{owner_of(range.first), wire::Grant{first, range, {}, members, bundles}});
+    actions.push_back(wire::SendMessage{owner_of(range.first), std::move(message)});
 }
 
 // Ranks on which nothing waits for a future: what runs there ends, and makes room. All members' or

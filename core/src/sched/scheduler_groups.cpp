@@ -41,10 +41,7 @@ bool Scheduler::fits_beside_bundles(const Resources& demand, Rank rank, std::int
     if (!ranks_.has_bundles()) {
         return true; // as far as it fits the rank at all
     }
-    const auto& entry = ranks_.at(rank);
-    Resources room = entry.capacity;
-    subtract(room, entry.bundled);
-    return times_fitting(demand, room, times) == times;
+    return ranks_.at(rank).room_beside_bundles().times_fitting(demand, times) == times;
 }
 
 void Scheduler::join_group(wire::ClassIndex index) {
@@ -138,7 +135,7 @@ void Scheduler::give_up_bundle(Group& group, std::int32_t number, wire::Actions&
     }
     const Rank rank = *bundle.rank;
     const auto r = static_cast<std::size_t>(index(rank));
-    ranks_.free_bundle(rank, bundle.capacity, bundle.free);
+    ranks_.free_bundle(rank, bundle.capacity, bundle.devices, {bundle.free, bundle.free_devices});
     blocked_[r] += bundle.blocked;
     actors_[r] += bundle.actors;
     group.strays[rank] += bundle.slots;
@@ -185,14 +182,13 @@ void Scheduler::take_over_bundle(Rank worker,
         return;
     }
     bundle.capacity = held.resources;
-    bundle.free = held.resources;
-    bundle.rank = worker;
     bundle.taken = true;
-    ranks_.charge_bundle(worker, held.resources);
+    lay(bundle, worker, held.devices);
     update_order(group);
 }
 
 void Scheduler::settle_groups(wire::Actions& actions) {
+    give_up_overlapping(actions);
     std::vector<ObjectId> ids;
     for (const auto& [id, group] : groups_) {
         ids.push_back(id);
@@ -212,14 +208,16 @@ void Scheduler::settle_groups(wire::Actions& actions) {
 // What is left of it stays where it is, if what is missing can then be placed at all, sometime.
 void Scheduler::settle_group(Group& group, wire::Actions& actions) {
     if (group.misses_any()) {
-        std::vector<Resources> empty;
+        std::vector<Room> empty;
         for (std::int32_t i = 0; i < ranks_.size(); ++i) {
-            empty.push_back(ranks_.at(Rank{i}).capacity);
+            empty.push_back(Room::all_of(ranks_.at(Rank{i}).capacity));
         }
-        std::vector<Resources> beside = empty;
+        std::vector<Room> beside = empty;
         for (const Bundle& bundle : group.bundles) {
             if (bundle.rank) {
-                subtract(beside[static_cast<std::size_t>(index(*bundle.rank))], bundle.capacity);
+                Room& room = beside[static_cast<std::size_t>(index(*bundle.rank))];
+                subtract(room.amounts, bundle.capacity);
+                room.devices.take(bundle.devices, bundle.capacity.gpus);
             }
         }
         const std::vector<bool> none(empty.size());
@@ -261,7 +259,7 @@ void Scheduler::ask_for_groups(wire::Actions& actions) {
 // Places for bundles.
 
 std::optional<std::vector<Rank>> Scheduler::pick(const Group& group,
-                                                 const std::vector<Resources>& room,
+                                                 const std::vector<Room>& room,
                                                  const std::vector<bool>& excluded,
                                                  bool anew) const {
     std::vector<std::optional<Rank>> placed;
@@ -279,10 +277,10 @@ void Scheduler::open_group(Group& group, wire::Actions& actions) {
             return;
         }
     }
-    std::vector<Resources> room;
+    std::vector<Room> room;
     std::vector<bool> excluded = reserved_;
     for (std::int32_t i = 0; i < ranks_.size(); ++i) {
-        room.push_back(ranks_.at(Rank{i}).free);
+        room.push_back(ranks_.at(Rank{i}).room());
         excluded[static_cast<std::size_t>(i)] =
             excluded[static_cast<std::size_t>(i)] || group.has_strays(Rank{i});
     }
@@ -290,17 +288,24 @@ void Scheduler::open_group(Group& group, wire::Actions& actions) {
     if (!ranks) {
         return;
     }
+    std::vector<std::size_t> missing;
     for (std::size_t b = 0; b < group.bundles.size(); ++b) {
-        Bundle& bundle = group.bundles[b];
-        if (bundle.rank) {
-            continue;
+        if (!group.bundles[b].rank) {
+            missing.push_back(b);
         }
-        bundle.rank = (*ranks)[b];
-        bundle.free = bundle.capacity;
-        ranks_.charge_bundle(*bundle.rank, bundle.capacity);
+    }
+    // On each rank in the order in which they were picked, so that the GPUs suffice here, too.
+    std::stable_sort(missing.begin(), missing.end(), [&](std::size_t a, std::size_t b) {
+        return group.bundles[a].capacity.gpus > group.bundles[b].capacity.gpus;
+    });
+    for (const std::size_t b : missing) {
+        Bundle& bundle = group.bundles[b];
+        const Rank rank = (*ranks)[b];
+        lay(bundle, rank, ranks_.at(rank).devices.pick(bundle.capacity.gpus));
         actions.push_back(wire::SendMessage{
-            *bundle.rank,
-            wire::BundleTake{{{group.spec.id, static_cast<std::int32_t>(b)}, bundle.capacity}}});
+            rank,
+            wire::BundleTake{
+                {{group.spec.id, static_cast<std::int32_t>(b)}, bundle.capacity, bundle.devices}}});
     }
     update_order(group);
 }
@@ -317,11 +322,11 @@ void Scheduler::reserve_group(Group& group) {
     }
     if (group.reserved.empty()) {
         group.reserved_at = ranks_.bundle_changes();
-        std::vector<Resources> room;
+        std::vector<Room> room;
         std::vector<bool> excluded;
         for (std::int32_t i = 0; i < ranks_.size(); ++i) {
             const auto& entry = ranks_.at(Rank{i});
-            subtract(room.emplace_back(entry.capacity), entry.bundled);
+            room.push_back(entry.room_beside_bundles());
             excluded.push_back(!entry.present || unsuitable(Rank{i}));
         }
         const auto ranks = pick(group, room, excluded, false);

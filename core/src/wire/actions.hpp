@@ -30,6 +30,7 @@ struct ReadyTask {
     std::int32_t member = 0;
     Duration timeout{}; ///< From its start: then event TaskTimedOut. 0: none.
     std::shared_ptr<const ActorMaking> making{}; ///< Of an actor's constructor.
+    DeviceList devices{};                        ///< The rank's GPUs that it has a share of.
 };
 
 /// Append to the executors' queue of this class; runs when there is a slot.

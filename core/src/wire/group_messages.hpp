@@ -1,5 +1,7 @@
 #pragma once
 
+#include "wire/devices.hpp"
+
 #include <muster/base/ids.hpp>
 #include <muster/core/resources.hpp>
 
@@ -46,6 +48,7 @@ struct BundleId {
 struct HeldBundle {
     BundleId id;
     Resources resources;
+    DeviceList devices{}; ///< The GPUs that it has, in whole or in part.
 };
 
 struct GroupOpen {

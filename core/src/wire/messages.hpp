@@ -155,6 +155,7 @@ struct HeldLease {
     std::uint64_t tasks = 0;
     std::uint64_t lent = 0;      ///< Those of them that wait for a future and lend their CPUs.
     std::uint64_t suspended = 0; ///< Of these, those that hold no thread meanwhile.
+    DeviceList devices{};        ///< Of its one task, if that demands GPUs.
 };
 
 /// What a worker has of one class, when it enters another coordinator's cluster.
@@ -226,6 +227,9 @@ struct Grant {
     std::vector<Rank> members;
     /// Of tasks in a placement group: in which of its bundles; of a gang, each member.
     std::vector<std::int32_t> bundles{};
+    /// Of its one task, if that demands GPUs: which it has, in whole or in part. Of a gang, those
+    /// of each member behind one another.
+    DeviceList devices{};
 };
 
 /// A dependency's value, or where to fetch it.
@@ -274,6 +278,7 @@ struct Run {
     std::int32_t member = 0;
     Duration timeout{};   ///< Of an attempt, from its start; 0: none.
     ActorMaking making{}; ///< Of the constructor of an actor.
+    DeviceList devices{}; ///< The GPUs that its one task has, if it demands any.
 };
 
 struct TaskOutcome {

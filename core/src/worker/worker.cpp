@@ -72,6 +72,7 @@ void Worker::on_run(Rank owner, wire::Run message, store::Store& store, wire::Ac
         task.attempt = spec.attempt;
         task.gang = gang;
         task.member = message.member;
+        task.devices = message.devices;
         task.ready = {spec.id,
                       message.task_class.function,
                       spec.attempt,
@@ -80,7 +81,8 @@ void Worker::on_run(Rank owner, wire::Run message, store::Store& store, wire::Ac
                       gang,
                       message.member,
                       message.timeout,
-                      making};
+                      making,
+                      message.devices};
         for (const auto& dependency : spec.dependencies) {
             task.dependencies.push_back(dependency.object);
         }
@@ -246,7 +248,7 @@ void Worker::keep_actor(ObjectId actor, const Task& task) {
     MUSTER_ASSERT(state.slots > 0);
     --state.slots;
     ++state.actors;
-    actors_.emplace(actor, Actor{task.task_class, task.lease});
+    actors_.emplace(actor, Actor{task.task_class, task.lease, task.devices});
     add(state.pool->actor_cpus, wire::lendable(state.definition.demand));
     wire::Outcome outcome;
     outcome.holder = config_.self;

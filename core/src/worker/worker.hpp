@@ -65,6 +65,9 @@ struct EndedMember {
 /// that resume; those may share its CPUs for the same reason as an actor's. When it is given up,
 /// what it has left is the rank's own again, and so are the classes that run in it.
 ///
+/// Which GPUs a task or a bundle has the coordinator says. Here amounts of them are enough, since
+/// nothing that demands GPUs waits ahead.
+///
 /// The coordinator hears that tasks have ended when it could do something about it (ReportRule): of
 /// a lease a few times, however many tasks are in it.
 ///
@@ -209,8 +212,9 @@ private:
     struct Pool {
         Resources capacity;
         Resources free;
-        Resources actor_cpus;  ///< Of all actors in it, and of the bundles in the rank's own.
-        std::set<Order> order; ///< Its classes, as they get slots.
+        Resources actor_cpus;     ///< Of all actors in it, and of the bundles in the rank's own.
+        wire::DeviceList devices; ///< Of a bundle.
+        std::set<Order> order;    ///< Its classes, as they get slots.
         std::set<wire::ClassIndex> gang_classes;
         std::deque<TaskId> resuming;
     };
@@ -265,6 +269,7 @@ private:
         std::uint32_t attempt = 1;
         std::shared_ptr<const wire::Gang> gang;
         std::int32_t member = 0;
+        wire::DeviceList devices;
         wire::ReadyTask ready;              ///< Until it is queued.
         std::vector<ObjectId> dependencies; ///< Of `ready`, by position; until it is queued.
     };
@@ -272,6 +277,7 @@ private:
     struct Actor {
         wire::ClassIndex task_class = 0;
         LeaseId lease{};
+        wire::DeviceList devices;
     };
 
     struct Recalling {

@@ -60,6 +60,7 @@ bool Worker::take_bundles(wire::Actions& actions) {
         Pool& pool = bundles_[place->id];
         pool.capacity = place->resources;
         pool.free = place->resources;
+        pool.devices = place->devices;
         for (const wire::ClassIndex index : std::vector(strays_.begin(), strays_.end())) {
             const Placement& placement = classes_[index].definition.placement;
             if (placement.group == place->id.group && placement.target == place->id.bundle) {
@@ -113,7 +114,7 @@ void Worker::forget_strays() {
 std::vector<wire::HeldBundle> Worker::held_bundles() const {
     std::vector<wire::HeldBundle> held;
     for (const auto& [id, bundle] : bundles_) {
-        held.push_back({id, bundle.capacity});
+        held.push_back({id, bundle.capacity, bundle.devices});
     }
     return held;
 }

@@ -60,9 +60,12 @@ std::vector<wire::HeldClass> Worker::held() const {
         ++lease.tasks;
         lease.lent += task.blocked ? 1 : 0;
         lease.suspended += task.suspended ? 1 : 0;
+        lease.devices = task.devices;
     }
     for (const auto& [id, actor] : actors_) {
-        ++leases[actor.task_class][actor.lease].tasks;
+        auto& lease = leases[actor.task_class][actor.lease];
+        ++lease.tasks;
+        lease.devices = actor.devices;
     }
     std::vector<wire::HeldClass> held;
     for (const auto& [index, by_lease] : leases) {

@@ -23,11 +23,11 @@ class PickBundles : public ::testing::TestWithParam<Case> {};
 TEST_P(PickBundles, FindsPlaces) {
     const Case& c = GetParam();
     RankTable table(static_cast<std::int32_t>(c.ranks.size()));
-    std::vector<Resources> room;
+    std::vector<Room> room;
     for (std::int32_t r = 0; r < table.size(); ++r) {
         const auto& [node, amount] = c.ranks[static_cast<std::size_t>(r)];
         table.insert(Rank{r}, NodeId{node}, cpus(8));
-        room.push_back(cpus(amount));
+        room.push_back(Room::all_of(cpus(amount)));
     }
     std::vector<bool> excluded(c.ranks.size());
     for (const int r : c.excluded) {
@@ -138,12 +138,29 @@ TEST(PickBundlesByMatching, FindsTheOneThatFits) {
     RankTable table(2);
     table.insert(Rank{0}, NodeId{0}, gpus(2, 1));
     table.insert(Rank{1}, NodeId{1}, gpus(1, 2));
-    const std::vector<Resources> room{gpus(2, 1), gpus(1, 2)};
+    const std::vector<Room> room{Room::all_of(gpus(2, 1)), Room::all_of(gpus(1, 2))};
     const std::vector<bool> none(2);
     const std::vector<Resources> bundles{gpus(1, 1), gpus(2, 1)};
     const std::vector<std::optional<Rank>> placed(2);
     const auto picked = pick_bundles({table, room, none, bundles, Strategy::strict_spread, placed});
     EXPECT_EQ(picked, (std::vector<Rank>{Rank{1}, Rank{0}}));
+}
+
+// A third of each GPU is free on the first rank: together as much as the bundle wants, and of no
+// use.
+TEST(PickBundles, WantsGpusAndNotTheirSum) {
+    RankTable table(2);
+    table.insert(Rank{0}, NodeId{0}, gpus(8, 3));
+    table.insert(Rank{1}, NodeId{0}, gpus(1, 1));
+    std::vector<Room> room{Room::all_of(gpus(8, 3)), Room::all_of(gpus(1, 1))};
+    for (int i = 0; i < 3; ++i) {
+        room[0].take(gpus(0, 0.6667));
+    }
+    const std::vector<bool> none(2);
+    const std::vector<std::optional<Rank>> placed(2);
+    const std::vector<Resources> bundles{gpus(1, 0.3), gpus(1, 0.5)};
+    const auto picked = pick_bundles({table, room, none, bundles, Strategy::spread, placed});
+    EXPECT_EQ(picked, (std::vector<Rank>{Rank{0}, Rank{1}}));
 }
 
 } // namespace

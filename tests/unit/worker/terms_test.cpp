@@ -40,6 +40,33 @@ TEST(WorkerTerms, WhatIsHereIsListedByClassAndLease) {
     EXPECT_EQ(held[1].leases[0].tasks, 1U);
 }
 
+TEST(WorkerTerms, GpusOfTasksActorsAndBundlesAreListed) {
+    LoneWorker worker(Resources{1, 4, {}, {}});
+    auto wants_gpus = cpu_class(1, 0);
+    wants_gpus.demand.gpus = 2;
+    wire::Run run{LoneWorker::lease(1), wants_gpus, "", {{LoneWorker::task(1), 1, {}, {}}}, {}, 0};
+    run.devices = {0, 3};
+    worker->on_run(Rank{2}, run, worker.store, worker.actions);
+    auto makes_actor = wants_gpus;
+    makes_actor.actor = true;
+    makes_actor.demand.gpus = 0.5;
+    run = {LoneWorker::lease(2), makes_actor, "", {{LoneWorker::task(2), 1, {}, {}}}, {}, 0};
+    run.devices = {2};
+    worker->on_run(Rank{2}, run, worker.store, worker.actions);
+    const wire::BundleId bundle{make_object_id(Rank{0}, 7), 0};
+    worker->on_bundle_take({{bundle, {0, 0.25, {}, {}}, {1}}});
+    const auto enqueued = orders<wire::EnqueueTask>(worker.flush());
+    ASSERT_EQ(enqueued.size(), 2U);
+    EXPECT_EQ(enqueued[0].task.devices, (wire::DeviceList{0, 3}));
+    worker.finish(2);
+    const auto held = worker->held();
+    ASSERT_EQ(held.size(), 2U);
+    EXPECT_EQ(held[0].leases.front().devices, (wire::DeviceList{0, 3}));
+    EXPECT_EQ(held[1].leases.front().devices, wire::DeviceList{2});
+    ASSERT_EQ(worker->held_bundles().size(), 1U);
+    EXPECT_EQ(worker->held_bundles().front().devices, wire::DeviceList{1});
+}
+
 TEST(WorkerTerms, WhatEndedBeforeANewTermIsNotReportedToItsCoordinator) {
     LoneWorker worker(two_cpus());
     worker.run(cpu_class(1), 1, 2);

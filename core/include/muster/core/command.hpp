@@ -15,7 +15,9 @@ struct CommandSpec {
     /// one is relative to `directory`. No shell: for one, {"sh", "-c", "…"}.
     std::vector<std::string> argv{};
     /// Added to the rank's environment, or replacing what is there. The variables that make the
-    /// rank a process of its MPI launcher are not passed on.
+    /// rank a process of its MPI launcher are not passed on. Unless they are here,
+    /// CUDA_VISIBLE_DEVICES has the GPUs of its task, if the rank has any, and OMP_NUM_THREADS, if
+    /// the rank has none, the CPUs.
     std::vector<std::pair<std::string, std::string>> environment{};
     std::string directory{}; ///< Working directory; empty: the rank's at its start.
     std::string input{};     ///< Standard input; /dev/null if this and `input_file` are empty.
@@ -25,7 +27,9 @@ struct CommandSpec {
     bool capture = true;
     /// Of each stream the last so many bytes are kept.
     Bytes capture_max = Bytes{1 << 20};
-    std::vector<int> cpu_ids{}; ///< Logical CPUs to bind to; empty: the rank's mask at its start.
+    /// Logical CPUs to bind to; empty: those of its task, if it has its own, else the rank's mask
+    /// at its start.
+    std::vector<int> cpu_ids{};
 };
 
 /// How a command ended.

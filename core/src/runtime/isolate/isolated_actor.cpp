@@ -16,8 +16,12 @@ std::vector<Buffer> payloads_of(const wire::ReadyTask& task) {
 
 } // namespace
 
-IsolatedActor::IsolatedActor(Processes& processes, wire::ReadyTask constructor, Bytes memory_limit)
-    : processes_(processes), constructor_(std::move(constructor)), memory_limit_(memory_limit) {
+IsolatedActor::IsolatedActor(Processes& processes,
+                             wire::ReadyTask constructor,
+                             Bytes memory_limit,
+                             Granted granted)
+    : processes_(processes), constructor_(std::move(constructor)), memory_limit_(memory_limit),
+      granted_(std::move(granted)) {
     if (constructor_.making) {
         replays_ = constructor_.making->replays;
         restarts_left_ = constructor_.making->restarts;
@@ -54,7 +58,8 @@ Session::Outcome IsolatedActor::make(const detail::CurrentTask& current, Session
                           constructor_.attempt,
                           current.depth,
                           constructor_.id,
-                          saved_.has_value()},
+                          saved_.has_value(),
+                          granted_},
                          std::move(payloads),
                          current,
                          on_stop);
@@ -68,7 +73,8 @@ Session::Outcome IsolatedActor::run(const wire::ReadyTask& call,
                           call.attempt,
                           current.depth,
                           constructor_.id,
-                          false},
+                          false,
+                          granted_},
                          payloads_of(call),
                          current,
                          Session::OnStop::kill_at_end);
@@ -137,11 +143,17 @@ Session::Outcome IsolatedActor::call(const wire::ReadyTask& call,
 }
 
 Session::Outcome IsolatedActor::save(const detail::CurrentTask& current) {
-    return session_->run(
-        {Run::Job::save, current.id, {}, current.attempt, current.depth, constructor_.id, false},
-        {Buffer()},
-        current,
-        Session::OnStop::kill_at_end);
+    return session_->run({Run::Job::save,
+                          current.id,
+                          {},
+                          current.attempt,
+                          current.depth,
+                          constructor_.id,
+                          false,
+                          granted_},
+                         {Buffer()},
+                         current,
+                         Session::OnStop::kill_at_end);
 }
 
 void IsolatedActor::saved(Buffer state) {
@@ -153,7 +165,7 @@ void IsolatedActor::saved(Buffer state) {
 void IsolatedActor::destroy(const detail::CurrentTask& current) {
     if (alive()) {
         (void)session_->run(
-            {Run::Job::destructor, constructor_.id, {}, 1, 0, constructor_.id, false},
+            {Run::Job::destructor, constructor_.id, {}, 1, 0, constructor_.id, false, granted_},
             {},
             current,
             Session::OnStop::kill_at_end);

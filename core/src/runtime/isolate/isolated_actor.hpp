@@ -23,7 +23,10 @@ namespace muster::runtime::isolate {
 class IsolatedActor {
 public:
     /// @param constructor  With its arguments, which are kept as long as it may be made again.
-    IsolatedActor(Processes& processes, wire::ReadyTask constructor, Bytes memory_limit);
+    IsolatedActor(Processes& processes,
+                  wire::ReadyTask constructor,
+                  Bytes memory_limit,
+                  Granted granted);
 
     /// Makes it, for the first time.
     [[nodiscard]] Session::Outcome construct(const detail::CurrentTask& current);
@@ -52,6 +55,7 @@ private:
     Processes& processes_;
     wire::ReadyTask constructor_;
     Bytes memory_limit_;
+    Granted granted_;
     bool replays_ = false;
     std::uint32_t restarts_left_ = 0;
     std::optional<Buffer> saved_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "process/channel.hpp"
+#include "runtime/granted.hpp"
 #include "wire/messages.hpp"
 
 #include <muster/core/detail/future_block.hpp>
@@ -43,6 +44,7 @@ struct Run {
     std::uint32_t depth = 0;
     ObjectId context{};
     bool loads = false; ///< A constructor: there is a saved state.
+    Granted granted{};
 };
 
 struct Refusal {

@@ -29,6 +29,21 @@ ProcessClient::ProcessClient(int socket, const FunctionTable& functions)
     : socket_(socket), functions_(functions), channel_(socket) {
 }
 
+void ProcessClient::set_granted(const Granted& granted) {
+    const std::lock_guard lock(mutex_);
+    granted_ = granted;
+}
+
+std::vector<std::string> ProcessClient::gpus_of(const detail::CurrentTask& /*task*/) const {
+    const std::lock_guard lock(mutex_);
+    return granted_.gpus;
+}
+
+std::vector<int> ProcessClient::cpus_of_thread() const {
+    const std::lock_guard lock(mutex_);
+    return granted_.cpus;
+}
+
 bool ProcessClient::ended() const {
     const std::lock_guard lock(mutex_);
     return ended_;

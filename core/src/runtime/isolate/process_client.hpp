@@ -86,6 +86,11 @@ public:
 
     [[nodiscard]] ClusterInfo cluster() const override { return hello_.cluster; }
 
+    /// What the process was granted; from the thread that takes the orders.
+    void set_granted(const Granted& granted);
+    [[nodiscard]] std::vector<std::string> gpus_of(const detail::CurrentTask& task) const override;
+    [[nodiscard]] std::vector<int> cpus_of_thread() const override;
+
 private:
     using Clock = std::chrono::steady_clock;
     /// Runs with the lock held, before anything that came after the answer is looked at.
@@ -137,6 +142,7 @@ private:
     std::uint64_t last_request_ = 0;
     std::map<std::uint64_t, Pending> pending_;
     std::deque<Order> orders_;
+    Granted granted_;
     std::map<ObjectId, Submission> submissions_;                         ///< By the first future.
     std::multimap<ObjectId, std::weak_ptr<detail::FutureBlock>> single_; ///< Borrowed ones.
 };

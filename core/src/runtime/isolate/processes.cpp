@@ -36,22 +36,21 @@ std::unique_ptr<Session> Processes::make(Bytes memory_limit) {
         config_.session, std::move(process), std::move(error), functions_, *client_);
 }
 
-std::unique_ptr<Session> Processes::take(FunctionId function, Bytes memory_limit) {
+std::unique_ptr<Session> Processes::take(const Kind& kind) {
     while (true) {
         std::unique_ptr<Session> session;
         {
             const std::lock_guard lock(mutex_);
             // The last used one: its memory is the likeliest to be in caches.
-            const auto place = std::find_if(idle_.rbegin(), idle_.rend(), [&](const Idle& idle) {
-                return idle.function == function && idle.memory_limit == memory_limit;
-            });
+            const auto place = std::find_if(
+                idle_.rbegin(), idle_.rend(), [&](const Idle& idle) { return idle.kind == kind; });
             if (place != idle_.rend()) {
                 session = std::move(place->session);
                 idle_.erase(std::next(place).base());
             }
         }
         if (session == nullptr) {
-            return make(memory_limit);
+            return make(kind.memory_limit);
         }
         if (session->reusable()) { // else it was ended while it was idle
             return session;
@@ -59,9 +58,7 @@ std::unique_ptr<Session> Processes::take(FunctionId function, Bytes memory_limit
     }
 }
 
-void Processes::give_back(FunctionId function,
-                          Bytes memory_limit,
-                          std::unique_ptr<Session> session) {
+void Processes::give_back(const Kind& kind, std::unique_ptr<Session> session) {
     if (!session->reusable()) {
         return;
     }
@@ -71,7 +68,7 @@ void Processes::give_back(FunctionId function,
         surplus = std::move(session);
         return;
     }
-    idle_.push_back({function, memory_limit, Clock::now(), std::move(session)});
+    idle_.push_back({kind, Clock::now(), std::move(session)});
     if (idle_.size() > config_.idle_max) {
         surplus = std::move(idle_.front().session);
         idle_.pop_front();

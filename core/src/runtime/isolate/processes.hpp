@@ -3,6 +3,7 @@
 #include "process/error_relay.hpp"
 #include "process/zygote.hpp"
 #include "runtime/isolate/session.hpp"
+#include "wire/devices.hpp"
 
 #include <muster/core/resources.hpp>
 
@@ -18,7 +19,8 @@
 namespace muster::runtime::isolate {
 
 /// The processes of a rank that isolated tasks run in. One that has run a task is kept for the next
-/// of the same function, with the same memory limit, so that a function meets only its own statics.
+/// of the same kind, so that a function meets only its own statics, and what has opened a GPU is
+/// not left with it when it has another.
 ///
 /// Threads: any.
 class Processes {
@@ -30,6 +32,15 @@ public:
         std::chrono::seconds idle_time{30}; ///< After which they are ended.
     };
 
+    /// What tasks in one process have in common.
+    struct Kind {
+        FunctionId function{};
+        Bytes memory_limit;
+        wire::DeviceList devices; ///< GPUs.
+
+        friend bool operator==(const Kind&, const Kind&) = default;
+    };
+
     /// `client` is set before the first process is made.
     Processes(const Config& config, const FunctionTable& functions);
     Processes(const Processes&) = delete;
@@ -38,22 +49,21 @@ public:
 
     void set_client(RankClient& client) { client_ = &client; }
 
-    /// An idle process of the function, or a new one.
+    /// An idle process of the kind, or a new one.
     /// @throws Error if none can be made.
-    std::unique_ptr<Session> take(FunctionId function, Bytes memory_limit);
+    std::unique_ptr<Session> take(const Kind& kind);
 
     /// A new one, which is not given back.
     std::unique_ptr<Session> make(Bytes memory_limit);
 
-    /// After a task of the function: keeps it, unless it died.
-    void give_back(FunctionId function, Bytes memory_limit, std::unique_ptr<Session> session);
+    /// After a task of the kind: keeps it, unless it died.
+    void give_back(const Kind& kind, std::unique_ptr<Session> session);
 
 private:
     using Clock = std::chrono::steady_clock;
 
     struct Idle {
-        FunctionId function{};
-        Bytes memory_limit;
+        Kind kind;
         Clock::time_point since;
         std::unique_ptr<Session> session;
     };

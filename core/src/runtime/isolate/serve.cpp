@@ -11,13 +11,17 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <memory>
 #include <mutex>
 #include <stop_token>
+#include <string>
 #include <thread>
+#include <vector>
 
 namespace muster::runtime::isolate {
 namespace {
@@ -84,6 +88,32 @@ private:
     std::stop_source source_{std::nostopstate};
 };
 
+/// What of the process shows code what it was granted.
+class Surroundings {
+public:
+    void become(const Granted& granted) {
+        // A GPU's runtime reads this once, so a process has the same GPUs all its life.
+        if (granted.hides_gpus) {
+            ::setenv("CUDA_VISIBLE_DEVICES", visible_devices(granted).c_str(), 1);
+        }
+        if (granted.threads > 0 && granted.threads != threads_) {
+            threads_ = granted.threads;
+            ::setenv("OMP_NUM_THREADS", std::to_string(threads_).c_str(), 1);
+            set_openmp_threads(threads_); // it may have read the variable before
+        }
+        const std::vector<int>& cpus = granted.bound ? granted.cpus : all_;
+        if (cpus != cpus_) {
+            cpus_ = cpus;
+            (void)bind_to(cpus, true);
+        }
+    }
+
+private:
+    const std::vector<int> all_ = bound_to();
+    std::vector<int> cpus_ = all_;
+    std::int32_t threads_ = 0;
+};
+
 class Server {
 public:
     Server(const FunctionTable& functions, int socket)
@@ -99,6 +129,8 @@ public:
 private:
     void perform(ProcessClient::Order order) {
         const Run& run = order.run;
+        surroundings_.become(run.granted);
+        client_->set_granted(run.granted);
         std::stop_source source;
         detail::CurrentTask current{run.id,
                                     run.function,
@@ -176,6 +208,7 @@ private:
     const FunctionTable& functions_;
     std::shared_ptr<ProcessClient> client_;
     StopRelay stop_relay_;
+    Surroundings surroundings_;
     std::shared_ptr<void> instance_; ///< The actor that lives here.
     decltype(detail::Invocation::save) save_ = nullptr;
 };

@@ -30,8 +30,8 @@ std::vector<Node> nodes_with_room(const PlacementView& view,
         }
         const auto& entry = view.ranks.at(rank);
         const auto used = view.usage[static_cast<std::size_t>(i)].slots;
-        const std::int64_t room = times_fitting(
-            view.demand, entry.free, std::min(per_rank_max, view.slots_per_rank_max - used));
+        const std::int64_t room = entry.times_fitting(
+            view.demand, std::min(per_rank_max, view.slots_per_rank_max - used));
         Node& node = nodes[entry.node];
         node.id = entry.node;
         node.room += room;

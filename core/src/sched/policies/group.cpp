@@ -55,7 +55,7 @@ public:
                                              const std::vector<Rank>& ranks) const {
         std::optional<Rank> best;
         for (const Rank rank : ranks) {
-            if (fits(view_.bundles[bundle], room(rank)) && (!best || better(rank, *best))) {
+            if (room(rank).fits(view_.bundles[bundle]) && (!best || better(rank, *best))) {
                 best = rank;
             }
         }
@@ -64,7 +64,7 @@ public:
 
     void place(std::size_t bundle, Rank rank) {
         places_[bundle] = rank;
-        subtract(room_[static_cast<std::size_t>(index(rank))], view_.bundles[bundle]);
+        room_[static_cast<std::size_t>(index(rank))].take(view_.bundles[bundle]);
         ++on_rank_[rank];
         ++on_node_[node_of(rank)];
         std::erase(wanted_, bundle);
@@ -81,7 +81,7 @@ public:
     /// As many of the wanted bundles as the ranks hold: each on the one with fewest bundles or,
     /// `tightly`, with the least room.
     [[nodiscard]] Places fill(const std::vector<Rank>& ranks, bool tightly) const {
-        std::vector<Resources> room;
+        std::vector<Room> room;
         std::vector<std::int64_t> bundles;
         for (const Rank rank : ranks) {
             room.push_back(this->room(rank));
@@ -92,16 +92,17 @@ public:
             std::optional<std::size_t> best;
             for (std::size_t i = 0; i < ranks.size(); ++i) {
                 const auto goes_before = [&](std::size_t other) {
-                    return tightly                        ? room[i].cpus < room[other].cpus
-                           : bundles[i] != bundles[other] ? bundles[i] < bundles[other]
-                                                          : room[i].cpus > room[other].cpus;
+                    return tightly ? room[i].amounts.cpus < room[other].amounts.cpus
+                           : bundles[i] != bundles[other]
+                               ? bundles[i] < bundles[other]
+                               : room[i].amounts.cpus > room[other].amounts.cpus;
                 };
-                if (fits(view_.bundles[bundle], room[i]) && (!best || goes_before(*best))) {
+                if (room[i].fits(view_.bundles[bundle]) && (!best || goes_before(*best))) {
                     best = i;
                 }
             }
             if (best) {
-                subtract(room[*best], view_.bundles[bundle]);
+                room[*best].take(view_.bundles[bundle]);
                 ++bundles[*best];
                 places.emplace_back(bundle, ranks[*best]);
             }
@@ -121,7 +122,7 @@ public:
     }
 
 private:
-    [[nodiscard]] const Resources& room(Rank rank) const {
+    [[nodiscard]] const Room& room(Rank rank) const {
         return room_[static_cast<std::size_t>(index(rank))];
     }
 
@@ -132,11 +133,11 @@ private:
 
     [[nodiscard]] bool better(Rank one, Rank other) const {
         return count(one) != count(other) ? count(one) < count(other)
-                                          : room(one).cpus > room(other).cpus;
+                                          : room(one).amounts.cpus > room(other).amounts.cpus;
     }
 
     const BundleView& view_;
-    std::vector<Resources> room_;
+    std::vector<Room> room_;
     std::vector<std::optional<Rank>> places_;
     std::vector<std::size_t> wanted_;
     std::vector<std::pair<NodeId, std::vector<Rank>>> nodes_;
@@ -157,7 +158,7 @@ std::optional<std::vector<Rank>> pick_one_node(const BundleView& view) {
         }
         Amount room;
         for (const Rank rank : ranks) {
-            room += view.room[static_cast<std::size_t>(index(rank))].cpus;
+            room += view.room[static_cast<std::size_t>(index(rank))].amounts.cpus;
         }
         for (const bool tightly : {false, true}) {
             auto places = placer.fill(ranks, tightly);

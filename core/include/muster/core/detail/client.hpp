@@ -65,8 +65,9 @@ struct CurrentTask {
     bool lends_cpus = true; ///< While it waits for a future.
     /// In whose name it calls actors: the task itself, or the actor whose method it is.
     ObjectId context{};
-    bool in_destructor = false; ///< Of an actor, which must not throw.
-    bool resumed = false;       ///< A coroutine that has been suspended.
+    bool in_destructor = false;           ///< Of an actor, which must not throw.
+    bool resumed = false;                 ///< A coroutine that has been suspended.
+    std::vector<std::uint16_t> devices{}; ///< Its rank's GPUs that it has a share of.
 };
 
 /// One rank's runtime as user threads see it. Thread-safe.
@@ -98,6 +99,10 @@ public:
     /// `actors`: whose handles are inside the value.
     virtual std::shared_ptr<FutureBlock> put(Buffer value, std::vector<ObjectId> actors) = 0;
     virtual void cancel(ObjectId task) = 0;
+    /// Names of the GPUs that a task of this rank has.
+    [[nodiscard]] virtual std::vector<std::string> gpus_of(const CurrentTask& task) const = 0;
+    /// What the calling thread may run on.
+    [[nodiscard]] virtual std::vector<int> cpus_of_thread() const = 0;
     /// See muster::free().
     virtual void free(ObjectId object);
     /// See muster::memory_report().
