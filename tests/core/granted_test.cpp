@@ -177,6 +177,22 @@ TEST_F(GrantedTest, ActorsMembersAndBundlesHaveTheirOwn) {
     });
 }
 
+TEST_F(GrantedTest, OfSeveralDemandsTheFirstThatHasRoomIsMet) {
+    in_run([] {
+        const auto holder = spawn<Looker>({.gpus = 2});
+        EXPECT_EQ(holder.call<&Looker::look>().get().gpus.size(), 2U);
+        const auto either = task<&look>.with({.gpus = 1, .or_else = {{.cpus = 0.5}}});
+        EXPECT_EQ(either().get().gpus, Gpus{});
+        const auto never = task<&look>.with({.gpus = 100, .or_else = {{.gpus = 50}, {.cpus = 1}}});
+        EXPECT_EQ(never().get().gpus, Gpus{});
+        EXPECT_THROW((void)task<&look>.with({.gpus = 100, .or_else = {{.gpus = 50}}})(), Error);
+        EXPECT_THROW((void)task<&look_as_member>.with({.or_else = {{.cpus = 2}}})(), Error);
+        kill(holder);
+        while (either().get().gpus.empty()) { // until it has ended
+        }
+    });
+}
+
 TEST_F(GrantedTest, ThreadsRunOnTheCpusOfTheirTasks) {
     const auto everything = mask();
     in_run([&] {

@@ -81,6 +81,7 @@ constexpr std::array<std::string_view, path_count> names{
     "gang in group",
     "actor in group",
     "device shared",
+    "other demand",
     "bundle waited",
     "bundle left in use",
     "rank crashed",

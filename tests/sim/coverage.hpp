@@ -87,6 +87,7 @@ enum class Path : std::uint8_t {
     gang_in_group,
     actor_in_group,
     device_shared,      ///< Two had a part of one GPU.
+    other_demand,       ///< A task got what it takes instead.
     bundle_waited,      ///< For room on its rank, which the coordinator thought was there.
     bundle_left_in_use, ///< It was given up while something ran in it.
 

@@ -123,8 +123,8 @@ void Executors::crash() {
 
 // Slots and tasks.
 
-void Executors::enqueue(wire::EnqueueTask order, const Placement& placement) {
-    classes_[order.task_class] = placement;
+void Executors::enqueue(wire::EnqueueTask order, const wire::TaskClass& task_class) {
+    classes_[order.task_class] = {task_class.placement, task_class.demand};
     queue_.push(order.task_class, std::move(order.task));
 }
 
@@ -153,8 +153,13 @@ void Executors::start(wire::ClassIndex index, wire::ReadyTask ready) {
     Context& context = contexts_[++last_context_];
     context.id = last_context_;
     context.task_class = index;
-    context.demand = truth.kind.demand;
-    if (const Placement& placement = classes_.at(index); placement.is_in_group()) {
+    const auto& [placement, demand] = classes_.at(index);
+    const auto& others = truth.kind.or_else;
+    const bool other = std::find(others.begin(), others.end(), demand) != others.end();
+    require(demand == truth.kind.demand || other, "a task came with another demand");
+    world_.statistics.took(Path::other_demand, other ? 1 : 0);
+    context.demand = demand;
+    if (placement.is_in_group()) {
         const Placement& wanted = truth.kind.placement;
         require(wanted.group == placement.group &&
                     (wanted.target == placement.target || wanted.target == -1),
@@ -405,6 +410,12 @@ Executors::submit(const TaskKind& kind, std::uint32_t depth, const std::vector<L
     submission.first = block->first;
     submission.task_class = {
         kind.function, kind.demand, kind.priority, depth, kind.placement, kind.ranks, false};
+    if (!kind.or_else.empty() && kind.ranks == 0 && !kind.placement.is_in_group()) {
+        submission.task_class.alternatives = kind.or_else;
+        submission.task_class.alternatives.insert(submission.task_class.alternatives.begin(),
+                                                  kind.demand);
+        submission.task_class.undecided = true;
+    }
     submission.futures = block;
     submission.retry = retry_policy(kind);
     submission.timeout = kind.timeout;

@@ -31,7 +31,7 @@ public:
         : world_(world), self_(self), capacity_(capacity), post_(std::move(post)) {}
 
     // Orders of the rank's machine.
-    void enqueue(wire::EnqueueTask order, const Placement& placement);
+    void enqueue(wire::EnqueueTask order, const wire::TaskClass& task_class);
     void grant_slot(wire::ClassIndex index);
 
     void revoke_slot(wire::ClassIndex index) { queue_.revoke_slot(index); }
@@ -317,7 +317,7 @@ private:
     std::map<ContextId, Context> contexts_;
     std::map<TaskId, ContextId> running_;
     std::multimap<ObjectId, Handle> wanted_;
-    std::map<wire::ClassIndex, Placement> classes_;
+    std::map<wire::ClassIndex, std::pair<Placement, Resources>> classes_;
     std::map<wire::BundleId, Usage> in_bundles_; ///< Of what is in none: the one without a group.
     std::vector<TaskId> started_;
     std::map<wire::DeviceIndex, Amount> devices_used_; ///< By tasks and actors.

@@ -51,6 +51,7 @@ struct TaskKind {
     std::uint32_t concurrency = 1; ///< Of an actor: calls of it that may be under way.
     std::uint32_t threads = 1;     ///< And run at once.
     bool for_job = false;          ///< Of an actor: it lives until the run ends, or is killed.
+    std::vector<Resources> or_else{}; ///< Of a task: what it may take instead.
 
     [[nodiscard]] bool may_be_late() const { return timeout > Duration{} || deadline > Duration{}; }
 

@@ -37,8 +37,8 @@ public:
             add_gang_kind();
         }
         for (std::int64_t i = 0; i < kinds; ++i) {
-            any_kinds_.push_back(random_kind(false));
-            cpu_kinds_.push_back(random_kind(true));
+            any_kinds_.push_back(with_alternatives(random_kind(false)));
+            cpu_kinds_.push_back(with_alternatives(random_kind(true)));
         }
         for (std::int64_t i = random_.between(1, 3); i > 0; --i) {
             actor_kinds_.push_back(random_kind(true));
@@ -139,6 +139,16 @@ private:
             break;
         default:
             break;
+        }
+        return kind;
+    }
+
+    /// Which may be too much for any rank. CPUs alone, so that what waits for such a task need not
+    /// know what it got.
+    TaskKind with_alternatives(TaskKind kind) {
+        while (random_.chance(0.15)) {
+            const std::array<Amount, 4> cpus{0.5, 1, 2, 8};
+            kind.or_else.emplace_back().cpus = cpus[random_.below(cpus.size())];
         }
         return kind;
     }

@@ -81,7 +81,7 @@ private:
 
     void carry_out(wire::EnqueueTask& order) {
         const wire::ClassIndex index = order.task_class;
-        executors_.enqueue(std::move(order), machine_.worker().task_class(index).placement);
+        executors_.enqueue(std::move(order), machine_.worker().task_class(index));
     }
 
     void carry_out(wire::GrantSlot& order) { executors_.grant_slot(order.task_class); }

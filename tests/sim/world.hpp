@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace muster::sim {
@@ -90,6 +91,13 @@ struct World {
         using Where = Placement::Kind;
         if (kind.placement.is_in_group()) {
             return group_feasible(oracle.group(kind.placement.group).made);
+        }
+        TaskKind other = kind;
+        for (const Resources& demand : std::exchange(other.or_else, {})) {
+            other.demand = demand;
+            if (feasible(other)) {
+                return true;
+            }
         }
         const auto [where, target, group] = kind.placement;
         const std::int64_t members_max = options.ranks == 1 ? kind.ranks : 1;

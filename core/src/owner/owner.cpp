@@ -285,6 +285,9 @@ void Owner::on_grant(const wire::Grant& message, wire::Actions& actions) {
                 run.task_class.placement.target = message.bundles.front();
             }
             run.devices = message.devices;
+            if (std::exchange(run.task_class.undecided, false)) {
+                run.task_class.demand = run.task_class.alternatives.at(message.alternative);
+            }
             run.name = block.name;
             run.timeout = block.timeout;
             if (const auto making = makings_.find(run.tasks.front().id); making != makings_.end()) {

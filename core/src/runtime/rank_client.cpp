@@ -349,8 +349,49 @@ wire::TaskClass RankClient::classify(const detail::FunctionEntry& function,
     task_class.ranks = function.is_gang ? options.ranks : 0;
     task_class.raw_mpi = options.raw_mpi;
     task_class.isolate = options.isolate;
+    if (!options.or_else.empty()) {
+        add_alternatives(task_class, options, what);
+    }
     check_feasible(task_class, what);
     return task_class;
+}
+
+void RankClient::add_alternatives(wire::TaskClass& task_class,
+                                  const TaskOptions& options,
+                                  const std::string& what) const {
+    const Placement& placement = task_class.placement;
+    if (task_class.ranks > 0 || placement.is_in_group()) {
+        throw Error(what + ": `.or_else` is neither for gangs nor in placement groups",
+                    ErrorCode::usage);
+    }
+    std::vector<Resources> demands{task_class.demand};
+    for (const Bundle& other : options.or_else) {
+        demands.push_back(demand_of(other.cpus, other.gpus, other.memory, other.resources, what));
+    }
+    const auto cluster = announced();
+    const auto never_fits = [&](const Resources& demand) {
+        for (std::size_t r = 0; r < config_.node_of.size(); ++r) {
+            const auto rank = static_cast<std::int32_t>(r);
+            const bool allowed = placement.kind == Placement::Kind::on_rank
+                                     ? placement.target == rank
+                                 : placement.kind == Placement::Kind::on_node
+                                     ? placement.target == index(config_.node_of[r])
+                                     : true;
+            const auto* group = allowed ? cluster->group(Rank{rank}) : nullptr;
+            if (group != nullptr && fits(demand, group->capacity)) {
+                return false;
+            }
+        }
+        return true;
+    };
+    std::erase_if(demands, never_fits);
+    if (!demands.empty()) { // else the first one's error says why
+        task_class.demand = demands.front();
+    }
+    if (demands.size() > 1) {
+        task_class.alternatives = std::move(demands);
+        task_class.undecided = true;
+    }
 }
 
 void RankClient::unmap(Rank holder, std::uint64_t transfer) noexcept {

@@ -240,6 +240,10 @@ private:
                                            const TaskOptions& options,
                                            const std::string& what) const;
     /// Throws Error (usage) if any is negative.
+    /// What it may take instead, and that there is a rank for any of that.
+    void add_alternatives(wire::TaskClass& task_class,
+                          const TaskOptions& options,
+                          const std::string& what) const;
     [[nodiscard]] static Resources demand_of(Amount cpus,
                                              Amount gpus,
                                              Bytes memory,

@@ -367,13 +367,13 @@ bool Scheduler::feasible(const ClassState& state) const {
     }
     const bool share = members_share_ranks(definition);
     const std::int64_t needed = std::max(definition.ranks, 1);
+    const Resources& demand = awaited(state);
     std::int64_t room = 0;
     for (std::int32_t i = 0; i < ranks_.size() && room < needed; ++i) {
-        if (eligible(ranks_, definition.demand, definition.placement, Rank{i})) {
-            room +=
-                share ? Room::all_of(ranks_.at(Rank{i}).capacity)
-                            .times_fitting(definition.demand, config_.slots_per_class_and_rank_max)
-                      : 1;
+        if (eligible(ranks_, demand, definition.placement, Rank{i})) {
+            room += share ? Room::all_of(ranks_.at(Rank{i}).capacity)
+                                .times_fitting(demand, config_.slots_per_class_and_rank_max)
+                          : 1;
         }
     }
     return room >= needed;
@@ -430,15 +430,26 @@ std::uint64_t Scheduler::grant(wire::ClassIndex index,
                                std::uint64_t count,
                                wire::Actions& actions,
                                std::int32_t bundle) {
+    return grant_from(index, index, worker, count, actions, bundle, 0);
+}
+
+std::uint64_t Scheduler::grant_from(wire::ClassIndex from,
+                                    wire::ClassIndex index,
+                                    Rank worker,
+                                    std::uint64_t count,
+                                    wire::Actions& actions,
+                                    std::int32_t bundle,
+                                    std::uint32_t alternative) {
+    ClassState& source = classes_[from];
     ClassState& state = classes_[index];
-    const std::size_t position = choose_ready(state, worker);
-    auto& ready = state.ready[position].range;
+    const std::size_t position = choose_ready(source, worker);
+    auto& ready = source.ready[position].range;
     const wire::Range range{ready.first, std::min(count, ready.count)};
     ready = {advance(ready.first, range.count), ready.count - range.count};
     if (ready.count == 0) {
-        state.ready.erase(state.ready.begin() + static_cast<std::ptrdiff_t>(position));
+        source.ready.erase(source.ready.begin() + static_cast<std::ptrdiff_t>(position));
     }
-    state.ready_count -= range.count;
+    source.ready_count -= range.count;
     state.usage[static_cast<std::size_t>(muster::index(worker))].granted +=
         static_cast<std::int64_t>(range.count);
     state.granted_total += static_cast<std::int64_t>(range.count);
@@ -446,6 +457,7 @@ std::uint64_t Scheduler::grant(wire::ClassIndex index,
     note_surplus(state, worker);
     const LeaseId id = make_lease_id(config_.term, ++last_lease_);
     wire::Grant message{id, range, worker, {}};
+    message.alternative = alternative;
     message.devices = take_devices(state, worker, bundle);
     MUSTER_ASSERT(message.devices.empty() || range.count == 1);
     leases_.emplace(id, Lease{index, worker, range.count, 0, bundle, message.devices});
@@ -639,6 +651,8 @@ void Scheduler::open(wire::ClassIndex index, wire::Actions& actions) {
         definition.ranks > 0 ? open_gangs_in_group(index, actions) : open_in_group(index, actions);
     } else if (definition.ranks > 0) {
         open_gangs(index, actions);
+    } else if (definition.undecided) {
+        open_alternatives(index, actions);
     } else {
         open_slots(index, actions);
         if (classes_[index].ready_count > 0) {
@@ -654,6 +668,8 @@ void Scheduler::reserve_for(wire::ClassIndex index) {
         reserve_in_group(index);
     } else if (definition.ranks > 0) {
         reserve_gang(index);
+    } else if (definition.undecided) {
+        reserve_alternative(index);
     } else {
         reserve(index);
     }

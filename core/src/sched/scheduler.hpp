@@ -152,6 +152,8 @@ private:
         RankSet futile; ///< Ranks that had nothing to return; not asked before progress.
         std::vector<Rank> reserved;   ///< One rank; of a gang, one for each member.
         std::int32_t passed_over = 0; ///< How often younger tasks went before the oldest.
+        /// Of an undecided class, by alternative: the class as which tasks are granted.
+        std::vector<wire::ClassIndex> decided;
     };
 
     struct Lease {
@@ -182,6 +184,14 @@ private:
                         std::uint64_t count,
                         wire::Actions& actions,
                         std::int32_t bundle = no_bundle);
+    /// The same of tasks that were ready in class `from`, as its `alternative`.
+    std::uint64_t grant_from(wire::ClassIndex from,
+                             wire::ClassIndex index,
+                             Rank worker,
+                             std::uint64_t count,
+                             wire::Actions& actions,
+                             std::int32_t bundle,
+                             std::uint32_t alternative);
     /// Grants what of the class can be granted now.
     void open(wire::ClassIndex index, wire::Actions& actions);
     /// Keeps free what the class waits for.
@@ -201,6 +211,12 @@ private:
     void top_up(wire::ClassIndex index, wire::Actions& actions);
     void feed(wire::ClassIndex index, Rank rank, wire::Actions& actions);
     void reserve(wire::ClassIndex index);
+    /// Of an undecided class: those as which its tasks are granted.
+    std::vector<wire::ClassIndex> decided(wire::ClassIndex index);
+    void open_alternatives(wire::ClassIndex index, wire::Actions& actions);
+    void reserve_alternative(wire::ClassIndex index);
+    /// What of its demands is waited for.
+    [[nodiscard]] const Resources& awaited(const ClassState& state) const;
     /// Several members of a gang of this class may be threads of one rank.
     [[nodiscard]] bool members_share_ranks(const wire::TaskClass& definition) const;
     void open_gangs(wire::ClassIndex index, wire::Actions& actions);

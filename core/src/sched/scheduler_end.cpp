@@ -67,7 +67,7 @@ wire::QueuedStatus Scheduler::describe(const ClassState& state) const {
     const auto& definition = state.definition;
     wire::QueuedStatus queued;
     queued.function = definition.function;
-    queued.demand = definition.demand;
+    queued.demand = awaited(state);
     queued.placement = definition.placement;
     queued.priority = definition.priority;
     queued.members = definition.ranks;
@@ -79,7 +79,7 @@ wire::QueuedStatus Scheduler::describe(const ClassState& state) const {
         return queued;
     }
     for (const auto& [cpus, rank] : ranks_.by_free_cpus()) {
-        if (!eligible(ranks_, definition.demand, definition.placement, rank)) {
+        if (!eligible(ranks_, queued.demand, definition.placement, rank)) {
             continue;
         }
         const auto& entry = ranks_.at(rank);
@@ -87,7 +87,7 @@ wire::QueuedStatus Scheduler::describe(const ClassState& state) const {
             queued.most_free = rank;
             queued.free = entry.free;
         }
-        queued.ranks_with_room += entry.has_room(definition.demand) ? 1 : 0;
+        queued.ranks_with_room += entry.has_room(queued.demand) ? 1 : 0;
     }
     return queued;
 }

@@ -58,6 +58,10 @@ struct TaskClass {
     /// leased ahead.
     bool actor = false;
     bool isolate = false; ///< Runs in a process of its own, whose memory is limited.
+    /// Demands of which any will do, the first if there is room for it; none: `demand` it is. Tasks
+    /// are ready as `undecided`, and granted as a class with the one that they got.
+    std::vector<Resources> alternatives{};
+    bool undecided = false;
 
     /// Ids that one task of the class takes.
     [[nodiscard]] std::uint64_t stride() const {
@@ -230,6 +234,7 @@ struct Grant {
     /// Of its one task, if that demands GPUs: which it has, in whole or in part. Of a gang, those
     /// of each member behind one another.
     DeviceList devices{};
+    std::uint32_t alternative = 0; ///< Of an undecided class: which of its demands they got.
 };
 
 /// A dependency's value, or where to fetch it.

@@ -96,6 +96,20 @@ TEST(OwnerGangs, AGrantSendsEachMemberItsPart) {
     }
 }
 
+TEST(OwnerGangs, EachMemberHearsOfItsOwnGpus) {
+    GangOwner owner;
+    owner.flush();
+    wire::Grant grant{
+        make_lease_id(Term{1}, 10), {owner.gang, members}, {}, {Rank{4}, Rank{2}, Rank{3}}};
+    grant.devices = {0, 1, 2, 3, 0, 1};
+    owner->on_grant(grant, owner.actions);
+    const auto runs = sent<wire::Run>(owner.flush());
+    ASSERT_EQ(runs.size(), 3U);
+    EXPECT_EQ(runs[0].second.devices, (wire::DeviceList{0, 1}));
+    EXPECT_EQ(runs[1].second.devices, (wire::DeviceList{2, 3}));
+    EXPECT_EQ(runs[2].second.devices, (wire::DeviceList{0, 1}));
+}
+
 TEST(OwnerGangs, ADependencyIsForAllMembers) {
     GangOwner owner(1, {make_object_id(Rank{0}, 1)});
     // The dependency was dropped long ago, so the gang fails at once.

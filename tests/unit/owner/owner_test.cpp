@@ -36,6 +36,27 @@ TEST(Owner, SendsGrantedTasksToTheirWorker) {
     EXPECT_EQ(spec.dependencies.at(0).value.size(), 10U);
 }
 
+TEST(Owner, TellsAWorkerWhichGpusATaskHasAndWhichOfItsDemandsWasMet) {
+    LoneOwner owner;
+    auto task_class = testing::cpu_class(1);
+    const Resources gpus{0, 2, {}, {}};
+    task_class.alternatives = {task_class.demand, gpus};
+    task_class.undecided = true;
+    const TaskId task = make_object_id(Rank{0}, 100);
+    owner->submit({task, task_class, "", {NewTask{{}, {}}}, std::make_shared<int>()},
+                  owner.actions);
+    EXPECT_EQ(sent<wire::Submit>(owner.flush()).at(0).second.task_class, task_class);
+    wire::Grant grant{make_lease_id(Term{1}, 1), {task, 1}, Rank{2}, {}};
+    grant.devices = {1, 4};
+    grant.alternative = 1;
+    owner->on_grant(grant, owner.actions);
+    const auto runs = sent<wire::Run>(owner.flush());
+    ASSERT_EQ(runs.size(), 1U);
+    EXPECT_EQ(runs[0].second.devices, (wire::DeviceList{1, 4}));
+    EXPECT_EQ(runs[0].second.task_class.demand, gpus);
+    EXPECT_FALSE(runs[0].second.task_class.undecided);
+}
+
 TEST(Owner, SplitsALargeGrantIntoMessages) {
     LoneOwner owner;
     const TaskId first = owner.submit(600);

@@ -129,6 +129,47 @@ TEST(SchedulerDevices, AGangThatFitsOnlyInSumWaits) {
     EXPECT_EQ(cluster.dispatch().size(), 1U);
 }
 
+TEST(SchedulerAlternatives, TheFirstThatHasRoomIsTaken) {
+    Cluster cluster({gpus(4, 1)});
+    auto either = gpu_class(1, 1);
+    either.alternatives = {either.demand, cpus(2)};
+    either.undecided = true;
+    cluster.submit(either, 4);
+    const auto grants = cluster.dispatch();
+    ASSERT_EQ(grants.size(), 3U);
+    EXPECT_EQ(grants[0].alternative, 0U);
+    EXPECT_EQ(grants[0].devices, DeviceList{0});
+    EXPECT_EQ(grants[1].alternative, 1U);
+    EXPECT_EQ(grants[1].devices, DeviceList{});
+    EXPECT_EQ(grants[2].alternative, 1U);
+    cluster.finish(grants[2]);
+    const auto last = cluster.dispatch();
+    ASSERT_EQ(last.size(), 1U);
+    EXPECT_EQ(last[0].alternative, 1U);
+    for (const auto& grant : {grants[0], grants[1], last[0]}) {
+        cluster.finish(grant);
+    }
+    EXPECT_TRUE(cluster->idle());
+}
+
+TEST(SchedulerAlternatives, WhatNoRankCanEverHaveIsNotWaitedFor) {
+    Cluster cluster({cpus(4)});
+    auto either = gpu_class(1, 1);
+    either.alternatives = {either.demand, cpus(4)};
+    either.undecided = true;
+    cluster.submit(cpu_class(2, 1), 1);
+    const auto small = cluster.dispatch();
+    ASSERT_EQ(small.size(), 1U);
+    cluster.submit(either, 1);
+    cluster.submit(cpu_class(3, 1), 1); // comes after it, and must not keep it waiting
+    EXPECT_TRUE(cluster.dispatch().empty());
+    EXPECT_EQ(cluster->describe().queued.front().demand, cpus(4));
+    cluster.finish(small[0]);
+    const auto grants = cluster.dispatch();
+    ASSERT_EQ(grants.size(), 1U);
+    EXPECT_EQ(grants[0].alternative, 1U);
+}
+
 constexpr ObjectId group = make_object_id(Rank{0}, 1'000'000);
 
 wire::TaskClass in_group(wire::TaskClass task_class) {

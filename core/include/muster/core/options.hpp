@@ -7,8 +7,17 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace muster {
+
+/// Resources on one rank: as a placement group reserves them, or a task demands them.
+struct Bundle {
+    Amount cpus = 1;
+    Amount gpus = 0;
+    Bytes memory{};
+    std::map<std::string, Amount> resources{}; ///< Custom ones, by name.
+};
 
 /// How a task is to be run. Written with designated initialisers:
 ///
@@ -67,6 +76,10 @@ struct TaskOptions {
     bool keyed = false;
     /// Of a function that returns a Generator: how many values it makes ahead of who takes them.
     std::uint32_t ahead = 8;
+    /// What it takes instead where there is no room for what is demanded above: the first of these
+    /// for which some rank has room now. `{.gpus = 1, .or_else = {{.cpus = 16}}}`; inside,
+    /// this_task().gpus() says what it got. Not for gangs, nor in placement groups.
+    std::vector<Bundle> or_else{};
 };
 
 /// What an actor lives as long as.
@@ -142,14 +155,6 @@ struct CallOptions {
     /// actor. For a few calls that control the actor. Refused by actors with ActorOptions::replay,
     /// where it would overtake calls that are sent again.
     bool urgent = false;
-};
-
-/// Resources on one rank, as a placement group reserves them.
-struct Bundle {
-    Amount cpus = 1;
-    Amount gpus = 0;
-    Bytes memory{};
-    std::map<std::string, Amount> resources{}; ///< Custom ones, by name.
 };
 
 /// How a placement group is to be placed. Written with designated initialisers:
