@@ -40,6 +40,10 @@ public:
 
     void cancel(ObjectId /*task*/) override {}
 
+    std::vector<std::string> gpus_of(const CurrentTask& /*task*/) const override { return {}; }
+
+    std::vector<int> cpus_of_thread() const override { return {}; }
+
     void wait_value(FutureBlock& /*block*/, std::uint64_t /*index*/) override {}
 
     void want_value(FutureBlock& /*block*/, std::uint64_t /*index*/) override {}
