@@ -55,8 +55,8 @@ Buffer filled(ValueMemory& memory, std::size_t size, int value) {
 TEST_F(ValueMemoryTest, FillsMemoryThenTheDiskThenRefuses) {
     ValueMemory values(config(2 * mebibyte, 3 * mebibyte));
     std::vector<Buffer> kept;
-    for (int i = 0; i < 5; ++i) {
-        kept.push_back(filled(values, mebibyte, i));
+    for (std::uint64_t i = 0; i < 5; ++i) {
+        kept.push_back(filled(values, mebibyte, static_cast<int>(i)));
         ASSERT_FALSE(kept.back().empty()) << i;
         EXPECT_EQ(values.usage().memory_bytes, std::min<std::uint64_t>(2, i + 1) * mebibyte);
         EXPECT_EQ(values.usage().disk_bytes, (i < 2 ? 0 : i - 1) * mebibyte);

@@ -69,7 +69,7 @@ TEST(RankMachine, AnswersWhatWaitsOnWhom) {
     machine.on({submission(1, 3)});
     const auto asked = machine.on({StatusRequested{}});
     EXPECT_EQ(orders<wire::CountRunning>(asked).size(), 1U);
-    const auto answered = machine.on({RunningCounted{{}, 1}});
+    const auto answered = machine.on({RunningCounted{{}, 1, {}}});
     const auto pages = orders<wire::PrintStatus>(answered);
     ASSERT_EQ(pages.size(), 1U);
     ASSERT_TRUE(pages[0].ranks.at(0));
