@@ -28,8 +28,16 @@ void CallQueue::line_up(ObjectId actor, Target& target, CallOrder order, const L
 }
 
 void CallQueue::add(ObjectId actor, CallOrder order, TaskId call) {
-    Lane& lane = targets_[actor].lanes[order];
-    lane.emplace_hint(lane.end(), call, false);
+    insert(targets_[actor], order, call);
+}
+
+void CallQueue::insert(Target& target, CallOrder order, TaskId call) {
+    Lane& lane = target.lanes[order];
+    if (!lane.empty() && call < lane.begin()->first && lane.begin()->second) {
+        std::erase(target.line_of(order), order);
+    }
+    const bool is_new = lane.emplace(call, false).second;
+    MUSTER_ASSERT(is_new);
 }
 
 void CallQueue::ready(ObjectId actor, CallOrder order, TaskId call) {
@@ -60,12 +68,7 @@ void CallQueue::again(ObjectId actor, CallOrder order, TaskId call, bool under_w
         MUSTER_ASSERT(target.under_way_of(order) > 0);
         --target.under_way_of(order);
     }
-    Lane& lane = target.lanes[order];
-    if (!lane.empty() && call < lane.begin()->first && lane.begin()->second) {
-        std::erase(target.line_of(order), order);
-    }
-    const bool is_new = lane.emplace(call, false).second;
-    MUSTER_ASSERT(is_new);
+    insert(target, order, call);
     activate(actor, target);
 }
 
@@ -160,6 +163,7 @@ std::optional<SendableCalls> CallQueue::take_sendable() {
                                                 : config_.under_way_max - target.under_way;
         const std::size_t most = std::min<std::size_t>(room, config_.batch_max);
         const auto place = target.lanes.find(order);
+        MUSTER_ASSERT(place != target.lanes.end());
         Lane& lane = place->second;
         while (!lane.empty() && lane.begin()->second && batch.calls.size() < most) {
             batch.calls.push_back(lane.begin()->first);

@@ -58,7 +58,8 @@ public:
 
     explicit CallQueue(Config config) : config_(config) {}
 
-    /// A call was made: after all others of its order, whose ids are smaller.
+    /// A call was made. It goes behind those of its order with smaller ids: threads that share a
+    /// context may make calls at once, and then the later id may come first.
     void add(ObjectId actor, CallOrder order, TaskId call);
 
     /// Its dependencies are there.
@@ -121,6 +122,8 @@ private:
         }
     };
 
+    /// Its oldest unsent call may be another by this, which is not ready.
+    static void insert(Target& target, CallOrder order, TaskId call);
     void line_up(ObjectId actor, Target& target, CallOrder order, const Lane& lane);
     void activate(ObjectId actor, Target& target);
     /// It is not among those unsent, or under way, any more.

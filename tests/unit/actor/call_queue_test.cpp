@@ -55,6 +55,22 @@ TEST(CallQueue, ACallThatIsNotReadyHoldsBackItsContextOnly) {
     EXPECT_EQ(drain(queue), (Calls{call(1), call(2)}));
 }
 
+TEST(CallQueue, ACallWithASmallerIdMayComeLater) {
+    CallQueue queue({});
+    queue.place(actor, Rank{1});
+    add_ready(queue, driver, 2); // by another thread of the same context
+    queue.place(actor, Rank{1});
+    queue.add(actor, driver, call(1));
+    queue.check_invariants();
+    EXPECT_FALSE(queue.take_sendable());
+    queue.ready(actor, driver, call(1));
+    queue.check_invariants();
+    EXPECT_EQ(drain(queue), (Calls{call(1), call(2)}));
+    queue.done(actor, driver, call(1));
+    queue.done(actor, driver, call(2));
+    EXPECT_TRUE(queue.empty());
+}
+
 TEST(CallQueue, SendsAsManyAsThereAreCredits) {
     CallQueue queue({.under_way_max = 2});
     for (std::uint64_t i = 1; i <= 5; ++i) {
