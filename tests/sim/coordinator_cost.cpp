@@ -35,6 +35,7 @@ public:
           machine_(std::make_unique<rank::RankMachine>(config(load, first_coordinator))),
           workers_(static_cast<std::size_t>(load.ranks)), states_(load.tasks) {
         cost_.tasks = load.tasks;
+        heap_apart_ = heap_bytes();
         form();
     }
 
@@ -184,7 +185,6 @@ private:
 
     /// One round of the coordinator's progress loop: decode, decide, encode.
     void turn() {
-        const std::int64_t heap_before = heap_bytes();
         const auto began = Clock::now();
         std::vector<rank::MessageReceived> messages;
         messages.reserve(inbox_.size());
@@ -197,21 +197,13 @@ private:
         }
         machine_->flush(actions_);
         const auto decided = Clock::now();
-        Writer writer;
-        for (const auto& action : actions_) {
-            if (const auto* order = std::get_if<wire::SendMessage>(&action)) {
-                writer.clear();
-                wire::encode_envelope(writer, term_, order->message);
-            }
-        }
+        encode();
         const auto encoded = Clock::now();
         cost_.deciding += decided - decoded;
         cost_.coding += (decoded - began) + (encoded - decided);
         cost_.messages_in += inbox_.size();
         ++cost_.rounds;
-        messages.clear();
-        memory_ += heap_bytes() - heap_before;
-        cost_.memory = std::max(cost_.memory, memory_);
+        cost_.memory = std::max(cost_.memory, heap_bytes() - heap_apart_);
         inbox_.clear();
         for (auto& action : actions_) {
             if (auto* order = std::get_if<wire::SendMessage>(&action)) {
@@ -219,9 +211,17 @@ private:
                 deliver(*order);
             }
         }
-        const std::int64_t heap_delivered = heap_bytes();
         actions_.clear();
-        memory_ += heap_bytes() - heap_delivered;
+    }
+
+    void encode() const {
+        Writer writer;
+        for (const auto& action : actions_) {
+            if (const auto* order = std::get_if<wire::SendMessage>(&action)) {
+                writer.clear();
+                wire::encode_envelope(writer, term_, order->message);
+            }
+        }
     }
 
     /// Bytes on the heap; 0 if they are not asked for.
@@ -343,6 +343,7 @@ private:
         }
         // Wide enough for all ranks, and never without work in the middle.
         const std::uint64_t reach = 8 * static_cast<std::uint64_t>(load_.ranks);
+        const std::int64_t heap_before = heap_bytes();
         missing_.resize(load_.tasks);
         dependents_.resize(load_.tasks);
         std::map<std::size_t, std::vector<wire::Range>> ready;
@@ -356,6 +357,7 @@ private:
                 dependents_[i - reach / 2 - random_.below(reach / 2)].push_back(i);
             }
         }
+        heap_apart_ += heap_bytes() - heap_before;
         for (auto& [index, ranges] : ready) {
             send(owner, wire::Submit{classes_[index], std::move(ranges)});
         }
@@ -407,7 +409,7 @@ private:
     wire::Actions actions_;
     std::uint64_t done_ = 0;
     Duration now_{};
-    std::int64_t memory_ = 0; ///< Of the machine and its actions.
+    std::int64_t heap_apart_ = 0; ///< What is not the coordinator's, nor on its way.
     CoordinatorCost cost_;
 };
 

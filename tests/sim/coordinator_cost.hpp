@@ -35,12 +35,13 @@ struct CoordinatorCost {
     std::uint64_t messages_in = 0;
     std::uint64_t messages_out = 0;
     std::uint64_t recalls = 0;
-    Duration deciding{};     ///< Real time inside the state machines.
-    Duration coding{};       ///< Real time to decode what came and encode what went.
-    Duration taking_over{};  ///< Of both: from the word of the election to the first leases.
-    std::uint64_t held = 0;  ///< Tasks that workers had then.
-    std::int64_t memory = 0; ///< The most bytes on the heap that the machine's work has left there.
-    Duration makespan{};     ///< Virtual time from the submission to the last result.
+    Duration deciding{};    ///< Real time inside the state machines.
+    Duration coding{};      ///< Real time to decode what came and encode what went.
+    Duration taking_over{}; ///< Of both: from the word of the election to the first leases.
+    std::uint64_t held = 0; ///< Tasks that workers had then.
+    /// The most bytes on the heap: the coordinator's, of messages, and what workers hold of tasks.
+    std::int64_t memory = 0;
+    Duration makespan{}; ///< Virtual time from the submission to the last result.
 
     [[nodiscard]] double deciding_ns_per_task() const {
         return static_cast<double>(deciding.count()) / static_cast<double>(tasks);
