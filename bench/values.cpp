@@ -221,7 +221,7 @@ int main(int argc, char** argv) {
     if (only == "sent") {
         setenv("MUSTER_OBJECT_MEMORY", "0", 1);
     } else if (only == "spilled") {
-        setenv("MUSTER_OBJECT_MEMORY", std::to_string(sizes.spilled_bytes / 4).c_str(), 1);
+        setenv("MUSTER_OBJECT_MEMORY", (std::to_string(sizes.spilled_bytes / 4) + "B").c_str(), 1);
         setenv("MUSTER_SPILL_DIRECTORY", directory.c_str(), 1);
     }
     return muster::run(argc, argv, [&] {

@@ -148,6 +148,13 @@ Result<Bytes> parse_bytes(std::string_view text) {
     const auto end = std::min(all.find_first_not_of("0123456789."), all.size());
     const std::string_view name = trimmed(all.substr(end));
     const auto suffix = std::ranges::find(suffixes, name, &Suffix::name);
+    const auto whole = parse_digits(all.substr(0, end)); // amounts do not go as far
+    if (whole && suffix != suffixes.end()) {
+        if (*whole > bytes_max >> suffix->shift) {
+            return usage(fmt::format("'{}' is more than any node has", text));
+        }
+        return Bytes{*whole << suffix->shift};
+    }
     auto amount = parse_amount(all.substr(0, end));
     if (!amount || suffix == suffixes.end()) {
         return usage(fmt::format(

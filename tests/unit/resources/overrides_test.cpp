@@ -66,6 +66,8 @@ TEST(ParseAmount, IsExactToFourDigits) {
 TEST(ParseBytes, KnowsPowersOf1024) {
     EXPECT_EQ(parse_bytes("512").value_or_throw(), Bytes{512});
     EXPECT_EQ(parse_bytes("512 B").value_or_throw(), Bytes{512});
+    EXPECT_EQ(parse_bytes("1073741824").value_or_throw(), 1_GiB);
+    EXPECT_EQ(parse_bytes("549755813888B").value_or_throw(), 512_GiB);
     EXPECT_EQ(parse_bytes("1.5G").value_or_throw(), 1536_MiB);
     EXPECT_EQ(parse_bytes("3K").value_or_throw(), 3_KiB);
     EXPECT_EQ(parse_bytes("2MiB").value_or_throw(), 2_MiB);
