@@ -23,7 +23,7 @@ struct Wanted {
     std::uint64_t seed = 1;
     std::int32_t ranks = 10'240;
     std::int32_t ranks_per_node = 64;
-    std::uint64_t tasks = 10'000'000;
+    std::int64_t tasks = 10'000'000;
     std::int32_t dying = -1; ///< Ranks; negative: one in a hundred.
 };
 
@@ -76,7 +76,8 @@ int run(const Wanted& wanted) {
     options.driver_timeout = std::chrono::seconds{8};
     options.check_invariants = false; // of all ranks after every event
     options.events_max = ~std::uint64_t{0};
-    const std::uint64_t jobs = std::max<std::uint64_t>(1, wanted.tasks / tasks_per_job);
+    const std::uint64_t jobs =
+        std::max<std::uint64_t>(1, static_cast<std::uint64_t>(wanted.tasks) / tasks_per_job);
     const auto dying =
         static_cast<std::uint64_t>(wanted.dying < 0 ? wanted.ranks / 100 : wanted.dying);
 
@@ -176,8 +177,10 @@ int main(int argc, char** argv) {
             std::cout << options;
             return 0;
         }
-        if (wanted.ranks < 2 || wanted.ranks_per_node < 1 || wanted.dying >= wanted.ranks) {
-            throw po::error("--ranks must be at least 2, and one must live");
+        if (wanted.ranks < 2 || wanted.ranks_per_node < 1 || wanted.tasks < 1 ||
+            wanted.dying >= wanted.ranks) {
+            throw po::error("--ranks must be at least 2, of which one must live, and --tasks and "
+                            "--ranks-per-node at least 1");
         }
     } catch (const po::error& error) {
         std::cerr << "muster_sim_scale: " << error.what() << "; see --help\n";
