@@ -29,6 +29,7 @@ constexpr std::array<std::string_view, path_count> names{
     "fetch waited",
     "copy fetched",
     "value lent",
+    "value lent unasked",
     "value not mapped",
     "dropped while lent",
     "value delivered",

@@ -35,6 +35,7 @@ enum class Path : std::uint8_t {
     fetch_waited,              ///< A value was asked for where it was being fetched.
     copy_fetched,              ///< Or where a copy of it was.
     value_lent,                ///< A value was read where it lay.
+    value_lent_unasked,        ///< The same, and the order had said where.
     value_not_mapped,          ///< Or could not be, and was fetched.
     dropped_while_lent,        ///< Its owner dropped it meanwhile.
     value_delivered,           ///< A future's bytes were fetched.

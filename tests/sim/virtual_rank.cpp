@@ -304,7 +304,8 @@ void VirtualRank::carry_out(wire::MapValue& order) {
         post(rank::ValueMapped{order.transfer, std::nullopt});
         return;
     }
-    world_.statistics.took(Path::value_lent);
+    world_.statistics.took(order.transfer >> 63U != 0 ? Path::value_lent_unasked
+                                                      : Path::value_lent);
     post(rank::ValueMapped{order.transfer, view(holder, order.transfer, *value)});
 }
 

@@ -34,7 +34,7 @@ CORE_FOLDERS = {
     "elect": {"wire"},
     "arena": {"wire"},
     "store": {"wire"},
-    "owner": {"wire"},
+    "owner": {"wire", "store"},
     "worker": {"wire", "store"},
     "actor": {"wire", "store", "worker"},
     "sched": {"wire"},

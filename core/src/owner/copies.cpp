@@ -20,15 +20,16 @@ bool share_node(Rank a, Rank b, const std::vector<NodeId>& nodes) {
 
 } // namespace
 
-void Copies::add(Rank rank, const std::vector<NodeId>& nodes) {
+bool Copies::add(Rank rank, const std::vector<NodeId>& nodes) {
     if (!ranks_.insert(rank).second) {
-        return;
+        return false;
     }
     const bool has_head = std::any_of(
         heads_.begin(), heads_.end(), [&](Rank head) { return share_node(head, rank, nodes); });
     if (!has_head) {
         heads_.push_back(rank);
     }
+    return true;
 }
 
 void Copies::remove(Rank rank) {

@@ -20,7 +20,8 @@ namespace muster::owner {
 class Copies {
 public:
     /// `rank` is told to fetch it. @param nodes  By rank; where it says nothing, a rank is a node.
-    void add(Rank rank, const std::vector<NodeId>& nodes);
+    /// @return whether it had not been told before.
+    bool add(Rank rank, const std::vector<NodeId>& nodes);
 
     /// The rank is lost.
     void remove(Rank rank);

@@ -209,12 +209,16 @@ wire::Dependency Owner::describe_dependency(ObjectId object, Rank worker) {
     const wire::Outcome* known = outcome(object);
     MUSTER_ASSERT(known != nullptr && known->kind == wire::Outcome::Kind::value);
     Rank source = known->holder;
+    std::optional<wire::Loan> loan;
     if (known->kept && worker != known->holder && owner_of(object) == config_.self) {
         Copies& copies = copies_[object];
-        copies.add(worker, config_.nodes);
+        const bool is_new = copies.add(worker, config_.nodes);
+        if (is_new && known->holder == config_.self && config_.lender != nullptr) {
+            loan = config_.lender->lend(object, worker);
+        }
         source = copies.source(worker, known->holder, config_.nodes);
     }
-    return {object, known->value, known->size, known->kept, known->holder, source};
+    return {object, known->value, known->size, known->kept, known->holder, source, loan};
 }
 
 wire::TaskSpec Owner::specify(TaskId task, const Item& item, Rank worker) {

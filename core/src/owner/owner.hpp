@@ -1,6 +1,7 @@
 #pragma once
 
 #include "owner/copies.hpp"
+#include "store/lender.hpp"
 #include "wire/actions.hpp"
 
 #include <muster/core/detail/encoded_task.hpp>
@@ -136,6 +137,7 @@ public:
         std::vector<NodeId> nodes{}; ///< By rank: where a copy is of use to others.
         /// Arguments kept on one rank, from which on a task had better run there.
         std::uint64_t near_bytes_min = std::uint64_t{256} << 10;
+        store::Lender* lender = nullptr; ///< Of values kept here; not owned. Without it: none.
     };
 
     explicit Owner(const Config& config) : config_(config) {}

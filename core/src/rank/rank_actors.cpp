@@ -223,6 +223,9 @@ void RankMachine::apply(ActorDestroyed event) {
 }
 
 void RankMachine::handle(Rank from, wire::ActorCalls& message) {
+    for (const auto& call : message.calls) {
+        store_.take_loans(from, call.spec.dependencies, pending_);
+    }
     actor_host_.on_calls(from, std::move(message), store_, pending_);
 }
 

@@ -111,7 +111,8 @@ RankMachine::RankMachine(const Config& config)
               .host = config.host,
               .inline_bytes_max = config.inline_bytes_max,
               .nodes = config.places == nullptr ? std::vector<NodeId>{} : config.nodes,
-              .near_bytes_min = config.near_bytes_min}),
+              .near_bytes_min = config.near_bytes_min,
+              .lender = &store_}),
       worker_({.self = config.self,
                .host = config.host,
                .capacity = config.capacity,
@@ -433,6 +434,9 @@ void RankMachine::handle(Rank /*from*/, wire::Grant& message) {
 }
 
 void RankMachine::handle(Rank from, wire::Run& message) {
+    for (const auto& task : message.tasks) {
+        store_.take_loans(from, task.dependencies, pending_);
+    }
     if (term_of(message.lease) < election_.term()) {
         return; // its owner will ask, and hear that it is not here
     }

@@ -5,6 +5,14 @@
 #include <limits>
 
 namespace muster::store {
+namespace {
+
+/// Numbers of loans that nobody had asked for: this bit, the holder, and a count; even, as the odd
+/// ones are the gangs'.
+constexpr std::uint64_t unasked = std::uint64_t{1} << 63U;
+constexpr unsigned rank_shift = 40;
+
+} // namespace
 
 void Store::keep(ObjectId object, Buffer value) {
     const std::size_t size = value.size();
@@ -95,6 +103,45 @@ std::uint32_t Store::collect(TaskId task,
         }
     }
     return missing;
+}
+
+// The number is the holder's to choose, and must not be one of the reader's or of another holder's.
+std::optional<wire::Loan> Store::lend(ObjectId object, Rank reader) {
+    const Buffer* value = find(object);
+    if (value == nullptr || config_.places == nullptr || lost_.contains(reader) ||
+        !shares_node(reader)) {
+        return std::nullopt;
+    }
+    const auto place = config_.places->place_of(*value);
+    if (!place) {
+        return std::nullopt;
+    }
+    const std::uint64_t transfer =
+        unasked | static_cast<std::uint64_t>(index(config_.self)) << rank_shift | 2 * ++last_loan_;
+    loans_.emplace(std::pair(reader, transfer), *value);
+    return wire::Loan{transfer, *place};
+}
+
+void Store::take_loans(Rank holder,
+                       const std::vector<wire::Dependency>& dependencies,
+                       wire::Actions& actions) {
+    for (const wire::Dependency& dependency : dependencies) {
+        if (!dependency.loan) {
+            continue;
+        }
+        const ObjectId object = dependency.object;
+        const auto [transfer, where] = *dependency.loan;
+        if (objects_.contains(object) || fetches_.contains(object)) {
+            actions.push_back(wire::SendMessage{holder, wire::LoanEnded{transfer}});
+            continue;
+        }
+        Pending& pending = fetches_[object];
+        pending.asked = holder;
+        pending.holder = holder;
+        pending.size = dependency.size;
+        transfers_.emplace(transfer, object);
+        actions.push_back(wire::MapValue{holder, transfer, where});
+    }
 }
 
 void Store::on_fetch(Rank from, const wire::Fetch& message, wire::Actions& actions) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "store/lender.hpp"
 #include "wire/actions.hpp"
 
 #include <map>
@@ -28,11 +29,12 @@ public:
 /// is lent instead, if it lies where others can read it: FetchLent says where, the reader maps it
 /// (MapValue, and event ValueMapped), and says LoanEnded when nothing here refers to it any more;
 /// until then the holder keeps it, though its owner may have dropped it. What cannot be mapped is
-/// fetched. A copy, fetched or lent, is kept until the object's owner says Drop, so a value that
-/// many tasks of a rank take is fetched once.
+/// fetched. If the owner of a value holds it too, it lends it with the first order to a rank that
+/// needs it (lend(), take_loans()), and nothing is asked. A copy, fetched or lent, is kept until
+/// the object's owner says Drop, so a value that many tasks of a rank take is fetched once.
 ///
 /// Pure: no MPI, threads, clock or randomness. Buffers are shared, not copied.
-class Store {
+class Store final : public Lender {
 public:
     struct Config {
         Rank self{};
@@ -80,6 +82,13 @@ public:
                           std::vector<wire::Dependency>& dependencies,
                           std::vector<Buffer>& values,
                           wire::Actions& actions);
+
+    [[nodiscard]] std::optional<wire::Loan> lend(ObjectId object, Rank reader) override;
+    /// What `holder` lends with its orders is mapped, or given back at once if it is here already
+    /// or on its way. To be called whatever becomes of the orders.
+    void take_loans(Rank holder,
+                    const std::vector<wire::Dependency>& dependencies,
+                    wire::Actions& actions);
 
     void on_fetch(Rank from, const wire::Fetch& message, wire::Actions& actions);
     void on_fetch_started(const wire::FetchStarted& message, wire::Actions& actions) const;
@@ -147,6 +156,7 @@ private:
     /// By reader and its transfer: kept for as long as they are read elsewhere.
     std::map<std::pair<Rank, std::uint64_t>, Buffer> loans_;
     std::uint64_t last_transfer_ = 0;
+    std::uint64_t last_loan_ = 0; ///< Of those that nobody had asked for.
     std::uint64_t size_bytes_ = 0;
 };
 

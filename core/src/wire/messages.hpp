@@ -237,6 +237,12 @@ struct Grant {
     std::uint32_t alternative = 0; ///< Of an undecided class: which of its demands they got.
 };
 
+/// Where a value lies that its reader is lent; it stays there until LoanEnded.
+struct Loan {
+    std::uint64_t transfer = 0;
+    SharedPlace place;
+};
+
 /// A dependency's value, or where to fetch it.
 struct Dependency {
     ObjectId object{};
@@ -244,7 +250,8 @@ struct Dependency {
     std::uint64_t size = 0;
     bool kept = false;
     Rank holder{};
-    Rank source{}; ///< To be asked first: it has a copy, or is fetching one.
+    Rank source{};              ///< To be asked first: it has a copy, or is fetching one.
+    std::optional<Loan> loan{}; ///< By the holder, who need not be asked then.
 };
 
 struct TaskSpec {

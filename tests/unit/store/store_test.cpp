@@ -234,6 +234,52 @@ TEST_F(Lending, ALentValueIsKeptUntilItIsReadNoMore) {
     EXPECT_EQ(holder_.loans().size(), 0U);
 }
 
+TEST_F(Lending, AHolderLendsWithTheOrderSoThatNothingIsAsked) {
+    holder_.keep(object, bytes(100));
+    EXPECT_FALSE(holder_.lend(object, Rank{1})) << "on another node";
+    EXPECT_FALSE(holder_.lend(ObjectId{99}, Rank{0})) << "not kept here";
+    const auto loan = holder_.lend(object, Rank{0});
+    ASSERT_TRUE(loan);
+    const std::vector<wire::Dependency> order{{object, {}, 100, true, Rank{3}, Rank{3}, loan}};
+    reader_.take_loans(Rank{3}, order, actions_);
+    const auto map = orders<wire::MapValue>(actions_).at(0);
+    EXPECT_EQ(map.holder, Rank{3});
+    actions_.clear();
+
+    // The task waits for what is on its way; a second loan of the same is given back at once.
+    reader_.fetch(object, {Rank{3}, Rank{3}}, 100, {true, TaskId{7}}, actions_);
+    EXPECT_TRUE(actions_.empty());
+    const auto second = holder_.lend(object, Rank{0});
+    ASSERT_TRUE(second);
+    EXPECT_NE(second->transfer, loan->transfer);
+    reader_.take_loans(Rank{3}, {{object, {}, 100, true, Rank{3}, Rank{3}, second}}, actions_);
+    holder_.on_loan_ended(Rank{0}, sent<wire::LoanEnded>(actions_).at(0).second);
+    EXPECT_EQ(holder_.loans().size(), 1U);
+    actions_.clear();
+
+    const auto arrival = reader_.on_mapped(map.transfer, bytes(100), actions_);
+    EXPECT_EQ(arrival.waiters.size(), 1U);
+    EXPECT_NE(reader_.find(object), nullptr);
+}
+
+TEST_F(Lending, WhatIsLentWithAnOrderAndCannotBeMappedIsFetched) {
+    holder_.keep(object, bytes(100));
+    const auto loan = holder_.lend(object, Rank{0});
+    reader_.take_loans(Rank{3}, {{object, {}, 100, true, Rank{3}, Rank{3}, loan}}, actions_);
+    actions_.clear();
+    EXPECT_TRUE(reader_.on_mapped(loan->transfer, std::nullopt, actions_).waiters.empty());
+    EXPECT_EQ(sent<wire::LoanEnded>(actions_).size(), 1U);
+    EXPECT_FALSE(sent<wire::Fetch>(actions_).at(0).second.in_place);
+}
+
+TEST_F(Lending, ALostRankIsLentNothing) {
+    holder_.keep(object, bytes(100));
+    ASSERT_TRUE(holder_.lend(object, Rank{0}));
+    (void)holder_.on_lost(Rank{0}, actions_);
+    EXPECT_EQ(holder_.loans().size(), 0U);
+    EXPECT_FALSE(holder_.lend(object, Rank{0}));
+}
+
 TEST_F(Lending, WhatCannotBeMappedIsFetched) {
     const auto order = lend();
     const auto arrival = reader_.on_mapped(order.transfer, std::nullopt, actions_);
