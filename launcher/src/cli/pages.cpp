@@ -1,0 +1,359 @@
+#include "cli/pages.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <sstream>
+#include <vector>
+
+namespace muster::launcher {
+namespace {
+
+constexpr std::size_t width = 90;
+
+/// Words of one paragraph, in lines of at most `width` columns.
+std::string wrap(std::string_view text, std::size_t indent) {
+    std::istringstream words{std::string(text)};
+    const std::string margin(indent, ' ');
+    std::string result;
+    std::string line = margin;
+    std::string word;
+    while (words >> word) {
+        if (line.size() > indent && line.size() + 1 + word.size() > width) {
+            result += line + '\n';
+            line = margin;
+        }
+        line += (line.size() > indent ? " " : "") + word;
+    }
+    return line.size() > indent ? result + line + '\n' : result;
+}
+
+/// An indented line stands as it is; the rest are paragraphs.
+std::vector<std::string> paragraphs(std::string_view text) {
+    std::vector<std::string> result;
+    std::istringstream lines{std::string(text)};
+    std::string line;
+    bool open = false;
+    while (std::getline(lines, line)) {
+        if (line.empty()) {
+            open = false;
+        } else if (line.starts_with("    ")) {
+            result.push_back(line);
+            open = false;
+        } else if (open) {
+            result.back() += " " + line;
+        } else {
+            result.push_back(line);
+            open = true;
+        }
+    }
+    return result;
+}
+
+bool is_verbatim(const std::string& paragraph) {
+    return paragraph.starts_with("    ");
+}
+
+struct OptionText {
+    std::string long_name;
+    char short_name = 0;
+    std::string value; ///< Empty: a switch.
+    std::string description;
+    std::string standard; ///< The default, as text.
+
+    [[nodiscard]] std::string shown() const {
+        const std::string head = short_name != 0 ? fmt::format("-{}, --{}", short_name, long_name)
+                                                 : fmt::format("    --{}", long_name);
+        return value.empty() ? head : head + " " + value;
+    }
+};
+
+std::vector<OptionText> option_texts(const Subcommand& subcommand) {
+    std::vector<OptionText> texts;
+    const po::options_description options = subcommand.options();
+    for (const auto& option : options.options()) {
+        OptionText text;
+        text.long_name = option->long_name();
+        const std::string name =
+            option->canonical_display_name(po::command_line_style::allow_dash_for_short);
+        if (name.size() == 2 && name.front() == '-') {
+            text.short_name = name[1];
+        }
+        text.description = option->description();
+        if (option->semantic()->max_tokens() > 0) {
+            // "NAME" or, where there is a default, "NAME (=3)".
+            const std::string value = option->semantic()->name();
+            const auto at = value.find(" (=");
+            text.value = value.substr(0, at);
+            if (at != std::string::npos) {
+                text.standard = value.substr(at + 3, value.size() - at - 4);
+            }
+        }
+        texts.push_back(std::move(text));
+    }
+    return texts;
+}
+
+std::string with_default(const OptionText& option) {
+    return option.standard.empty()
+               ? option.description
+               : fmt::format("{} (default: {})", option.description, option.standard);
+}
+
+std::string troff(std::string_view text) {
+    std::string result;
+    for (const char letter : text) {
+        if (letter == '\\') {
+            result += "\\e";
+        } else if (letter == '-') {
+            result += "\\-";
+        } else {
+            result += letter;
+        }
+    }
+    // A line that begins with a dot or quote would be a request.
+    if (!result.empty() && (result.front() == '.' || result.front() == '\'')) {
+        result.insert(0, "\\&");
+    }
+    return result;
+}
+
+std::vector<std::string> choices(const OptionText& option) {
+    std::vector<std::string> words;
+    if (option.value.find('|') == std::string::npos) {
+        return words;
+    }
+    std::istringstream stream{option.value};
+    std::string word;
+    while (std::getline(stream, word, '|')) {
+        words.push_back(word);
+    }
+    return words;
+}
+
+template <class Range>
+std::string join(const Range& range, std::string_view separator) {
+    return fmt::format("{}", fmt::join(range, separator));
+}
+
+std::string in_single_quotes(std::string text) {
+    for (std::size_t at = 0; (at = text.find('\'', at)) != std::string::npos; at += 4) {
+        text.replace(at, 1, "'\\''");
+    }
+    return "'" + text + "'";
+}
+
+} // namespace
+
+std::string overview(std::span<const Subcommand* const> subcommands) {
+    std::string page = "muster: runs programs, sweeps and services on the nodes of a job\n\n"
+                       "Usage: muster COMMAND [options] …\n\n";
+    for (const Subcommand* subcommand : subcommands) {
+        page += fmt::format("    {:<12}{}\n", subcommand->name, subcommand->summary);
+    }
+    page += "\n    muster COMMAND --help     examples and options of a command\n"
+            "    muster --version          what this program was built with\n"
+            "    muster completions bash|zsh\n";
+    return page;
+}
+
+std::string help_page(const Subcommand& subcommand) {
+    std::string page = fmt::format("muster {}: {}\n\n", subcommand.name, subcommand.summary);
+    for (const Example& example : subcommand.examples) {
+        page += fmt::format("    {}\n{}", example.command, wrap(example.effect, 8));
+    }
+    page += fmt::format("\nUsage: muster {} {}\n\n", subcommand.name, subcommand.usage);
+    for (const std::string& paragraph : paragraphs(subcommand.description)) {
+        page += is_verbatim(paragraph) ? paragraph + "\n" : wrap(paragraph, 0);
+        page += is_verbatim(paragraph) ? "" : "\n";
+    }
+    constexpr std::size_t column = 30;
+    page += "Options:\n";
+    for (const OptionText& option : option_texts(subcommand)) {
+        const std::string head = "  " + option.shown();
+        std::string text = wrap(with_default(option), column);
+        if (head.size() + 2 <= column) {
+            text.replace(0, head.size(), head);
+            page += text;
+        } else {
+            page += head + "\n" + text;
+        }
+    }
+    if (!subcommand.exit_codes.empty()) {
+        page += "\nExit codes:\n";
+        for (const ExitCode& code : subcommand.exit_codes) {
+            std::string text = wrap(code.meaning, 12);
+            const std::string head = fmt::format("  {}", code.code);
+            text.replace(0, head.size(), head);
+            page += text;
+        }
+    }
+    page += fmt::format(
+        "\nAn option may also be set by a variable ({}) or in muster.conf, below [{}].\n",
+        "MUSTER_" +
+            [&] {
+                std::string name(subcommand.name);
+                std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) {
+                    return static_cast<char>(std::toupper(c));
+                });
+                return name;
+            }() +
+            "_…",
+        subcommand.name);
+    return page;
+}
+
+std::string manual_page(const Subcommand& subcommand, std::string_view version) {
+    std::string page =
+        fmt::format(".TH MUSTER\\-{} 1 \"\" \"muster {}\"\n.SH NAME\nmuster\\-{} \\- {}\n",
+                    troff(subcommand.name),
+                    version,
+                    troff(subcommand.name),
+                    troff(subcommand.summary));
+    page += fmt::format(
+        ".SH SYNOPSIS\n.B muster {}\n{}\n", troff(subcommand.name), troff(subcommand.usage));
+    page += ".SH EXAMPLES\n";
+    for (const Example& example : subcommand.examples) {
+        page += fmt::format(".TP\n.B {}\n{}\n", troff(example.command), troff(example.effect));
+    }
+    page += ".SH DESCRIPTION\n";
+    for (const std::string& paragraph : paragraphs(subcommand.description)) {
+        page += is_verbatim(paragraph) ? fmt::format(".nf\n{}\n.fi\n", troff(paragraph))
+                                       : fmt::format(".PP\n{}\n", troff(paragraph));
+    }
+    page += ".SH OPTIONS\n";
+    for (const OptionText& option : option_texts(subcommand)) {
+        std::string shown = option.shown();
+        shown.erase(0, shown.find_first_not_of(' '));
+        page += fmt::format(".TP\n.B {}\n{}\n", troff(shown), troff(with_default(option)));
+    }
+    if (!subcommand.exit_codes.empty()) {
+        page += ".SH EXIT STATUS\n";
+        for (const ExitCode& code : subcommand.exit_codes) {
+            page += fmt::format(".TP\n.B {}\n{}\n", troff(code.code), troff(code.meaning));
+        }
+    }
+    return page + ".SH SEE ALSO\n.BR muster (1)\n";
+}
+
+std::string manual_overview(std::span<const Subcommand* const> subcommands,
+                            std::string_view version) {
+    std::string page =
+        fmt::format(".TH MUSTER 1 \"\" \"muster {}\"\n.SH NAME\nmuster \\- runs programs, sweeps "
+                    "and services on the nodes of "
+                    "a job\n.SH SYNOPSIS\n.B muster\nCOMMAND [options]\n.SH COMMANDS\n",
+                    version);
+    std::string see;
+    for (const Subcommand* subcommand : subcommands) {
+        page += fmt::format(
+            ".TP\n.BR muster\\-{} (1)\n{}\n", troff(subcommand->name), troff(subcommand->summary));
+    }
+    return page + see;
+}
+
+std::string bash_completions(std::span<const Subcommand* const> subcommands) {
+    std::vector<std::string_view> names;
+    std::string cases;
+    for (const Subcommand* subcommand : subcommands) {
+        names.push_back(subcommand->name);
+        std::vector<std::string> options;
+        std::string values;
+        for (const OptionText& option : option_texts(*subcommand)) {
+            options.push_back("--" + option.long_name);
+            const auto words = choices(option);
+            if (!words.empty()) {
+                values += fmt::format("                --{}) COMPREPLY=($(compgen -W '{}' -- "
+                                      "\"$word\")); return ;;\n",
+                                      option.long_name,
+                                      join(words, " "));
+            } else if (option.value == "DIR") {
+                values += fmt::format(
+                    "                --{}) COMPREPLY=($(compgen -d -- \"$word\")); return ;;\n",
+                    option.long_name);
+            } else if (option.value == "FILE") {
+                values += fmt::format(
+                    "                --{}) COMPREPLY=($(compgen -f -- \"$word\")); return ;;\n",
+                    option.long_name);
+            }
+        }
+        cases += fmt::format("        {})\n            case $before in\n{}            esac\n"
+                             "            options='{}' ;;\n",
+                             subcommand->name,
+                             values,
+                             join(options, " "));
+    }
+    return fmt::format(
+        "# bash completion of muster; made by: muster completions bash\n"
+        "_muster() {{\n"
+        "    local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD - 1]}} "
+        "options=\n"
+        "    COMPREPLY=()\n"
+        "    if ((COMP_CWORD == 1)); then\n"
+        "        COMPREPLY=($(compgen -W '{} completions --help --version' -- \"$word\"))\n"
+        "        return\n"
+        "    fi\n"
+        "    case ${{COMP_WORDS[1]}} in\n"
+        "        completions) COMPREPLY=($(compgen -W 'bash zsh' -- \"$word\")); return ;;\n"
+        "{}    esac\n"
+        "    if [[ $word == -* ]]; then\n"
+        "        COMPREPLY=($(compgen -W \"$options\" -- \"$word\"))\n"
+        "    else\n"
+        "        COMPREPLY=($(compgen -f -- \"$word\"))\n"
+        "    fi\n"
+        "}}\n"
+        "complete -o filenames -F _muster muster\n",
+        join(names, " "),
+        cases);
+}
+
+std::string zsh_completions(std::span<const Subcommand* const> subcommands) {
+    std::string commands;
+    std::string cases;
+    for (const Subcommand* subcommand : subcommands) {
+        commands += fmt::format(
+            "        {}\n",
+            in_single_quotes(fmt::format("{}:{}", subcommand->name, subcommand->summary)));
+        cases += fmt::format("        {})\n            _arguments \\\n", subcommand->name);
+        for (const OptionText& option : option_texts(*subcommand)) {
+            std::string description = option.description;
+            for (const char letter : {'[', ']'}) {
+                std::replace(description.begin(), description.end(), letter, ' ');
+            }
+            std::string text = fmt::format("--{}[{}]", option.long_name, description);
+            if (const auto words = choices(option); !words.empty()) {
+                text += fmt::format(":value:({})", join(words, " "));
+            } else if (option.value == "DIR") {
+                text += ":directory:_files -/";
+            } else if (option.value == "FILE") {
+                text += ":file:_files";
+            } else if (!option.value.empty()) {
+                text += fmt::format(":{}:", option.value);
+            }
+            cases += fmt::format("                {} \\\n", in_single_quotes(text));
+        }
+        cases += "                '*:file:_files' ;;\n";
+    }
+    return fmt::format("#compdef muster\n"
+                       "# zsh completion of muster; made by: muster completions zsh\n"
+                       "_muster() {{\n"
+                       "    local -a commands\n"
+                       "    commands=(\n"
+                       "{}        'completions:prints completions for bash or zsh'\n"
+                       "    )\n"
+                       "    if ((CURRENT == 2)); then\n"
+                       "        _describe 'command' commands\n"
+                       "        return\n"
+                       "    fi\n"
+                       "    local command=$words[2]\n"
+                       "    shift words\n"
+                       "    ((CURRENT--))\n"
+                       "    case $command in\n"
+                       "{}        completions) _values 'shell' bash zsh ;;\n"
+                       "    esac\n"
+                       "}}\n"
+                       "_muster \"$@\"\n",
+                       commands,
+                       cases);
+}
+
+} // namespace muster::launcher

@@ -1,0 +1,43 @@
+#include "cli/pages.hpp"
+#include "sample.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+
+namespace muster::launcher {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(Pages, HelpShowsAnExampleFirstAndEveryOption) {
+    const std::string page = help_page(sample());
+    EXPECT_LT(page.find("muster sample -n 2 ./a.out"), page.find("Usage:"));
+    EXPECT_THAT(page, HasSubstr("One paragraph of two lines."));
+    EXPECT_THAT(page, HasSubstr("\n    verbatim\n"));
+    EXPECT_THAT(page, HasSubstr("  -n, --number N              a number (default: 1)\n"));
+    EXPECT_THAT(page, HasSubstr("      --mode fast|slow        how [really]\n"));
+    EXPECT_THAT(page, HasSubstr("  -h, --help"));
+    EXPECT_THAT(page, HasSubstr("MUSTER_SAMPLE_"));
+    EXPECT_EQ(page.find("\t"), std::string::npos);
+}
+
+TEST(Pages, TheManualPageSaysTheSame) {
+    const std::string page = manual_page(sample(), "1.2.3");
+    EXPECT_THAT(page, HasSubstr(".TH MUSTER\\-sample 1"));
+    EXPECT_THAT(page, HasSubstr(".B \\-n, \\-\\-number N\na number (default: 1)\n"));
+    EXPECT_THAT(page, HasSubstr("One paragraph of two lines."));
+}
+
+TEST(Pages, CompletionsKnowWhatAValueMayBe) {
+    const std::array all{&sample()};
+    const std::string bash = bash_completions(all);
+    EXPECT_THAT(bash, HasSubstr("--mode) COMPREPLY=($(compgen -W 'fast slow'"));
+    EXPECT_THAT(bash, HasSubstr("--file) COMPREPLY=($(compgen -f"));
+    const std::string zsh = zsh_completions(all);
+    EXPECT_THAT(zsh, HasSubstr("'--mode[how  really ]:value:(fast slow)'"));
+}
+
+} // namespace
+} // namespace muster::launcher
