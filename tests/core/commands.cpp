@@ -82,4 +82,49 @@ MUSTER_BODY(HundredsOfCommandsRunAndEnd) {
     }
 }
 
+namespace {
+
+/// What a command writes, as a task hears it, and how it ended.
+std::string heard(std::string script, std::int64_t timeout_ms) {
+    std::string out;
+    std::string err;
+    const auto result = run_here({.argv = {"sh", "-c", script}, .capture_max = Bytes{4}},
+                                 [&](CommandStream stream, std::string_view bytes) {
+                                     (stream == CommandStream::out ? out : err) += bytes;
+                                 },
+                                 {.timeout = std::chrono::milliseconds(timeout_ms)});
+    return std::to_string(out.size()) + " " + err + " " + result.err + " " +
+           std::to_string(result.exit_code) + (result.timed_out ? " timed out" : "");
+}
+
+std::string refused_output() {
+    try {
+        (void)run_here({.argv = {"sh", "-c", "echo x; sleep 1000"}},
+                       [](CommandStream, std::string_view) { throw Error("the disk is full"); });
+    } catch (const Error& error) {
+        return error.what();
+    }
+    return "no error";
+}
+
+} // namespace
+
+MUSTER_BODY(ATaskHearsAllThatItsCommandWrites) {
+    for (int rank = 0; rank < rank_count(); ++rank) {
+        const auto hear = task<&heard>.with({.placement = on_rank(rank)});
+        EXPECT_EQ(hear("head -c 3000000 /dev/zero; echo failed >&2; exit 3", 0).get(),
+                  "3000000 failed\n led\n 3");
+    }
+    EXPECT_EQ(task<&refused_output>().get(), "the disk is full");
+    EXPECT_THROW((void)run_here({.argv = {"true"}}), UsageError);
+}
+
+MUSTER_BODY(ACommandThatTakesTooLongIsEnded) {
+    const auto hear = task<&heard>.with({.placement = rank_at(1)});
+    EXPECT_EQ(hear("exec sleep 1000", 50).get(), "0   143 timed out");
+    // Who does not listen is killed, a few seconds later.
+    EXPECT_EQ(hear("trap '' TERM; while :; do sleep 1000; done", 50).get(), "0   137 timed out");
+    EXPECT_EQ(hear("echo quick", 100'000).get(), "6   0");
+}
+
 } // namespace muster::test

@@ -177,4 +177,25 @@ MUSTER_BODY(AFutureSaysWhatItsTaskWaitsFor) {
                          "explain() is not for isolated tasks"));
 }
 
+MUSTER_BODY(AFutureSetGivesWhatIsDoneWhileOthersCome) {
+    FutureSet<int> set;
+    EXPECT_FALSE(set.next());
+    std::set<std::size_t> tags;
+    for (std::size_t tag = 0; tag < 50; ++tag) {
+        set.add(task<[](int n) { return n; }>(static_cast<int>(tag)), tag);
+    }
+    EXPECT_THROW(set.add(task<[](int n) { return n; }>(0), 7), Error);
+    std::size_t more = 100;
+    while (const auto done = set.next()) {
+        EXPECT_EQ(done->future.get(), static_cast<int>(done->tag));
+        EXPECT_TRUE(tags.insert(done->tag).second);
+        if (more < 150) {
+            set.add(task<[](int n) { return n; }>(static_cast<int>(more)), more);
+            ++more;
+        }
+    }
+    EXPECT_EQ(tags.size(), 100U);
+    EXPECT_TRUE(set.empty());
+}
+
 } // namespace muster::test

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -69,12 +70,16 @@ bool send_request(int socket, const Request& request, std::span<const int> fds) 
 
 /// Appends what can be read without blocking, up to what the largest pipe holds: a process that
 /// writes without end must not keep its reader. False at the stream's end.
-bool drain(int fd, Tail& tail) {
+bool drain(int fd, Tail& tail, CommandStream stream, const CommandOutput& on_output) {
     std::array<char, 65536> buffer; // left uninitialised: read() fills what is used
     for (int reads = 0; reads < 16; ++reads) {
         const ssize_t n = ::read(fd, buffer.data(), buffer.size());
         if (n > 0) {
-            tail.append({buffer.data(), static_cast<std::size_t>(n)});
+            const std::string_view bytes(buffer.data(), static_cast<std::size_t>(n));
+            tail.append(bytes);
+            if (on_output) {
+                on_output(stream, bytes);
+            }
         } else if (n == 0 || errno != EINTR) {
             return n < 0 && errno == EAGAIN;
         }
@@ -263,7 +268,9 @@ Result<HostedProcess> Zygote::host(Bytes memory_limit) {
     return process;
 }
 
-Result<CommandResult> Zygote::wait(Process& process) {
+Result<CommandResult>
+Zygote::wait(Process& process, const CommandOutput& on_output, std::chrono::milliseconds timeout) {
+    using Clock = std::chrono::steady_clock;
     MUSTER_ASSERT(process.zygote_ == this);
     Tail out(process.capture_max_.count);
     Tail err(process.capture_max_.count);
@@ -272,12 +279,26 @@ Result<CommandResult> Zygote::wait(Process& process) {
     std::array<pollfd, 3> events{{{process.report_.get(), POLLIN, 0},
                                   {process.out_.get(), POLLIN, 0},
                                   {process.err_.get(), POLLIN, 0}}}; // -1 (not captured) is ignored
+    // What comes next if it does not end before: SIGTERM, SIGKILL, nothing.
+    std::array<int, 2> signals{SIGTERM, SIGKILL};
+    std::size_t signalled = timeout.count() > 0 ? 0 : signals.size();
+    Clock::time_point deadline = Clock::now() + timeout;
     while (!ended) {
-        ::poll(events.data(), events.size(), -1);
-        if (readable(events[1]) && !drain(events[1].fd, out)) {
+        int wait_ms = -1;
+        if (signalled < signals.size()) {
+            const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
+            if (left.count() <= 0) {
+                signal(process.id_, signals[signalled++]);
+                deadline = Clock::now() + kill_grace;
+                continue;
+            }
+            wait_ms = static_cast<int>(std::min<std::int64_t>(left.count(), 1'000'000'000));
+        }
+        ::poll(events.data(), events.size(), wait_ms);
+        if (readable(events[1]) && !drain(events[1].fd, out, CommandStream::out, on_output)) {
             events[1].fd = -1;
         }
-        if (readable(events[2]) && !drain(events[2].fd, err)) {
+        if (readable(events[2]) && !drain(events[2].fd, err, CommandStream::err, on_output)) {
             events[2].fd = -1;
         }
         if (readable(events[0])) {
@@ -301,11 +322,14 @@ Result<CommandResult> Zygote::wait(Process& process) {
             fmt::format("command '{}' {}", process.name_, describe(end, process.memory_limit_))};
     }
     CommandResult result = to_result(*ended);
-    for (const auto& [event, tail] : {std::pair(events[1], &out), std::pair(events[2], &err)}) {
-        if (event.fd >= 0) {
-            drain(event.fd, *tail); // written before the end, not read yet
-        }
+    // Written before the end, and not read yet.
+    if (events[1].fd >= 0) {
+        drain(events[1].fd, out, CommandStream::out, on_output);
     }
+    if (events[2].fd >= 0) {
+        drain(events[2].fd, err, CommandStream::err, on_output);
+    }
+    result.timed_out = timeout.count() > 0 && signalled > 0;
     result.out_dropped = Bytes{out.dropped()};
     result.err_dropped = Bytes{err.dropped()};
     result.out = out.take();

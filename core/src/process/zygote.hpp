@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -91,7 +92,15 @@ public:
     ///
     /// A command that ends with an exit code or by a signal is a result; a Failure is one that
     /// could not be started, or whose end nobody can tell because the zygote was killed.
-    Result<CommandResult> wait(Process& process);
+    /// @param on_output  Hears what the command writes, all of it; if it throws, wait() does, and
+    ///                   the command ends with its Process.
+    /// @param timeout    After that it gets SIGTERM, and SIGKILL `kill_grace` later; 0: none.
+    Result<CommandResult> wait(Process& process,
+                               const CommandOutput& on_output = {},
+                               std::chrono::milliseconds timeout = {});
+
+    /// From SIGTERM to SIGKILL.
+    static constexpr std::chrono::seconds kill_grace{3};
 
     /// Sends a signal to the command and all its group; does nothing if it has ended.
     void signal(CommandId id, int number);

@@ -18,8 +18,6 @@
 namespace muster {
 namespace {
 
-constexpr std::chrono::seconds kill_grace{3};
-
 /// Ends a command when its task is asked to stop: SIGTERM, and SIGKILL if that does not do.
 class Stopper {
 public:
@@ -32,7 +30,8 @@ private:
         killer_.emplace([this](const std::stop_token& ended) {
             std::mutex mutex;
             std::unique_lock lock(mutex);
-            std::condition_variable_any().wait_for(lock, ended, kill_grace, [] { return false; });
+            std::condition_variable_any().wait_for(
+                lock, ended, process::Zygote::kill_grace, [] { return false; });
             if (!ended.stop_requested()) {
                 zygote_.signal(command_, SIGKILL);
             }
@@ -66,7 +65,18 @@ CommandSpec with_granted(CommandSpec spec, const runtime::Granted& granted) {
     return spec;
 }
 
-CommandResult run_command(const CommandSpec& wanted, Bytes memory_limit) {
+CommandResult run_command(const CommandSpec& spec, Bytes memory_limit) {
+    return run_here(spec, {}, {.memory = memory_limit});
+}
+
+} // namespace
+
+CommandResult
+run_here(const CommandSpec& wanted, const CommandOutput& on_output, const CommandLimits& limits) {
+    if (detail::current_task() == nullptr) {
+        throw UsageError("run_here() runs a command in a task, and this thread runs none: use "
+                         "command() in the driver");
+    }
     auto& client = dynamic_cast<runtime::RankClient&>(detail::current_client());
     auto* zygote = client.zygote();
     if (zygote == nullptr) {
@@ -74,16 +84,14 @@ CommandResult run_command(const CommandSpec& wanted, Bytes memory_limit) {
                     "starts them (see the warning at the start)");
     }
     const CommandSpec spec = with_granted(wanted, client.granted(*detail::current_task()));
-    auto process = zygote->start(spec, memory_limit).value_or_throw();
+    auto process = zygote->start(spec, limits.memory).value_or_throw();
     const Stopper stopper(*zygote, process.id(), this_task().stop_token);
-    auto result = zygote->wait(process).value_or_throw();
+    auto result = zygote->wait(process, on_output, limits.timeout).value_or_throw();
     if (this_task().stop_token.stop_requested()) {
         throw Error("the command was stopped because its task was cancelled", ErrorCode::cancelled);
     }
     return result;
 }
-
-} // namespace
 
 Future<CommandResult> CommandTask::operator()() const {
     TaskOptions options = options_;

@@ -2,8 +2,11 @@
 
 #include <muster/base/amount.hpp>
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -44,8 +47,23 @@ struct CommandResult {
     double cpu_seconds =
         0;             ///< User and system time, of the command and the children it waited for.
     Bytes memory_peak; ///< Largest resident size of any one of these processes.
+    bool timed_out = false; ///< It was ended because it took longer than it was given.
 
     [[nodiscard]] bool ok() const { return exit_code == 0 && signal == 0; }
 };
+
+/// What a command may take, besides what its task demands.
+struct CommandLimits {
+    Bytes memory{}; ///< Of it and what it starts; exceeding it ends it. 0: any.
+    /// After that much time its process group gets SIGTERM, and SIGKILL three seconds later. 0:
+    /// any.
+    std::chrono::milliseconds timeout{0};
+};
+
+enum class CommandStream : std::uint8_t { out, err };
+
+/// Hears what a command writes, as it comes, in pieces of any size. Called by the thread that waits
+/// for the command; what it throws ends the command.
+using CommandOutput = std::function<void(CommandStream stream, std::string_view bytes)>;
 
 } // namespace muster

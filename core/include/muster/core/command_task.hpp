@@ -47,4 +47,14 @@ inline CommandTask command(CommandSpec spec) {
     return CommandTask(std::move(spec));
 }
 
+/// Runs a program from inside a task, on the task's rank and with what it was granted, and waits:
+/// for tasks that do more than one command, or want its output as it comes.
+///
+/// @param on_output  Hears all that it writes; the result has the end of it in any case.
+/// @throws Error if it cannot be started, exceeds its memory, or (cancelled) was stopped with its
+///         task; Error (usage) outside a task.
+CommandResult run_here(const CommandSpec& spec,
+                       const CommandOutput& on_output = {},
+                       const CommandLimits& limits = {});
+
 } // namespace muster

@@ -10,6 +10,7 @@
 #include <muster/core/ending.hpp>
 #include <muster/core/error.hpp>
 #include <muster/core/future.hpp>
+#include <muster/core/future_set.hpp>
 #include <muster/core/generator.hpp>
 #include <muster/core/memory_report.hpp>
 #include <muster/core/options.hpp>
