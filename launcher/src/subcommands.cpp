@@ -1,11 +1,17 @@
 #include "subcommands.hpp"
 
-#include <vector>
+#include "sweep/output_commands.hpp"
+#include "sweep/sweep.hpp"
+
+#include <array>
 
 namespace muster::launcher {
 
 std::span<const Subcommand* const> subcommands() {
-    static const std::vector<const Subcommand*> all{};
+    static const std::array all{&sweep::subcommand(),
+                                &sweep::cat_subcommand(),
+                                &sweep::grep_subcommand(),
+                                &sweep::follow_subcommand()};
     return all;
 }
 

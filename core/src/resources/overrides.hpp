@@ -24,10 +24,4 @@ struct Overrides {
 /// @return a Failure (usage) that names the variable and what it may hold.
 Result<Overrides> read_overrides(const slurm::Environment& environment);
 
-/// "2", "0.5", "0.3333": not negative, at most four digits behind the point.
-Result<Amount> parse_amount(std::string_view text);
-
-/// "512", "512B", "16GiB", "1.5 G": K, M, G, T and KiB, MiB, GiB, TiB all are powers of 1,024.
-Result<Bytes> parse_bytes(std::string_view text);
-
 } // namespace muster::resources

@@ -3,6 +3,8 @@
 #include "arena/value_memory.hpp"
 #include "resources/overrides.hpp"
 
+#include <muster/base/parse.hpp>
+
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -51,7 +53,7 @@ Result<Settings> read_settings(const slurm::Environment& environment, const RunO
         }
         if (*text == "0") {
             target = Bytes{};
-        } else if (const auto bytes = resources::parse_bytes(*text)) {
+        } else if (const auto bytes = parse_bytes(*text)) {
             target = *bytes;
         } else {
             failure = Failure{ErrorCode::usage, fmt::format("{}: {}", name, bytes.error().message)};

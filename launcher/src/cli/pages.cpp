@@ -11,6 +11,13 @@ namespace {
 
 constexpr std::size_t width = 90;
 
+/// How wide it is on a terminal: bytes that go on with a character of UTF-8 do not count.
+std::size_t columns(std::string_view text) {
+    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char byte) {
+        return (static_cast<unsigned char>(byte) & 0xc0U) != 0x80U;
+    }));
+}
+
 /// Words of one paragraph, in lines of at most `width` columns.
 std::string wrap(std::string_view text, std::size_t indent) {
     std::istringstream words{std::string(text)};
@@ -19,7 +26,7 @@ std::string wrap(std::string_view text, std::size_t indent) {
     std::string line = margin;
     std::string word;
     while (words >> word) {
-        if (line.size() > indent && line.size() + 1 + word.size() > width) {
+        if (line.size() > indent && columns(line) + 1 + columns(word) > width) {
             result += line + '\n';
             line = margin;
         }
@@ -163,17 +170,21 @@ std::string help_page(const Subcommand& subcommand) {
         page += fmt::format("    {}\n{}", example.command, wrap(example.effect, 8));
     }
     page += fmt::format("\nUsage: muster {} {}\n\n", subcommand.name, subcommand.usage);
+    bool was_verbatim = false;
     for (const std::string& paragraph : paragraphs(subcommand.description)) {
-        page += is_verbatim(paragraph) ? paragraph + "\n" : wrap(paragraph, 0);
-        page += is_verbatim(paragraph) ? "" : "\n";
+        const bool verbatim = is_verbatim(paragraph);
+        page += was_verbatim && !verbatim ? "\n" : "";
+        page += verbatim ? paragraph + "\n" : wrap(paragraph, 0) + "\n";
+        was_verbatim = verbatim;
     }
-    constexpr std::size_t column = 30;
+    page += was_verbatim ? "\n" : "";
+    constexpr std::size_t margin = 30;
     page += "Options:\n";
     for (const OptionText& option : option_texts(subcommand)) {
         const std::string head = "  " + option.shown();
-        std::string text = wrap(with_default(option), column);
-        if (head.size() + 2 <= column) {
-            text.replace(0, head.size(), head);
+        std::string text = wrap(with_default(option), margin);
+        if (columns(head) + 2 <= margin) {
+            text.replace(0, columns(head), head);
             page += text;
         } else {
             page += head + "\n" + text;

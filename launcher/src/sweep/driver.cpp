@@ -1,0 +1,558 @@
+#include "sweep/driver.hpp"
+
+#include "sweep/output_file.hpp"
+#include "sweep/progress.hpp"
+#include "sweep/record.hpp"
+
+#include <muster/core/ending.hpp>
+#include <muster/core/future_set.hpp>
+#include <muster/core/runtime.hpp>
+#include <muster/core/task.hpp>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <random>
+#include <set>
+#include <unordered_map>
+#include <utility>
+
+namespace muster::launcher::sweep {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+/// Commands that are submitted and not done; the rest stay in their sources.
+constexpr std::size_t ahead_max = 20'000;
+/// How long to wait for a command while standard input may bring others.
+constexpr auto input_period = 20ms;
+constexpr std::size_t failures_shown = 10;
+
+/// FNV-1a: what lies in journals depends on it, so it never changes.
+std::uint64_t stable_hash(std::string_view text) {
+    std::uint64_t hash = 0xcbf29ce484222325U;
+    for (const char letter : text) {
+        hash = (hash ^ static_cast<unsigned char>(letter)) * 0x100000001b3U;
+    }
+    return hash;
+}
+
+std::uint64_t new_run_number() {
+    std::random_device device; // tidy: allow random: names a run; nothing is decided by it
+    return static_cast<std::uint64_t>(device()) << 32U | device();
+}
+
+/// Names of later runs sort behind those of earlier ones.
+std::string new_run_name(std::uint64_t run) {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return fmt::format(
+        "{:012x}{:08x}", std::chrono::floor<std::chrono::milliseconds>(now).count(), run >> 32U);
+}
+
+/// The lines of `text`, each behind `tag`.
+std::string tagged(const std::string& text, const std::string& tag) {
+    std::string result;
+    for (std::size_t begin = 0; begin < text.size();) {
+        const auto end = std::min(text.find('\n', begin), text.size() - 1) + 1;
+        result += tag + "\t" + text.substr(begin, end - begin);
+        begin = end;
+    }
+    return result;
+}
+
+/// A line for each command that ended, as GNU parallel's --joblog writes them.
+class JobLog {
+public:
+    explicit JobLog(const fs::path& path) {
+        if (path.empty()) {
+            return;
+        }
+        std::error_code error;
+        if (path.has_parent_path()) {
+            fs::create_directories(path.parent_path(), error);
+        }
+        const bool is_new = !fs::exists(path, error);
+        file_.open(path, std::ios::app);
+        if (!file_) {
+            throw Error(fmt::format("{}: cannot be written", path.string()));
+        }
+        if (is_new) {
+            file_ << "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n";
+        }
+    }
+
+    void add(const std::string& name, const Command& command, const Record& record) {
+        if (file_.is_open()) {
+            file_ << fmt::format("{}\t{}\t{:.3f}\t{:.3f}\t{}\t{}\t{}\t{}\t{}\n",
+                                 name,
+                                 record.host,
+                                 record.began,
+                                 record.wall_seconds,
+                                 command.input.size(),
+                                 record.out.size(),
+                                 record.exit_code,
+                                 record.signal,
+                                 one_line(command.shown()));
+            if (!file_.flush()) {
+                throw Error("the job log cannot be written: is the disk full?");
+            }
+        }
+    }
+
+private:
+    static std::string one_line(std::string text) {
+        std::replace(text.begin(), text.end(), '\n', ' ');
+        std::replace(text.begin(), text.end(), '\t', ' ');
+        return text;
+    }
+
+    std::ofstream file_;
+};
+
+class Driver {
+public:
+    explicit Driver(Plan plan)
+        : plan_(std::move(plan)), tally_(plan_.halt), run_(new_run_number()),
+          run_name_(new_run_name(run_)), display_(plan_.quiet), job_log_(plan_.job_log),
+          journal_log_(journal_path("log", run_name_ + ".tsv")) {
+        for (std::size_t i = 0; i < plan_.groups.size(); ++i) {
+            states_.push_back({});
+            by_name_[plan_.groups[i].name()] = i;
+        }
+        write_group_names();
+    }
+
+    int run() {
+        fill();
+        while (!running_.empty() || !all_given()) {
+            if (running_.empty()) { // and the next line of standard input is waited for
+                if (is_stopping() || !submit_next()) {
+                    break;
+                }
+            }
+            auto done = running_.next(patience());
+            while (done) {
+                on_done(done->tag, std::move(done->future));
+                done = running_.next(std::chrono::nanoseconds::zero());
+            }
+            fill();
+            display_.show(standing());
+        }
+        return finish();
+    }
+
+private:
+    enum class Phase : std::uint8_t { waits, active, given, ended };
+
+    struct GroupState {
+        Phase phase = Phase::waits;
+        std::uint64_t given = 0; ///< Numbers of its commands end here.
+        std::uint64_t open = 0;  ///< Commands that are not done.
+        std::uint64_t failed = 0;
+        std::uint64_t undone = 0; ///< Given, and never run to an end.
+        bool skipped = false;
+    };
+
+    /// A command that is submitted.
+    struct Pending {
+        std::size_t group = 0;
+        Command command;
+        std::string key;            ///< In the journal, without the attempt.
+        std::uint32_t base = 1;     ///< The attempt from which retries count.
+        std::uint64_t sequence = 0; ///< Of all groups: the order in which it is printed.
+    };
+
+    [[nodiscard]] fs::path journal_path(const char* folder, const std::string& name) const {
+        return plan_.journal.empty() ? fs::path() : fs::path(plan_.journal) / folder / name;
+    }
+
+    /// So that who looks at the output knows which group is which.
+    void write_group_names() const {
+        const fs::path path = journal_path("output", "groups");
+        if (path.empty()) {
+            return;
+        }
+        fs::create_directories(path.parent_path());
+        std::ofstream file(path, std::ios::trunc);
+        for (const Group& group : plan_.groups) {
+            file << group.name() << '\n';
+        }
+        if (!file.flush()) {
+            throw Error(fmt::format("{}: cannot be written", path.string()));
+        }
+    }
+
+    [[nodiscard]] std::string name_of(std::size_t group, const Command& command) const {
+        const std::string& name = plan_.groups[group].name();
+        return name.empty() ? std::to_string(command.number)
+                            : fmt::format("{}:{}", name, command.number);
+    }
+
+    [[nodiscard]] bool is_stopping() const { return stops_ || muster::stopping(); }
+
+    [[nodiscard]] bool all_given() const {
+        return std::all_of(states_.begin(), states_.end(), [](const GroupState& state) {
+            return state.phase == Phase::given || state.phase == Phase::ended;
+        });
+    }
+
+    [[nodiscard]] std::optional<std::chrono::nanoseconds> patience() {
+        auto time = display_.next();
+        if (waits_for_input_ && (!time || *time > input_period)) {
+            time = input_period;
+        }
+        return time;
+    }
+
+    [[nodiscard]] Standing standing() const {
+        Standing standing;
+        standing.succeeded = tally_.succeeded();
+        standing.failed = tally_.failed();
+        standing.earlier = earlier_;
+        standing.running = running_.size();
+        standing.time = Clock::now() - began_;
+        if (all_given()) {
+            standing.total = tally_.done() + running_.size();
+        }
+        return standing;
+    }
+
+    /// Groups whose turn has come begin; those that wait for one that failed never do.
+    void update_groups() {
+        for (bool moved = true; std::exchange(moved, false);) {
+            for (std::size_t i = 0; i < states_.size(); ++i) {
+                GroupState& state = states_[i];
+                if (state.phase == Phase::given && state.open == 0) {
+                    state.phase = Phase::ended;
+                    moved = true;
+                }
+                if (state.phase != Phase::waits) {
+                    continue;
+                }
+                bool ready = true;
+                bool hopeless = false;
+                for (const std::string& name : plan_.groups[i].after()) {
+                    const GroupState& before = states_[by_name_.at(name)];
+                    ready = ready && before.phase == Phase::ended;
+                    hopeless = hopeless || before.skipped ||
+                               (before.phase == Phase::ended && before.failed + before.undone > 0);
+                }
+                if (hopeless) {
+                    state.phase = Phase::ended;
+                    state.skipped = true;
+                    skipped_.push_back(plan_.groups[i].name());
+                    moved = true;
+                } else if (ready) {
+                    state.phase = Phase::active;
+                    moved = true;
+                }
+            }
+        }
+    }
+
+    /// Submits what may be.
+    void fill() {
+        update_groups();
+        const std::size_t most = plan_.jobs_max > 0 ? plan_.jobs_max : ahead_max;
+        waits_for_input_ = false;
+        for (std::size_t i = 0; i < states_.size() && !is_stopping(); ++i) {
+            while (states_[i].phase == Phase::active && running_.size() < most && !is_stopping()) {
+                if (!plan_.groups[i].ready()) {
+                    waits_for_input_ = true;
+                    break;
+                }
+                give(i);
+            }
+        }
+    }
+
+    /// Of the first group that has one, waiting for it. @return false if none has.
+    bool submit_next() {
+        update_groups();
+        for (std::size_t i = 0; i < states_.size(); ++i) {
+            if (states_[i].phase == Phase::active) {
+                give(i);
+                return true;
+            }
+        }
+        return false;
+    }
+
+    void give(std::size_t group) {
+        GroupState& state = states_[group];
+        auto command = plan_.groups[group].next(state.given + 1);
+        if (!command) {
+            state.phase = Phase::given;
+            update_groups();
+            return;
+        }
+        ++state.given;
+        ++state.open;
+        Pending pending{group, std::move(*command), {}, 1, ++sequence_};
+        if (!plan_.journal.empty()) {
+            pending.key = plan_.groups[group].name() + "/" + pending.command.identity();
+            // Equal commands are told apart by their order.
+            const std::uint32_t same = ++occurrences_[stable_hash(pending.key)];
+            pending.key += fmt::format("#{}", same);
+        }
+        submit(std::move(pending));
+    }
+
+    void submit(Pending pending) {
+        const Group& group = plan_.groups[pending.group];
+        const Settings& settings = group.settings();
+        Order order;
+        order.command = pending.command;
+        order.id = output_id(pending.group, pending.command.number);
+        order.timeout_ms = static_cast<std::uint64_t>(settings.timeout.count());
+        order.memory_bytes = settings.memory.count;
+        order.last = pending.command.attempt - pending.base + 1 > settings.retries;
+        order.run = run_;
+        order.returns_output = plan_.print == Print::grouped;
+        TaskOptions options{.cpus = settings.cpus,
+                            .gpus = settings.gpus,
+                            .memory = settings.memory,
+                            .resources = settings.resources,
+                            .priority = settings.priority};
+        options.name = name_of(pending.group, pending.command);
+        if (!plan_.journal.empty()) {
+            order.output = (fs::path(plan_.journal) / "output").string();
+            order.output_name = run_name_;
+            options.key = fmt::format("{}:{}", pending.key, pending.command.attempt);
+        }
+        const std::size_t tag = ++last_tag_;
+        running_.add(task<&carry_out>.with(std::move(options))(order), tag);
+        pending_.emplace(tag, std::move(pending));
+    }
+
+    void on_done(std::size_t tag, Future<Record> future) {
+        auto entry = pending_.extract(tag);
+        Pending& pending = entry.mapped();
+        Record record;
+        try {
+            record = future.get();
+        } catch (const TaskError& error) {
+            if (error.code() == ErrorCode::cancelled || error.code() == ErrorCode::ending ||
+                is_stopping()) {
+                ++states_[pending.group].undone;
+                --states_[pending.group].open;
+                ++undone_;
+                return;
+            }
+            // The rank it was on, or the disk: no end of its own, and not in the journal.
+            record.run = run_;
+            record.exit_code = 255;
+            record.error = error.what();
+            report(pending, record);
+            settle(pending, record);
+            return;
+        }
+        const bool earlier = record.run != run_;
+        if (!record.ok()) {
+            const bool goes_on = !record.last;
+            const bool anew = earlier && record.last && plan_.resume_failed;
+            if ((goes_on || anew) && !is_stopping()) {
+                if (!earlier) {
+                    log(pending, record);
+                }
+                Pending next = std::move(pending);
+                ++next.command.attempt;
+                next.base = anew ? next.command.attempt : next.base;
+                submit(std::move(next));
+                return;
+            }
+        }
+        if (earlier) {
+            ++earlier_;
+        } else {
+            log(pending, record);
+            report(pending, record);
+        }
+        settle(pending, record);
+    }
+
+    void log(const Pending& pending, const Record& record) {
+        const std::string name = name_of(pending.group, pending.command);
+        job_log_.add(name, pending.command, record);
+        journal_log_.add(name, pending.command, record);
+    }
+
+    /// Prints what is to be printed of a command that has ended in this run.
+    void report(const Pending& pending, const Record& record) {
+        const std::string name = name_of(pending.group, pending.command);
+        std::string failure;
+        if (!record.ok() && ++failures_ <= failures_shown) {
+            failure = fmt::format("muster sweep: command {} {}{}: {}\n",
+                                  name,
+                                  record.how(),
+                                  record.host.empty()
+                                      ? ""
+                                      : fmt::format(" (rank {} on {})", record.rank, record.host),
+                                  pending.command.shown());
+            if (plan_.print != Print::grouped && !record.tail.empty()) {
+                failure +=
+                    tagged(record.tail.ends_with('\n') ? record.tail : record.tail + "\n", "   ");
+            }
+            if (failures_ == failures_shown) {
+                failure += fmt::format(
+                    "muster sweep: further failures are counted, and not shown{}\n",
+                    plan_.journal.empty() ? "" : "; see: muster cat --failed " + plan_.journal);
+            }
+        }
+        Text text{record.out, record.err};
+        if (plan_.tags) {
+            text = {tagged(text.out, name), tagged(text.err, name)};
+        }
+        text.err += failure;
+        if (!plan_.keeps_order) {
+            print(text);
+            return;
+        }
+        held_.emplace(pending.sequence, std::move(text));
+    }
+
+    struct Text {
+        std::string out;
+        std::string err;
+    };
+
+    void print(const Text& text) {
+        if (text.out.empty() && text.err.empty()) {
+            return;
+        }
+        display_.clear();
+        std::cerr << text.err << std::flush;
+        std::cout << text.out << std::flush;
+        if (!std::cout) {
+            throw Error("standard output cannot be written");
+        }
+    }
+
+    void settle(const Pending& pending, const Record& record) {
+        GroupState& state = states_[pending.group];
+        --state.open;
+        state.failed += record.ok() ? 0U : 1U;
+        tally_.add(record.ok());
+        if (plan_.keeps_order) {
+            settled_.insert(pending.sequence);
+            while (!settled_.empty() && *settled_.begin() == printed_ + 1) {
+                settled_.erase(settled_.begin());
+                ++printed_;
+                if (const auto text = held_.extract(printed_); !text.empty()) {
+                    print(text.mapped());
+                }
+            }
+        }
+        const bool too_many = plan_.fails_max && tally_.failed() > *plan_.fails_max;
+        const auto stops = too_many ? HaltRule::When::now : tally_.stops();
+        if (stops != HaltRule::When::never && !stops_) {
+            stops_ = true;
+            if (stops == HaltRule::When::now) {
+                running_.cancel_all();
+            }
+        }
+    }
+
+    int finish() {
+        display_.clear();
+        for (const auto& [sequence, text] : held_) { // behind one that never ended
+            print(text);
+        }
+        for (const std::string& name : skipped_) {
+            fmt::print(stderr,
+                       "muster sweep: group {} was left out: what it comes after did not succeed\n",
+                       name);
+        }
+        if (!plan_.quiet) {
+            std::string line = summary_line(standing());
+            if (undone_ > 0) {
+                line += fmt::format("; {} had begun or were waiting", grouped_digits(undone_));
+            }
+            if (stops_ || muster::stopping()) {
+                line += plan_.journal.empty() ? "; stopped before the end"
+                                              : "; stopped before the end: --resume goes on";
+            }
+            fmt::print(stderr, "muster sweep: {}\n", line);
+        }
+        const bool wanted =
+            plan_.halt.what == HaltRule::What::success && tally_.stops() != HaltRule::When::never;
+        return (tally_.failed() > 0 && !wanted) || !skipped_.empty() ? 1 : 0;
+    }
+
+    Plan plan_;
+    Tally tally_;
+    std::uint64_t run_;
+    std::string run_name_;
+    ProgressDisplay display_;
+    JobLog job_log_;
+    JobLog journal_log_;
+    Clock::time_point began_ = Clock::now();
+
+    std::vector<GroupState> states_;
+    std::map<std::string, std::size_t> by_name_;
+    FutureSet<Record> running_;
+    std::unordered_map<std::size_t, Pending> pending_; ///< By tag.
+    std::size_t last_tag_ = 0;
+    std::unordered_map<std::uint64_t, std::uint32_t> occurrences_;
+    std::uint64_t sequence_ = 0;
+    std::uint64_t earlier_ = 0;
+    std::uint64_t undone_ = 0;
+    std::uint64_t failures_ = 0;
+    bool stops_ = false;
+    bool waits_for_input_ = false;
+    std::vector<std::string> skipped_;
+
+    std::map<std::uint64_t, Text> held_; ///< By sequence.
+    std::set<std::uint64_t> settled_;
+    std::uint64_t printed_ = 0;
+};
+
+/// A journal that a sweep has begun is not gone on with by mistake.
+void claim_journal(const Plan& plan) {
+    if (plan.journal.empty()) {
+        return;
+    }
+    const fs::path mark = fs::path(plan.journal) / "sweep";
+    if (fs::exists(mark) && !plan.resume && !plan.resume_failed) {
+        throw UsageError(
+            fmt::format("{} holds what a sweep has done: --resume goes on with it, --resume-failed "
+                        "also repeats what failed; else name another folder",
+                        plan.journal));
+    }
+    fs::create_directories(plan.journal);
+    std::ofstream file(mark, std::ios::app);
+    file << "";
+    if (!file.flush()) {
+        throw Error(fmt::format("{}: cannot be written", mark.string()));
+    }
+}
+
+} // namespace
+
+int run_sweep(Plan plan) {
+    claim_journal(plan);
+    return Driver(std::move(plan)).run();
+}
+
+int print_commands(Plan plan) {
+    for (Group& group : plan.groups) {
+        std::uint64_t number = 0;
+        while (const auto command = group.next(number + 1)) {
+            ++number;
+            std::cout << command->shown() << '\n';
+        }
+    }
+    std::cout.flush();
+    return std::cout ? 0 : 1;
+}
+
+} // namespace muster::launcher::sweep
