@@ -118,12 +118,64 @@ private:
     std::ofstream file_;
 };
 
+/// Which commands that had failed for good were begun again, in this run and others: by the hash of
+/// their key, the last attempt with which they were. So a later run knows that their failure is not
+/// the last that is recorded of them.
+class SecondChances {
+public:
+    /// @param folder  Of files, one per run; empty: none.
+    SecondChances(fs::path folder, const std::string& run) : folder_(std::move(folder)) {
+        if (folder_.empty()) {
+            return;
+        }
+        path_ = folder_ / run;
+        std::error_code error;
+        for (const auto& item : fs::directory_iterator(folder_, error)) {
+            std::ifstream file(item.path());
+            std::uint64_t key = 0;
+            std::uint32_t attempt = 0;
+            while (file >> std::hex >> key >> std::dec >> attempt) {
+                auto& last = begun_[key];
+                last = std::max(last, attempt);
+            }
+        }
+    }
+
+    [[nodiscard]] bool has(std::uint64_t key, std::uint32_t attempt) const {
+        const auto place = begun_.find(key);
+        return place != begun_.end() && place->second >= attempt;
+    }
+
+    void add(std::uint64_t key, std::uint32_t attempt) {
+        if (folder_.empty() || has(key, attempt)) {
+            return;
+        }
+        begun_[key] = attempt;
+        if (!file_.is_open()) {
+            fs::create_directories(folder_);
+            file_.open(path_, std::ios::app);
+        }
+        file_ << fmt::format("{:016x} {}\n", key, attempt);
+        if (!file_.flush()) {
+            throw Error(fmt::format("{}: cannot be written", path_.string()));
+        }
+    }
+
+private:
+    fs::path folder_;
+    fs::path path_;
+    std::ofstream file_;
+    std::unordered_map<std::uint64_t, std::uint32_t> begun_;
+};
+
 class Driver {
 public:
     explicit Driver(Plan plan)
         : plan_(std::move(plan)), tally_(plan_.halt), run_(new_run_number()),
           run_name_(new_run_name(run_)), display_(plan_.quiet), job_log_(plan_.job_log),
-          journal_log_(journal_path("log", run_name_ + ".tsv")) {
+          journal_log_(journal_path("log", run_name_ + ".tsv")),
+          again_(plan_.journal.empty() ? fs::path() : fs::path(plan_.journal) / "again",
+                 run_name_) {
         for (std::size_t i = 0; i < plan_.groups.size(); ++i) {
             states_.push_back({});
             by_name_[plan_.groups[i].name()] = i;
@@ -359,13 +411,19 @@ private:
         const bool earlier = record.run != run_;
         if (!record.ok()) {
             const bool goes_on = !record.last;
-            const bool anew = earlier && record.last && plan_.resume_failed;
+            const std::uint64_t key = stable_hash(pending.key);
+            const std::uint32_t next_attempt = pending.command.attempt + 1;
+            const bool anew =
+                earlier && record.last && (plan_.resume_failed || again_.has(key, next_attempt));
             if ((goes_on || anew) && !is_stopping()) {
                 if (!earlier) {
                     log(pending, record);
                 }
+                if (anew) {
+                    again_.add(key, next_attempt);
+                }
                 Pending next = std::move(pending);
-                ++next.command.attempt;
+                next.command.attempt = next_attempt;
                 next.base = anew ? next.command.attempt : next.base;
                 submit(std::move(next));
                 return;
@@ -495,6 +553,7 @@ private:
     ProgressDisplay display_;
     JobLog job_log_;
     JobLog journal_log_;
+    SecondChances again_;
     Clock::time_point began_ = Clock::now();
 
     std::vector<GroupState> states_;
