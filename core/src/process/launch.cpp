@@ -5,9 +5,12 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <memory>
@@ -15,7 +18,10 @@
 namespace muster::process {
 namespace {
 
-/// /proc rather than close_range(2), which needs Linux 5.9 and glibc 2.34.
+constexpr std::chrono::milliseconds slow_start{20};
+constexpr int forks_after_slow_start = 64;
+
+/// Where close_range(2) is not there.
 std::vector<int> open_descriptors_above_2() {
     std::vector<int> fds;
 
@@ -98,7 +104,7 @@ bool bind_to(const std::vector<int>& cpu_ids) {
     const auto count =
         static_cast<std::size_t>(std::max(0, *std::ranges::max_element(cpu_ids))) + 1;
     const std::size_t size = CPU_ALLOC_SIZE(count);
-    cpu_set_t* const set = CPU_ALLOC(count); // freed by exec
+    cpu_set_t* const set = CPU_ALLOC(count);
     if (set == nullptr) {
         return false;
     }
@@ -108,23 +114,53 @@ bool bind_to(const std::vector<int>& cpu_ids) {
             CPU_SET_S(static_cast<std::size_t>(id), size, set);
         }
     }
-    return ::sched_setaffinity(0, size, set) == 0;
+    const bool bound = ::sched_setaffinity(0, size, set) == 0;
+    CPU_FREE(set);
+    return bound;
+}
+
+/// Signals that are not handled as at login.
+std::vector<int> changed_signals() {
+    std::vector<int> changed;
+    for (int number = 1; number < NSIG; ++number) {
+        struct sigaction action {};
+
+        if (::sigaction(number, nullptr, &action) == 0 && action.sa_handler != SIG_DFL) {
+            changed.push_back(number);
+        }
+    }
+    return changed;
 }
 
 /// Whoever runs a program expects these as they are at login, not as the zygote has them. A signal
 /// that came meanwhile takes effect here.
-void reset_signals() {
-    for (int number = 1; number < NSIG; ++number) {
-        ::signal(number, SIG_DFL); // refused for KILL, STOP and the C library's own
+void reset_signals(const std::vector<int>& changed) {
+    for (const int number : changed) {
+        ::signal(number, SIG_DFL); // refused for the C library's own
     }
     sigset_t none;
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-/// In the child; ends in exec or in a report.
-[[noreturn]] void
-become(const LaunchPlan& plan, std::vector<std::string> environment, pid_t zygote) {
+/// What exec needs, made before the fork: a child that shares memory must not leave anything in it.
+struct Prepared {
+    std::vector<std::string> words;
+    std::vector<char*> arguments;
+    std::vector<std::string> entries;
+    std::vector<char*> variables;
+
+    Prepared(const CommandSpec& spec, const std::vector<std::string>& inherited)
+        : words(spec.argv), arguments(pointers(words)),
+          entries(merged(inherited, spec.environment)), variables(pointers(entries)) {}
+};
+
+/// In the child; ends in exec or in a report. After vfork() its memory is the parent's: it takes
+/// and gives back what it needs, and changes nothing.
+[[noreturn]] void become(const LaunchPlan& plan,
+                         const Prepared& prepared,
+                         const std::vector<int>& changed_signals,
+                         pid_t zygote) {
     const auto fail = [&](Report::Stage stage) {
         Report report;
         report.kind = Report::Kind::failed;
@@ -139,9 +175,11 @@ become(const LaunchPlan& plan, std::vector<std::string> environment, pid_t zygot
         ::_exit(127); // it died before prctl
     }
     const CommandSpec& spec = plan.spec;
-    const UniqueFd input = open_input(spec);
-    if (!input || ::dup2(input.get(), STDIN_FILENO) < 0) {
-        fail(Report::Stage::input);
+    {
+        const UniqueFd input = open_input(spec);
+        if (!input || ::dup2(input.get(), STDIN_FILENO) < 0) {
+            fail(Report::Stage::input);
+        }
     }
     if ((plan.out && ::dup2(plan.out.get(), STDOUT_FILENO) < 0) ||
         (plan.err && ::dup2(plan.err.get(), STDERR_FILENO) < 0)) {
@@ -154,11 +192,9 @@ become(const LaunchPlan& plan, std::vector<std::string> environment, pid_t zygot
         fail(Report::Stage::affinity);
     }
     close_on_exec_above_2();
-    std::vector<std::string> arguments = spec.argv;
-    std::vector<char*> variables = pointers(environment);
-    ::environ = variables.data(); // so that execvp looks in the command's own PATH
-    reset_signals();
-    ::execvp(arguments.front().c_str(), pointers(arguments).data());
+    ::environ = const_cast<char**>(prepared.variables.data()); // execvp looks in this PATH
+    reset_signals(changed_signals);
+    ::execvp(prepared.arguments.front(), prepared.arguments.data());
     fail(Report::Stage::program);
     ::_exit(127);
 }
@@ -178,7 +214,7 @@ become(const LaunchPlan& plan, std::vector<std::string> environment, pid_t zygot
     std::vector<std::string> variables = inherited;
     std::vector<char*> environment = pointers(variables);
     ::environ = environment.data(); // both live as long as the process
-    reset_signals();
+    reset_signals(changed_signals());
     serve(std::move(plan.channel));
     ::_exit(0);
 }
@@ -200,6 +236,12 @@ pid_t launch_hosted(HostPlan& plan,
 }
 
 void close_on_exec_above_2() {
+#ifdef SYS_close_range
+    constexpr unsigned cloexec = 1U << 2U; // CLOSE_RANGE_CLOEXEC, of Linux 5.11
+    if (::syscall(SYS_close_range, 3U, ~0U, cloexec) == 0) {
+        return;
+    }
+#endif
     for (const int fd : open_descriptors_above_2()) {
         ::fcntl(fd, F_SETFD, FD_CLOEXEC);
     }
@@ -213,16 +255,32 @@ void close_above_2(int keep) {
     }
 }
 
-pid_t launch(const LaunchPlan& plan, const std::vector<std::string>& inherited) {
+CommandLauncher::CommandLauncher(std::vector<std::string> inherited)
+    : inherited_(std::move(inherited)), changed_signals_(changed_signals()) {
+}
+
+pid_t CommandLauncher::launch(const LaunchPlan& plan) {
+    using Clock = std::chrono::steady_clock;
     const pid_t zygote = ::getpid();
-    std::vector<std::string> environment = merged(inherited, plan.spec.environment);
-    const pid_t child = ::fork();
+    const Prepared prepared(plan.spec, inherited_);
+    const bool forks = forks_left_ > 0;
+    char** const environment = ::environ;
+    const auto begin = Clock::now();
+    const pid_t child = forks ? ::fork() : ::vfork();
     if (child == 0) {
-        become(plan, std::move(environment), zygote);
+        become(plan, prepared, changed_signals_, zygote);
+    }
+    const int error = errno;
+    ::environ = environment; // the child set it, perhaps in this memory
+    if (forks) {
+        --forks_left_;
+    } else if (Clock::now() - begin > slow_start) {
+        forks_left_ = forks_after_slow_start;
     }
     if (child > 0) {
         ::setpgid(child, child); // here too: a signal may be sent before the child gets to it
     }
+    errno = error;
     return child;
 }
 

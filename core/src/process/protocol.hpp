@@ -12,9 +12,10 @@ namespace muster::process {
 /// Names a command between a rank and its zygote; counts up, never reused.
 enum class CommandId : std::uint64_t {};
 
-/// One packet from the rank. With `start` travel descriptors, in this order: the encoded
-/// specification, the report pipe, then the output and error pipes if the output is captured. With
-/// `host`: the report pipe, the process's end of its channel, and its error pipe.
+/// One packet from the rank, and behind it `inline_bytes` of an encoded specification. With `start`
+/// travel descriptors, in this order: a file with the encoded specification, if it does not stand
+/// behind the request, the report pipe, then the output and error pipes if the output is captured.
+/// With `host`: the report pipe, the process's end of its channel, and its error pipe.
 struct Request {
     enum class Kind : std::uint32_t { start, host, signal };
 
@@ -22,6 +23,7 @@ struct Request {
     std::int32_t signal = 0;
     CommandId id{};
     std::uint64_t memory_limit_bytes = 0; ///< Of what is started; 0: none.
+    std::uint64_t inline_bytes = 0;
 };
 
 /// One write on a command's report pipe; shorter than PIPE_BUF, so never torn.
@@ -46,6 +48,9 @@ struct Report {
 
 /// Descriptors of a start request.
 inline constexpr std::size_t request_fds_max = 4;
+
+/// Of a specification behind its request; what is longer comes in a file.
+inline constexpr std::size_t inline_bytes_max = std::size_t{16} << 10;
 
 /// The part of a specification that the zygote needs. Both ends are one binary on one machine, so
 /// the encoding is lengths and bytes, without a version.

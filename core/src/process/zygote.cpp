@@ -44,13 +44,18 @@ UniqueFd memory_file(std::string_view bytes) {
 }
 
 /// False with errno if the zygote is gone. One packet, so threads need not take turns.
-bool send_request(int socket, const Request& request, std::span<const int> fds) {
+bool send_request(int socket,
+                  const Request& request,
+                  std::span<const int> fds,
+                  std::string_view specification = {}) {
     Request copy = request;
-    iovec bytes{&copy, sizeof copy};
+    copy.inline_bytes = specification.size();
+    std::array<iovec, 2> bytes{
+        {{&copy, sizeof copy}, {const_cast<char*>(specification.data()), specification.size()}}};
     alignas(cmsghdr) std::array<char, CMSG_SPACE(request_fds_max * sizeof(int))> control{};
     msghdr message{};
-    message.msg_iov = &bytes;
-    message.msg_iovlen = 1;
+    message.msg_iov = bytes.data();
+    message.msg_iovlen = bytes.size();
     if (!fds.empty()) {
         message.msg_control = control.data();
         message.msg_controllen = CMSG_SPACE(fds.size_bytes());
@@ -186,8 +191,10 @@ Result<Process> Zygote::start(const CommandSpec& spec, Bytes memory_limit) {
     const auto cannot = [&](std::string_view what) {
         return system_failure(fmt::format("command '{}': {}", describe(spec), what), errno);
     };
-    const UniqueFd encoded = memory_file(encode(spec));
-    if (!encoded) {
+    const std::string encoded = encode(spec);
+    const bool inlined = encoded.size() <= inline_bytes_max;
+    const UniqueFd file = inlined ? UniqueFd() : memory_file(encoded);
+    if (!inlined && !file) {
         return cannot("cannot hand it over");
     }
     auto report = make_pipe();
@@ -198,9 +205,13 @@ Result<Process> Zygote::start(const CommandSpec& spec, Bytes memory_limit) {
     }
     Process process;
     process.id_ = CommandId{next_id_.fetch_add(1, std::memory_order_relaxed)};
-    const std::array fds{encoded.get(), report->write.get(), out->write.get(), err->write.get()};
+    const std::array fds{file.get(), report->write.get(), out->write.get(), err->write.get()};
     const Request request{Request::Kind::start, 0, process.id_, memory_limit.count};
-    if (!send_request(socket_.get(), request, std::span(fds).first(spec.capture ? 4 : 2))) {
+    const std::string_view behind = inlined ? std::string_view(encoded) : std::string_view();
+    if (!send_request(socket_.get(),
+                      request,
+                      std::span(fds).first(spec.capture ? 4 : 2).subspan(inlined ? 1 : 0),
+                      behind)) {
         return zygote_is_gone(describe(spec));
     }
     // Only the zygote's ends count from here on, so that their end is seen.

@@ -93,7 +93,7 @@ class Loop {
 public:
     Loop(UniqueFd socket, pid_t rank_pid, ZygoteOptions options)
         : socket_(std::move(socket)), rank_pid_(rank_pid), options_(std::move(options)),
-          inherited_(inheritable_environment()) {}
+          inherited_(inheritable_environment()), launcher_(inherited_) {}
 
     [[noreturn]] void run() {
         prepare();
@@ -154,11 +154,12 @@ private:
     /// One request; false at the socket's end.
     bool receive() {
         Request request;
-        iovec bytes{&request, sizeof request};
+        std::array<iovec, 2> bytes{
+            {{&request, sizeof request}, {specification_.data(), specification_.size()}}};
         alignas(cmsghdr) std::array<char, CMSG_SPACE(request_fds_max * sizeof(int))> control{};
         msghdr message{};
-        message.msg_iov = &bytes;
-        message.msg_iovlen = 1;
+        message.msg_iov = bytes.data();
+        message.msg_iovlen = bytes.size();
         message.msg_control = control.data();
         message.msg_controllen = control.size();
         const ssize_t n = ::recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC);
@@ -175,14 +176,15 @@ private:
                 fds.emplace_back(fd);
             }
         }
-        if (n != static_cast<ssize_t>(sizeof request)) {
+        if (n < static_cast<ssize_t>(sizeof request) ||
+            request.inline_bytes != static_cast<std::size_t>(n) - sizeof request) {
             return n != 0;
         }
         if (request.kind == Request::Kind::signal) {
             signal_group(request.id, request.signal);
         } else if (request.kind == Request::Kind::host && fds.size() == 3) {
             host(request, std::move(fds));
-        } else if (request.kind == Request::Kind::start && fds.size() >= 2) {
+        } else if (request.kind == Request::Kind::start && !fds.empty()) {
             start(request, std::move(fds));
         } // fewer: out of descriptors; the closed pipe tells the rank
         return true;
@@ -262,11 +264,20 @@ private:
     }
 
     void start(const Request& request, std::vector<UniqueFd> fds) {
+        std::optional<CommandSpec> spec;
+        if (request.inline_bytes > 0) {
+            spec = decode(std::string_view(specification_).substr(0, request.inline_bytes));
+        } else {
+            const auto bytes = read_all(fds[0].get());
+            spec = bytes ? decode(*bytes) : std::nullopt;
+            fds.erase(fds.begin());
+        }
+        if (fds.empty()) {
+            return;
+        }
         LaunchPlan plan;
-        plan.report = std::move(fds[1]);
-        auto bytes = read_all(fds[0].get());
-        auto spec = bytes ? decode(*bytes) : std::nullopt;
-        if (!spec || fds.size() < (spec->capture ? 4U : 2U)) {
+        plan.report = std::move(fds[0]);
+        if (!spec || fds.size() < (spec->capture ? 3U : 1U)) {
             Report report;
             report.kind = Report::Kind::failed;
             report.stage = Report::Stage::request;
@@ -276,12 +287,12 @@ private:
         }
         plan.spec = std::move(*spec);
         if (plan.spec.capture) {
-            plan.out = std::move(fds[2]);
-            plan.err = std::move(fds[3]);
+            plan.out = std::move(fds[1]);
+            plan.err = std::move(fds[2]);
         }
         fds.clear();
         const auto now = Clock::now();
-        const pid_t pid = launch(plan, inherited_);
+        const pid_t pid = launcher_.launch(plan);
         plan.out = {}; // the command's alone, before anybody hears of it
         plan.err = {};
         register_child(pid, request, std::move(plan.report), now);
@@ -380,7 +391,9 @@ private:
     pid_t rank_pid_;
     ZygoteOptions options_;
     UniqueFd signals_;
+    std::string specification_ = std::string(inline_bytes_max, '\0'); ///< Of the last request.
     std::vector<std::string> inherited_;
+    CommandLauncher launcher_;
     MemoryWatch memory_watch_;
     Clock::time_point next_group_look_{};
     std::vector<MemoryGroup> leaving_; ///< Of what has ended, but for some that it started.
