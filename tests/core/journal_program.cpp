@@ -154,6 +154,19 @@ int drive(const std::string& what, std::int64_t count) {
             const auto name = "trial/" + std::to_string(i);
             std::cout << muster::task<&square>.with({.key = name})(::getpid()).get() << '\n';
         }
+    } else if (what == "recorded") {
+        std::vector<std::string> names;
+        for (std::int64_t i = 0; i < count; ++i) {
+            names.push_back("trial/" + std::to_string(i));
+        }
+        for (const auto& value : muster::recorded<&square>(names)) {
+            std::cout << (value ? std::to_string(*value) : "none") << '\n';
+        }
+        try {
+            (void)muster::task<[] { return muster::recorded<&square>({}).size(); }>().get();
+        } catch (const muster::TaskError& error) {
+            std::cout << error.root_cause().message.substr(0, 10) << '\n';
+        }
     } else if (what == "chain") {
         std::vector<std::int64_t> mesh(5'000, 2);
         auto rows = muster::task<&row>.with({.keyed = true})(count);

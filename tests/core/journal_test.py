@@ -87,6 +87,17 @@ class Again(Case):
         self.assertTrue(second.stdout.startswith(first.stdout), second)
         self.assertEqual(sum(self.executed().values()), 1)
 
+    def test_a_driver_may_look_what_is_there(self):
+        for ranks in WORLDS:
+            with self.subTest(ranks=ranks):
+                self.fresh()
+                squares = self.start("named", 3, ranks=ranks).stdout
+                self.executed()
+                self.expect(self.start("recorded", 5, ranks=ranks), stdout=squares + "none\nnone\nrecorded()\n")
+                self.assertEqual(self.executed(), {})
+        result = run(PROGRAM, "recorded", 1)
+        self.expect(result, stdout="none\nrecorded()\n")
+
     def test_large_results_and_futures_as_arguments(self):
         for ranks in WORLDS:
             with self.subTest(ranks=ranks):

@@ -463,7 +463,6 @@ Result<std::monostate> Directory::sync() {
 }
 
 std::optional<Buffer> Directory::read_value(const KeyDigest& key, const Location& location) const {
-    const Path path = segment_path(location.segment);
     std::shared_ptr<const UniqueFd> file;
     {
         const std::lock_guard lock(reading_);
@@ -473,7 +472,7 @@ std::optional<Buffer> Directory::read_value(const KeyDigest& key, const Location
         }
     }
     if (!file) {
-        auto fd = open_file(path, O_RDONLY);
+        auto fd = open_file(segment_path(location.segment), O_RDONLY);
         if (!fd) {
             log::warn("journal", "unreadable why=\"{}\"", fd.error().message);
             return std::nullopt;
@@ -495,7 +494,7 @@ std::optional<Buffer> Directory::read_value(const KeyDigest& key, const Location
         // Large ones come in several pieces.
         const std::size_t have = size - head.size();
         const auto rest = read_at(file->get(),
-                                  path,
+                                  segment_path(location.segment),
                                   location.offset + size,
                                   {value.get() + have, location.value_bytes - have});
         size += rest ? *rest : 0;
@@ -506,7 +505,7 @@ std::optional<Buffer> Directory::read_value(const KeyDigest& key, const Location
         !journal::value_is_intact(*header, buffer.bytes())) {
         log::warn("journal",
                   "damaged file={} offset={} : what was recorded there is computed again",
-                  path.native(),
+                  segment_path(location.segment).native(),
                   location.offset);
         return std::nullopt;
     }

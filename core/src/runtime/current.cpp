@@ -36,6 +36,13 @@ MemoryReport Client::memory_report() {
                 ErrorCode::usage);
 }
 
+std::vector<std::optional<Buffer>> Client::recorded(const FunctionEntry& /*function*/,
+                                                    std::span<const std::string> /*keys*/) {
+    throw Error(
+        "recorded() looks into the journal, which only the driver's rank has: call it there",
+        ErrorCode::usage);
+}
+
 std::string Client::explain(ObjectId /*task*/) {
     throw Error("explain() is not for isolated tasks: ask where the task was submitted",
                 ErrorCode::usage);

@@ -74,6 +74,25 @@ std::vector<KeyDigest> RankClient::digest_keys(const detail::FunctionEntry& func
     return keys;
 }
 
+std::vector<std::optional<Buffer>> RankClient::recorded(const detail::FunctionEntry& function,
+                                                        std::span<const std::string> keys) {
+    if (detail::current_task() != nullptr) {
+        throw Error(
+            "recorded() is the driver's to call: a task may run on a rank without a journal",
+            ErrorCode::usage);
+    }
+    if (config_.journal == nullptr) {
+        return std::vector<std::optional<Buffer>>(keys.size());
+    }
+    std::vector<KeyDigest> digests;
+    digests.reserve(keys.size());
+    for (const std::string& key : keys) {
+        digests.push_back(digest_of(function, key));
+    }
+    return config_.journal->find(
+        digests, function.shape().result, fmt::format("recorded() of {}", function.name));
+}
+
 std::shared_ptr<detail::FutureBlock> RankClient::submit_keyed(owner::Submission submission,
                                                               std::vector<KeyDigest> keys,
                                                               const detail::FunctionEntry& function,

@@ -82,6 +82,8 @@ public:
     void free(ObjectId object) override;
     [[nodiscard]] wire::RoomStatus room() const;
     [[nodiscard]] std::string explain(ObjectId task) override;
+    [[nodiscard]] std::vector<std::optional<Buffer>>
+    recorded(const detail::FunctionEntry& function, std::span<const std::string> keys) override;
     [[nodiscard]] MemoryReport memory_report() override;
     void wait_value(detail::FutureBlock& block, std::uint64_t index) override;
     void want_value(detail::FutureBlock& block, std::uint64_t index) override;

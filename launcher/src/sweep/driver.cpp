@@ -1,5 +1,6 @@
 #include "sweep/driver.hpp"
 
+#include "sweep/occurrences.hpp"
 #include "sweep/output_file.hpp"
 #include "sweep/progress.hpp"
 #include "sweep/record.hpp"
@@ -36,6 +37,8 @@ constexpr std::size_t ahead_max = 20'000;
 /// How long to wait for a command while standard input may bring others.
 constexpr auto input_period = 20ms;
 constexpr std::size_t failures_shown = 10;
+/// Looked up in the journal at a time.
+constexpr std::size_t batch_max = 1'000;
 
 /// FNV-1a: what lies in journals depends on it, so it never changes.
 std::uint64_t stable_hash(std::string_view text) {
@@ -322,7 +325,11 @@ private:
                     waits_for_input_ = true;
                     break;
                 }
-                give(i);
+                if (resumes()) {
+                    give_batch(i);
+                } else {
+                    give(i);
+                }
             }
         }
     }
@@ -339,13 +346,14 @@ private:
         return false;
     }
 
-    void give(std::size_t group) {
+    /// The next command of a group, counted and named; nothing at its end.
+    std::optional<Pending> take(std::size_t group) {
         GroupState& state = states_[group];
         auto command = plan_.groups[group].next(state.given + 1);
         if (!command) {
             state.phase = Phase::given;
             update_groups();
-            return;
+            return std::nullopt;
         }
         ++state.given;
         ++state.open;
@@ -353,10 +361,46 @@ private:
         if (!plan_.journal.empty()) {
             pending.key = plan_.groups[group].name() + "/" + pending.command.identity();
             // Equal commands are told apart by their order.
-            const std::uint32_t same = ++occurrences_[stable_hash(pending.key)];
-            pending.key += fmt::format("#{}", same);
+            const std::uint32_t same = occurrences_.add(stable_hash(pending.key));
+            pending.key += '#';
+            pending.key += std::to_string(same);
         }
-        submit(std::move(pending));
+        return pending;
+    }
+
+    void give(std::size_t group) {
+        if (auto pending = take(group)) {
+            submit(std::move(*pending));
+        }
+    }
+
+    [[nodiscard]] bool resumes() const { return plan_.resume || plan_.resume_failed; }
+
+    [[nodiscard]] static std::string journal_key(const Pending& pending) {
+        return pending.key + ':' + std::to_string(pending.command.attempt);
+    }
+
+    /// Several, of which the journal may have some: those need not be submitted.
+    void give_batch(std::size_t group) {
+        std::vector<Pending> batch;
+        std::vector<std::string> keys;
+        while (batch.size() < batch_max && plan_.groups[group].ready()) {
+            auto pending = take(group);
+            if (!pending) {
+                break;
+            }
+            keys.push_back(journal_key(*pending));
+            batch.push_back(std::move(*pending));
+        }
+        auto records = recorded<&carry_out>(keys);
+        for (std::size_t i = 0; i < batch.size(); ++i) {
+            if (records[i]) {
+                on_record(std::move(batch[i]), std::move(*records[i]));
+            } else {
+                submit(std::move(batch[i]));
+            }
+        }
+        display_.show(standing());
     }
 
     void submit(Pending pending) {
@@ -379,7 +423,7 @@ private:
         if (!plan_.journal.empty()) {
             order.output = (fs::path(plan_.journal) / "output").string();
             order.output_name = run_name_;
-            options.key = fmt::format("{}:{}", pending.key, pending.command.attempt);
+            options.key = journal_key(pending);
         }
         const std::size_t tag = ++last_tag_;
         running_.add(task<&carry_out>.with(std::move(options))(order), tag);
@@ -408,6 +452,10 @@ private:
             settle(pending, record);
             return;
         }
+        on_record(std::move(pending), std::move(record));
+    }
+
+    void on_record(Pending pending, Record record) {
         const bool earlier = record.run != run_;
         if (!record.ok()) {
             const bool goes_on = !record.last;
@@ -561,7 +609,7 @@ private:
     FutureSet<Record> running_;
     std::unordered_map<std::size_t, Pending> pending_; ///< By tag.
     std::size_t last_tag_ = 0;
-    std::unordered_map<std::uint64_t, std::uint32_t> occurrences_;
+    Occurrences occurrences_;
     std::uint64_t sequence_ = 0;
     std::uint64_t earlier_ = 0;
     std::uint64_t undone_ = 0;

@@ -22,7 +22,9 @@ std::string Command::identity() const {
     std::string text;
     // Lengths, so that no two commands have one text.
     const auto put = [&](std::string_view part) {
-        text += fmt::format("{}:{}", part.size(), part);
+        text += std::to_string(part.size());
+        text += ':';
+        text += part;
     };
     for (const std::string& word : argv) {
         put(word);

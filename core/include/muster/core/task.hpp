@@ -7,7 +7,11 @@
 #include <muster/core/options.hpp>
 
 #include <memory>
+#include <optional>
 #include <ranges>
+#include <span>
+#include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -116,6 +120,29 @@ map(R&& range, const TaskOptions& options = {}) {
         futures.emplace_back(block, first + i);
     }
     return futures;
+}
+
+/// What the journal has of a function's results, by the keys that its tasks had
+/// (TaskOptions::key): for drivers that decide what is left to do before they submit it. Some
+/// microseconds a key; nothing without a journal.
+/// @throws Error (usage) in a task, and if a result was recorded as another type; Error (failed) if
+///         the journal cannot be written.
+template <auto F>
+std::vector<std::optional<typename detail::FunctionTraits<F>::Result>>
+recorded(std::span<const std::string> keys) {
+    using Result = typename detail::FunctionTraits<F>::Result;
+    static_assert(!std::is_void_v<Result>,
+                  "muster: a function that returns nothing has no results");
+    std::vector<std::optional<Result>> results;
+    results.reserve(keys.size());
+    for (const auto& value : detail::current_client().recorded(detail::function_entry<F>(), keys)) {
+        if (value) {
+            results.emplace_back(from_buffer<Result>(value->bytes()));
+        } else {
+            results.emplace_back();
+        }
+    }
+    return results;
 }
 
 /// Stores a value for any number of tasks to take: it is sent to each rank once, when a task there

@@ -96,6 +96,9 @@ public:
     /// Throws Error (ErrorCode::infeasible) if no rank could ever run it, with the closest fit.
     virtual FuturePlace
     submit(const FunctionEntry& function, const TaskOptions& options, EncodedTasks tasks) = 0;
+    /// See muster::recorded(); by position.
+    [[nodiscard]] virtual std::vector<std::optional<Buffer>>
+    recorded(const FunctionEntry& function, std::span<const std::string> keys);
     /// `actors`: whose handles are inside the value.
     virtual std::shared_ptr<FutureBlock> put(Buffer value, std::vector<ObjectId> actors) = 0;
     virtual void cancel(ObjectId task) = 0;
