@@ -51,6 +51,13 @@ int print_completions(std::span<const std::string> words) {
 
 /// The manual pages' source, for the build: not in the overview.
 int print_manual(std::span<const std::string> words) {
+    if (words.size() == 1 && words.front() == "--names") {
+        std::string names;
+        for (const Subcommand* subcommand : subcommands()) {
+            names += std::string(subcommand->name) + "\n";
+        }
+        return print(names);
+    }
     if (words.empty()) {
         return print(manual_overview(subcommands(), version()));
     }
