@@ -10,8 +10,8 @@ STARTUP_RANKS = 4
 GANG_RANKS = 2
 
 NAMES = {"muster": "Muster", "mpi": "bare MPI", "ray": "Ray", "mpi4py": "mpi4py.futures", "dask": "Dask",
-         "torch": "PyTorch's gloo"}
-PEERS = ("ray", "mpi4py", "dask", "torch")  # what bench/peers installs; the others are built here
+         "torch": "PyTorch's gloo", "xargs": "xargs -P2", "parallel": "GNU parallel -j2", "hyperqueue": "HyperQueue"}
+PEERS = ("ray", "mpi4py", "dask", "torch", "hyperqueue")  # what bench/peers installs; the others are built here
 
 # The peers at their best; bench/peers/README.md says why.
 PEER_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MPI4PY_FUTURES_BACKOFF": "0.0001"}
@@ -70,6 +70,11 @@ GROUPS = {
     "values": Group((Run("muster", "bench_values", RANKS), Run("ray", "ray_values.py"))),
     "sent": Group((Run("muster", "bench_values", RANKS, ("--only", "sent")), PINGPONG)),
     "spilled": Group((Run("muster", "bench_values", arguments=("--only", "spilled")),)),
+    "commands": Group((
+        Run("muster", "commands.py", arguments=("--who", "muster")),
+        Run("xargs", "commands.py", arguments=("--who", "xargs")),
+        Run("parallel", "commands.py", arguments=("--who", "parallel")),
+        Run("hyperqueue", "hyperqueue_commands.py"))),
     "startup": Group((
         Run("muster", "bench_first_result", STARTUP_RANKS, quick=(), timed="startup.first_result"),
         Run("mpi", "bench_mpi_startup", STARTUP_RANKS, quick=(), timed="startup.whole", until="whole"),
@@ -201,6 +206,16 @@ ROWS = (
         (Figure("ray", "value.small"),), (against(1 / 50, "ray", "value.small"),)),
     Row("sent", "100 MiB to a task on another rank, nothing shared", "value.sent", "GB/s", True,
         (Figure("mpi", "mpi.bandwidth"),), (against(0.7, "mpi", "mpi.bandwidth"),)),
+    Row("commands", "1,000 commands `true`, each (Muster's with journal and output kept)", "commands.rate", "ms", False,
+        of("xargs", "parallel", "hyperqueue", measure="commands.rate"),
+        (against(1, "xargs", "commands.rate"), against(1 / 4, "parallel", "commands.rate"),
+         against(1 / 4, "hyperqueue", "commands.rate"))),
+    Row("commands", "chain of 200 dependent commands, per hop", "commands.chain", "ms", False,
+        of("hyperqueue", measure="commands.chain"), (against(1 / 20, "hyperqueue", "commands.chain"),)),
+    Row("commands", "100,000 commands queued: until the first runs", "commands.queued.first", "s", False, (), (Bar(1),)),
+    Row("commands", "the same: memory of all processes", "commands.queued.memory", "MiB", False, (), (Bar(300),)),
+    Row("commands", "1,000,000 finished commands in a journal: --resume decides", "commands.resume", "s", False, (),
+        (Bar(3),)),
     Row("spilled", "4 GiB stored and read through a cap of 1 GiB", "value.spilled", "GB/s", True,
         (Figure("muster", "disk.write_and_read", "the disk alone"),),
         (against(0.5, "muster", "disk.write_and_read", "the disk alone"),)),
