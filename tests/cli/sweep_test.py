@@ -266,6 +266,31 @@ class Journal(Case):
             self.assertEqual(process.returncode, 0)
         self.assertEqual(self.ran(), collections.Counter(map(str, range(1, 201))))
 
+    def left(self, *arguments):
+        return json.loads(self.sweep("--left", "--journal", self.journal, *arguments).stdout)
+
+    def test_what_is_left_is_counted(self):
+        commands = ["sh", "-c", "exit {}", ":::", *map(str, range(5))]
+        self.assertEqual(self.left(*commands), {"total": 5, "succeeded": 0, "failed": 0, "left": 5})
+        self.expect(self.sweep("--journal", self.journal, *commands[:-2]), 1)
+        files = sorted(self.journal.glob("[!j]*/*"))
+        self.assertEqual(self.left(*commands), {"total": 5, "succeeded": 1, "failed": 2, "left": 2})
+        self.assertEqual(self.left("--resume-failed", *commands), {"total": 5, "succeeded": 1, "failed": 0, "left": 4})
+        self.assertEqual(sorted(self.journal.glob("[!j]*/*")), files)
+
+    def test_a_sweep_with_nothing_of_its_own_to_do_ends(self):
+        arguments = ["sweep", "--resume", "--journal", str(self.journal), "--cpus", "0", "sh", "-c",
+                     f"touch {self.folder}/started; exec sleep 1000", ":::", "1"]
+        other = subprocess.Popen([MUSTER, *arguments], stderr=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: (self.folder / "started").exists(), other)
+            result = run(MUSTER, arguments[0], "--idle-timeout", "500ms", *arguments[1:])
+            self.expect(result, 0)
+            self.assertIn("1 are left to the jobs that run them", result.stderr)
+        finally:
+            other.send_signal(signal.SIGINT)
+            other.wait(60)
+
     def test_sigterm_ends_it_in_order_and_it_goes_on(self):
         arguments = ["--journal", self.journal, "--cpus", "0", "-j", "2", "sh", "-c",
                      f"echo {{}} >> {self.folder}/ran; test {{}} = 1 || test -e {self.folder}/go || exec sleep 1000",

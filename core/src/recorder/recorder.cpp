@@ -99,6 +99,15 @@ Recorder::find(std::span<const KeyDigest> keys, std::uint64_t shape, const std::
     return values;
 }
 
+std::pair<std::uint64_t, std::uint64_t> Recorder::under_way() {
+    const std::lock_guard lock(ledger_mutex_);
+    std::uint64_t elsewhere = 0;
+    for (const auto& [job, keys] : ledger_.waited_for()) {
+        elsewhere += keys;
+    }
+    return {ledger_.running(), elsewhere};
+}
+
 void Recorder::on_outcome(TaskId task, const KeyDigest& key, const wire::Outcome& outcome) {
     {
         const std::lock_guard lock(mutex_);

@@ -85,6 +85,9 @@ public:
         wake_.notify_one();
     }
 
+    /// Keys that this run computes, and keys that others compute and this run waits for. Any thread.
+    [[nodiscard]] std::pair<std::uint64_t, std::uint64_t> under_way();
+
     /// How a task of want() ended; a value must be here in full. Never waits for the disk.
     void on_outcome(TaskId task, const KeyDigest& key, const wire::Outcome& outcome);
 
@@ -140,7 +143,7 @@ private:
     bool closing_ = false;
     std::optional<Failure> failure_;
 
-    std::mutex ledger_mutex_; ///< Guards ledger_. Taken alone, by the thread and in find().
+    std::mutex ledger_mutex_; ///< Guards ledger_. Taken alone.
     journal::Ledger ledger_;
 
     std::atomic<std::uint64_t> slots_{1};

@@ -162,6 +162,14 @@ bool RankClient::seal_journal(std::chrono::nanoseconds timeout) {
     return config_.journal == nullptr || config_.journal->seal(timeout);
 }
 
+JournalStatus RankClient::journal_status() {
+    if (config_.journal == nullptr) {
+        return {};
+    }
+    const auto [running, elsewhere] = config_.journal->under_way();
+    return {running, elsewhere};
+}
+
 void RankClient::sync_journal() {
     if (config_.journal != nullptr) {
         constexpr std::chrono::minutes patience{10}; // for a file system that hangs
@@ -176,6 +184,15 @@ void RankClient::sync_journal() {
 } // namespace muster::runtime
 
 namespace muster {
+
+JournalStatus journal_status() {
+    auto& client = dynamic_cast<runtime::RankClient&>(detail::current_client());
+    if (detail::current_task() != nullptr) {
+        throw Error("journal_status() is for the driver, whose rank keeps the journal",
+                    ErrorCode::usage);
+    }
+    return client.journal_status();
+}
 
 void sync_journal() {
     auto& client = dynamic_cast<runtime::RankClient&>(detail::current_client());

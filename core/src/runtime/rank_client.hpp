@@ -157,6 +157,7 @@ public:
     /// Before an end that runs no destructors: see recorder::Recorder::seal().
     bool seal_journal(std::chrono::nanoseconds timeout);
     void sync_journal();
+    [[nodiscard]] JournalStatus journal_status();
 
     [[nodiscard]] std::uint64_t run_id() const override { return config_.run_id; }
 

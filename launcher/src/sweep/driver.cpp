@@ -1,5 +1,6 @@
 #include "sweep/driver.hpp"
 
+#include "sweep/journal_files.hpp"
 #include "sweep/occurrences.hpp"
 #include "sweep/output_file.hpp"
 #include "sweep/progress.hpp"
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -36,6 +38,8 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t ahead_max = 20'000;
 /// How long to wait for a command while standard input may bring others.
 constexpr auto input_period = 20ms;
+/// How often to look whether this job has anything to run.
+constexpr auto idle_period = 200ms;
 constexpr std::size_t failures_shown = 10;
 /// Looked up in the journal at a time.
 constexpr std::size_t batch_max = 1'000;
@@ -72,105 +76,6 @@ std::string tagged(const std::string& text, const std::string& tag) {
     return result;
 }
 
-/// A line for each command that ended, as GNU parallel's --joblog writes them.
-class JobLog {
-public:
-    explicit JobLog(const fs::path& path) {
-        if (path.empty()) {
-            return;
-        }
-        std::error_code error;
-        if (path.has_parent_path()) {
-            fs::create_directories(path.parent_path(), error);
-        }
-        const bool is_new = !fs::exists(path, error);
-        file_.open(path, std::ios::app);
-        if (!file_) {
-            throw Error(fmt::format("{}: cannot be written", path.string()));
-        }
-        if (is_new) {
-            file_ << "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n";
-        }
-    }
-
-    void add(const std::string& name, const Command& command, const Record& record) {
-        if (file_.is_open()) {
-            file_ << fmt::format("{}\t{}\t{:.3f}\t{:.3f}\t{}\t{}\t{}\t{}\t{}\n",
-                                 name,
-                                 record.host,
-                                 record.began,
-                                 record.wall_seconds,
-                                 command.input.size(),
-                                 record.out.size(),
-                                 record.exit_code,
-                                 record.signal,
-                                 one_line(command.shown()));
-            if (!file_.flush()) {
-                throw Error("the job log cannot be written: is the disk full?");
-            }
-        }
-    }
-
-private:
-    static std::string one_line(std::string text) {
-        std::replace(text.begin(), text.end(), '\n', ' ');
-        std::replace(text.begin(), text.end(), '\t', ' ');
-        return text;
-    }
-
-    std::ofstream file_;
-};
-
-/// Which commands that had failed for good were begun again, in this run and others: by the hash of
-/// their key, the last attempt with which they were. So a later run knows that their failure is not
-/// the last that is recorded of them.
-class SecondChances {
-public:
-    /// @param folder  Of files, one per run; empty: none.
-    SecondChances(fs::path folder, const std::string& run) : folder_(std::move(folder)) {
-        if (folder_.empty()) {
-            return;
-        }
-        path_ = folder_ / run;
-        std::error_code error;
-        for (const auto& item : fs::directory_iterator(folder_, error)) {
-            std::ifstream file(item.path());
-            std::uint64_t key = 0;
-            std::uint32_t attempt = 0;
-            while (file >> std::hex >> key >> std::dec >> attempt) {
-                auto& last = begun_[key];
-                last = std::max(last, attempt);
-            }
-        }
-    }
-
-    [[nodiscard]] bool has(std::uint64_t key, std::uint32_t attempt) const {
-        const auto place = begun_.find(key);
-        return place != begun_.end() && place->second >= attempt;
-    }
-
-    void add(std::uint64_t key, std::uint32_t attempt) {
-        if (folder_.empty() || has(key, attempt)) {
-            return;
-        }
-        begun_[key] = attempt;
-        if (!file_.is_open()) {
-            fs::create_directories(folder_);
-            file_.open(path_, std::ios::app);
-        }
-        file_ << fmt::format("{:016x} {}\n", key, attempt);
-        if (!file_.flush()) {
-            throw Error(fmt::format("{}: cannot be written", path_.string()));
-        }
-    }
-
-private:
-    fs::path folder_;
-    fs::path path_;
-    std::ofstream file_;
-    std::unordered_map<std::uint64_t, std::uint32_t> begun_;
-};
-
 class Driver {
 public:
     explicit Driver(Plan plan)
@@ -201,8 +106,27 @@ public:
             }
             fill();
             display_.show(standing());
+            look_for_work();
         }
         return finish();
+    }
+
+    /// Counts, and runs nothing.
+    int print_left() {
+        std::uint64_t left = 0;
+        for (std::size_t i = 0; i < states_.size(); ++i) {
+            while (states_[i].phase != Phase::given) {
+                left += give_batch(i);
+            }
+        }
+        std::cout << fmt::format(
+                         "{{\"total\": {}, \"succeeded\": {}, \"failed\": {}, \"left\": {}}}\n",
+                         tally_.done() + left,
+                         tally_.succeeded(),
+                         tally_.failed(),
+                         left)
+                  << std::flush;
+        return std::cout ? 0 : 1;
     }
 
 private:
@@ -227,7 +151,8 @@ private:
     };
 
     [[nodiscard]] fs::path journal_path(const char* folder, const std::string& name) const {
-        return plan_.journal.empty() ? fs::path() : fs::path(plan_.journal) / folder / name;
+        return plan_.journal.empty() || plan_.counts_only ? fs::path()
+                                                          : fs::path(plan_.journal) / folder / name;
     }
 
     /// So that who looks at the output knows which group is which.
@@ -265,7 +190,26 @@ private:
         if (waits_for_input_ && (!time || *time > input_period)) {
             time = input_period;
         }
+        if (plan_.idle_timeout.count() > 0 && (!time || *time > idle_period)) {
+            time = idle_period;
+        }
         return time;
+    }
+
+    /// Stops if for long only other jobs have had something to run.
+    void look_for_work() {
+        if (plan_.idle_timeout.count() == 0 || running_.empty()) {
+            return;
+        }
+        const auto now = Clock::now();
+        const JournalStatus status = journal_status();
+        if (status.running > 0 || status.elsewhere == 0) {
+            idle_since_ = now;
+        } else if (now - idle_since_ >= plan_.idle_timeout && !stops_) {
+            stops_ = true;
+            left_to_others_ = status.elsewhere;
+            running_.cancel_all();
+        }
     }
 
     [[nodiscard]] Standing standing() const {
@@ -381,7 +325,9 @@ private:
     }
 
     /// Several, of which the journal may have some: those need not be submitted.
-    void give_batch(std::size_t group) {
+    /// @return how many have to be run.
+    std::size_t give_batch(std::size_t group) {
+        std::size_t left = 0;
         std::vector<Pending> batch;
         std::vector<std::string> keys;
         while (batch.size() < batch_max && plan_.groups[group].ready()) {
@@ -394,16 +340,53 @@ private:
         }
         auto records = recorded<&carry_out>(keys);
         for (std::size_t i = 0; i < batch.size(); ++i) {
+            while (records[i] && goes_on(batch[i], *records[i])) {
+                begin_again(batch[i], *records[i]);
+                records[i] = recorded<&carry_out>(std::array{journal_key(batch[i])}).front();
+            }
             if (records[i]) {
-                on_record(std::move(batch[i]), std::move(*records[i]));
+                ++earlier_;
+                settle(batch[i], *records[i]);
             } else {
+                ++left;
                 submit(std::move(batch[i]));
             }
         }
         display_.show(standing());
+        return left;
+    }
+
+    /// Whether another attempt follows one that ended so.
+    [[nodiscard]] bool goes_on(const Pending& pending, const Record& record) const {
+        if (record.ok() || is_stopping()) {
+            return false;
+        }
+        return !record.last || has_second_chance(pending, record);
+    }
+
+    /// It had failed for good in an earlier run, and is repeated, or was.
+    [[nodiscard]] bool has_second_chance(const Pending& pending, const Record& record) const {
+        return record.last && record.run != run_ &&
+               (plan_.resume_failed ||
+                again_.has(stable_hash(pending.key), pending.command.attempt + 1));
+    }
+
+    /// Makes it its next attempt.
+    void begin_again(Pending& pending, const Record& record) {
+        const bool anew = has_second_chance(pending, record);
+        ++pending.command.attempt;
+        if (anew) {
+            pending.base = pending.command.attempt;
+            if (!plan_.counts_only) {
+                again_.add(stable_hash(pending.key), pending.command.attempt);
+            }
+        }
     }
 
     void submit(Pending pending) {
+        if (plan_.counts_only) {
+            return;
+        }
         const Group& group = plan_.groups[pending.group];
         const Settings& settings = group.settings();
         Order order;
@@ -457,25 +440,13 @@ private:
 
     void on_record(Pending pending, Record record) {
         const bool earlier = record.run != run_;
-        if (!record.ok()) {
-            const bool goes_on = !record.last;
-            const std::uint64_t key = stable_hash(pending.key);
-            const std::uint32_t next_attempt = pending.command.attempt + 1;
-            const bool anew =
-                earlier && record.last && (plan_.resume_failed || again_.has(key, next_attempt));
-            if ((goes_on || anew) && !is_stopping()) {
-                if (!earlier) {
-                    log(pending, record);
-                }
-                if (anew) {
-                    again_.add(key, next_attempt);
-                }
-                Pending next = std::move(pending);
-                next.command.attempt = next_attempt;
-                next.base = anew ? next.command.attempt : next.base;
-                submit(std::move(next));
-                return;
+        if (goes_on(pending, record)) {
+            if (!earlier) {
+                log(pending, record);
             }
+            begin_again(pending, record);
+            submit(std::move(pending));
+            return;
         }
         if (earlier) {
             ++earlier_;
@@ -580,10 +551,13 @@ private:
         }
         if (!plan_.quiet) {
             std::string line = summary_line(standing());
-            if (undone_ > 0) {
+            if (left_to_others_ > 0) {
+                line += fmt::format("; {} are left to the jobs that run them",
+                                    grouped_digits(left_to_others_));
+            } else if (undone_ > 0) {
                 line += fmt::format("; {} had begun or were waiting", grouped_digits(undone_));
             }
-            if (stops_ || muster::stopping()) {
+            if ((stops_ && left_to_others_ == 0) || muster::stopping()) {
                 line += plan_.journal.empty() ? "; stopped before the end"
                                               : "; stopped before the end: --resume goes on";
             }
@@ -615,6 +589,8 @@ private:
     std::uint64_t undone_ = 0;
     std::uint64_t failures_ = 0;
     bool stops_ = false;
+    Clock::time_point idle_since_ = Clock::now();
+    std::uint64_t left_to_others_ = 0;
     bool waits_for_input_ = false;
     std::vector<std::string> skipped_;
 
@@ -648,6 +624,13 @@ void claim_journal(const Plan& plan) {
 int run_sweep(Plan plan) {
     claim_journal(plan);
     return Driver(std::move(plan)).run();
+}
+
+int print_left(Plan plan) {
+    plan.quiet = true;
+    plan.resume = true;
+    plan.counts_only = true;
+    return Driver(std::move(plan)).print_left();
 }
 
 int print_commands(Plan plan) {

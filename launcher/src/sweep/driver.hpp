@@ -3,6 +3,7 @@
 #include "sweep/halt.hpp"
 #include "sweep/job.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -25,10 +26,13 @@ struct Plan {
     std::string journal;                    ///< Folder; empty: none.
     bool resume = false;
     bool resume_failed = false; ///< Those that had failed run again, too.
-    std::size_t jobs_max = 0;   ///< That run at once; 0: as resources allow.
+    /// Stop when for so long only other jobs have had something to run; 0: wait for them.
+    std::chrono::milliseconds idle_timeout{0};
+    std::size_t jobs_max = 0; ///< That run at once; 0: as resources allow.
     Print print = Print::grouped;
     bool keeps_order = false; ///< Of what is printed.
     bool tags = false;        ///< Each line printed begins with the command's name.
+    bool counts_only = false; ///< How much is left: nothing is run or written.
     bool quiet = false;       ///< No progress and no summary.
     std::string job_log;      ///< File, as GNU parallel's --joblog; empty: none.
 };
@@ -37,6 +41,10 @@ struct Plan {
 /// @return 0 if all commands succeeded, or it was to stop at a success; 1 if some failed.
 /// @throws UsageError, Error.
 int run_sweep(Plan plan);
+
+/// Prints, as JSON, how many commands there are, how many the journal has as succeeded and as
+/// failed, and how many are left to run; runs none. In muster::run().
+int print_left(Plan plan);
 
 /// Prints the commands, one per line, and runs none.
 int print_commands(Plan plan);

@@ -64,7 +64,11 @@ void add_options(po::options_description& options) {
         ("journal", text("DIR"), "keep what is done, and the output, in this folder")           //
         ("resume", po::bool_switch(), "run only what the journal does not have")                //
         ("resume-failed", po::bool_switch(), "and what it has as failed")                       //
-        ("joblog", text("FILE"), "write a line for each command that ends")                     //
+        ("idle-timeout",
+         text("TIME"),
+         "end when for so long only other jobs had commands of this journal to run")  //
+        ("left", po::bool_switch(), "print how many the journal lacks, and run none") //
+        ("joblog", text("FILE"), "write a line for each command that ends")           //
         ("print",
          text("grouped|none"),
          "what is printed of their output (default: grouped, and none with --journal)") //
@@ -217,6 +221,7 @@ Plan read_plan(const Arguments& arguments) {
     if ((plan.resume || plan.resume_failed) && plan.journal.empty()) {
         throw UsageError("--resume goes on with a journal: name it with --journal DIR");
     }
+    options.read("idle-timeout", [&](const Text& v) { plan.idle_timeout = parse_timeout(v); });
     plan.print = plan.journal.empty() ? Print::grouped : Print::none;
     options.read("print", [&](const Text& v) {
         if (v != "grouped" && v != "none") {
@@ -238,6 +243,10 @@ int run(const Arguments& arguments) {
         plan.groups = read_groups(options, arguments);
         return print_commands(std::move(plan));
     }
+    const bool left = options.is_set("left");
+    if (left && plan.journal.empty()) {
+        throw UsageError("--left looks into a journal: name it with --journal DIR");
+    }
     RunOptions run_options;
     if (!plan.journal.empty()) {
         run_options.journal = (std::filesystem::path(plan.journal) / "journal").string();
@@ -249,7 +258,7 @@ int run(const Arguments& arguments) {
         [&] {
             // Here, where only the driver does it: one process reads standard input and files.
             plan.groups = read_groups(options, arguments);
-            return run_sweep(std::move(plan));
+            return left ? print_left(std::move(plan)) : run_sweep(std::move(plan));
         },
         run_options);
 }

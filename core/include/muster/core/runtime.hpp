@@ -99,4 +99,13 @@ ClusterInfo cluster();
 /// @throws Error (usage) outside the driver; Error (failed) if the journal cannot be written.
 void sync_journal();
 
+/// What becomes of the keyed tasks that were submitted and have no result yet.
+struct JournalStatus {
+    std::uint64_t running = 0;   ///< Keys that this run computes, or is about to.
+    std::uint64_t elsewhere = 0; ///< Keys that other jobs compute, whose results are waited for.
+};
+
+/// Nothing of either without a journal. @throws Error (usage) outside the driver.
+[[nodiscard]] JournalStatus journal_status();
+
 } // namespace muster
