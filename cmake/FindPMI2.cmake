@@ -1,6 +1,8 @@
-# Slurm's PMI2 client: target PMI2::PMI2. Slurm itself has its version in <slurm/slurm.h>.
+# Slurm's PMI2 client: target PMI2::PMI2. It does not tell its version; where it is says more.
 find_path(PMI2_INCLUDE_DIR NAMES slurm/pmi2.h HINTS ENV SLURM_ROOT PATH_SUFFIXES include)
 find_library(PMI2_LIBRARY NAMES pmi2 HINTS ENV SLURM_ROOT PATH_SUFFIXES lib lib64 lib/slurm lib64/slurm)
+
+set(PMI2_VERSION "${PMI2_LIBRARY}")
 
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(PMI2 REQUIRED_VARS PMI2_LIBRARY PMI2_INCLUDE_DIR)

@@ -76,7 +76,8 @@ class MachineRoom:
                            ("cgroup.conf", "")):
             (folder / name).write_text(text)
         for i in range(max(n.gpus for n in slurm_conf.NODES)):
-            (folder / "dev" / f"gpu{i}").touch()
+            # Slurm wants a device; this one is /dev/null's.
+            call("mknod", folder / "dev" / f"gpu{i}", "c", 1, 3)
         key = folder / "munge" / "key"
         key.write_bytes(os.urandom(1024))
         key.chmod(0o600)
