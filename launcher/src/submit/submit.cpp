@@ -144,6 +144,17 @@ std::string command_text(const BatchScript& script) {
     return text;
 }
 
+std::string text_of(const Arguments& arguments, const BatchScript& script) {
+    const auto text = arguments.has("template")
+                          ? slurm::write_batch_script(
+                                script, read_template(arguments.get<std::string>("template")))
+                          : slurm::write_batch_script(script);
+    if (!text) {
+        throw UsageError(text.error().message);
+    }
+    return *text;
+}
+
 int run(const Arguments& arguments) {
     const auto environment = Environment::of_process();
     BatchScript script = script_of(arguments);
@@ -164,12 +175,7 @@ int run(const Arguments& arguments) {
     if (records) {
         script.records = records->string();
     }
-    const std::string text =
-        (arguments.has("template")
-             ? slurm::write_batch_script(script,
-                                         read_template(arguments.get<std::string>("template")))
-             : slurm::write_batch_script(script))
-            .value_or_throw();
+    const std::string text = text_of(arguments, script);
     if (arguments.is_set("dry-run")) {
         std::cout << text << std::flush;
         return 0;

@@ -19,7 +19,7 @@ KnownJob
 known(const std::string& id, std::string_view events = "", const std::string& name = "study") {
     KnownJob job;
     job.id = id;
-    job.record = JobRecord{id, name, 1000, "/home/me", "/home/me/%x-%j.out", "", "./app"};
+    job.record = JobRecord{id, name, 1000, "/w", "/w/%x-%j.out", "", "./app"};
     job.events = parse_events(events);
     return job;
 }
@@ -94,7 +94,7 @@ TEST(JobQueue, ShowsOnlyWhatWasSubmittedHere) {
     const auto views =
         join(std::vector{known("12")}, std::vector{row("12", "RUNNING"), row("13", "RUNNING")});
     ASSERT_THAT(views, SizeIs(1));
-    EXPECT_EQ(views[0].log, "/home/me/study-12.out");
+    EXPECT_EQ(views[0].log, "/w/study-12.out");
     EXPECT_FALSE(views[0].exit_code);
     EXPECT_FALSE(views[0].has_ended());
 }
