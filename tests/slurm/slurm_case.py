@@ -97,6 +97,26 @@ class SlurmCase(unittest.TestCase):
         fields = self.wait_for(f"job {job} has ended", over, seconds)
         return f"{fields['JobState']} {fields['ExitCode'].split(':')[0]}"
 
+    def restarts(self, job):
+        return int(self.fields(job)["Restarts"])
+
+    def is_over(self, job):
+        return self.fields(job)["JobState"] in JOB_OVER
+
+    def restart_now(self, job):
+        """A requeued job waits two minutes before it starts again; we wait as long as nodes need, which revoke
+        the old run's credential by the second."""
+        self.wait_for(f"job {job} is requeued", lambda: self.fields(job)["JobState"] == "PENDING", 60)
+        self.wait_for("its start is moved", lambda: self.cluster.run(
+            "scontrol", "update", f"jobid={job}", "starttime=now+3").returncode == 0)
+
+    def restart_until_over(self, job):
+        for restarts in range(1, 10):
+            self.wait_for("it ends, or is requeued", lambda: self.restarts(job) == restarts or self.is_over(job))
+            if self.is_over(job):
+                return
+            self.restart_now(job)
+
     def output(self, job):
         path = self.folder / f"{job}.out"
         return path.read_text() if path.exists() else ""
