@@ -148,4 +148,8 @@ def main():
     except Missing as reason:
         print(f"skipped: {reason}")
         sys.exit(SKIP)
-    unittest.main(verbosity=2)
+    result = unittest.main(verbosity=2, exit=False).result
+    if result.skipped and len(result.skipped) == result.testsRun:
+        print("skipped:", result.skipped[0][1])
+        sys.exit(SKIP)
+    sys.exit(not result.wasSuccessful())

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -168,6 +169,24 @@ bool converse(Child& child, std::string_view input, ToolAnswer& answer, Clock::t
     return true;
 }
 
+/// A tool may close its output and go on.
+bool has_ended(pid_t pid, Clock::time_point end) {
+    const Fd handle(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    if (!handle.is_open()) {
+        return true; // A kernel before 5.3: it is waited for without a limit.
+    }
+    for (;;) {
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now());
+        if (left.count() <= 0) {
+            return false;
+        }
+        pollfd waiting{handle.get(), POLLIN, 0};
+        if (::poll(&waiting, 1, static_cast<int>(left.count())) > 0) {
+            return true;
+        }
+    }
+}
+
 /// A tool that has ended must not end us while we still write to it.
 class NoBrokenPipe {
 public:
@@ -191,7 +210,8 @@ Result<ToolAnswer> ask_tool(const std::vector<std::string>& command, const ToolO
         return child.error();
     }
     ToolAnswer answer;
-    const bool in_time = converse(*child, options.input, answer, Clock::now() + options.patience);
+    const auto end = Clock::now() + options.patience;
+    const bool in_time = converse(*child, options.input, answer, end) && has_ended(child->pid, end);
     if (!in_time) {
         ::kill(child->pid, SIGKILL);
     }
