@@ -1,5 +1,7 @@
 #include "subcommands.hpp"
 
+#include "jobs/jobs.hpp"
+#include "submit/submit.hpp"
 #include "sweep/output_commands.hpp"
 #include "sweep/sweep.hpp"
 
@@ -11,7 +13,9 @@ std::span<const Subcommand* const> subcommands() {
     static const std::array all{&sweep::subcommand(),
                                 &sweep::cat_subcommand(),
                                 &sweep::grep_subcommand(),
-                                &sweep::follow_subcommand()};
+                                &sweep::follow_subcommand(),
+                                &submit::subcommand(),
+                                &jobs::subcommand()};
     return all;
 }
 

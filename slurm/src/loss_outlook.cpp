@@ -38,6 +38,11 @@ LossOutlook srun(const Environment& environment) {
                 "slurm.conf decides (KillOnBadExit); with 'srun --kill-on-bad-exit=0 --no-kill' "
                 "they live"};
     }
+    if (*kill == 0 && environment.has("PMIX_RANK")) {
+        return {std::nullopt,
+                "they outlive a lost node; but Slurm's pmix plugin ends the step when a process is "
+                "killed: 'mpirun --enable-recovery' inside the job leaves them alive"};
+    }
     return {*kill == 0, fmt::format("SLURM_KILL_BAD_EXIT={}", *kill)};
 }
 

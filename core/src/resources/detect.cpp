@@ -2,6 +2,7 @@
 
 #include "resources/cgroup.hpp"
 #include "resources/cpu_order.hpp"
+#include "resources/gpu_cpus.hpp"
 #include "resources/overrides.hpp"
 
 #include <muster/slurm/allocation.hpp>
@@ -112,6 +113,20 @@ bool has_gpus_of_its_own(const slurm::Environment& environment) {
            environment.has("SLURM_GPUS_PER_TASK");
 }
 
+/// Where Slurm binds nobody, a process sees all CPUs of its node, and other jobs' too: then Slurm's
+/// count is what it has. A mask that leaves CPUs out was made for this process, and says more: the
+/// count may be one of cores.
+std::optional<Amount> unbound_cpus(const slurm::Allocation& allocation,
+                                   const SystemFiles& files,
+                                   const std::vector<int>& mask) {
+    const auto online = parse_cpu_list(files.read("/sys/devices/system/cpu/online").value_or(""));
+    if (!allocation.cpus_on_node || online.empty() || mask.size() < online.size() ||
+        static_cast<std::size_t>(*allocation.cpus_on_node) >= mask.size()) {
+        return std::nullopt;
+    }
+    return Amount{*allocation.cpus_on_node};
+}
+
 } // namespace
 
 ProcessLimits ProcessLimits::of_this_process() {
@@ -143,6 +158,9 @@ Result<LocalResources> detect_local(const slurm::Environment& environment,
     local.memory = std::min(local.memory, cgroup.memory.value_or(local.memory));
     if (const auto allocation = slurm::read_allocation(environment)) {
         local.memory = std::min(local.memory, allocation->memory_on_node.value_or(local.memory));
+        if (const auto cpus = unbound_cpus(*allocation, files, limits.cpu_ids)) {
+            local.cpu_quota = std::min(*cpus, local.cpu_quota.value_or(*cpus));
+        }
     }
     local.process_memory_max = limits.address_space;
 

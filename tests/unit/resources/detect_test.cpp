@@ -66,6 +66,20 @@ TEST(DetectLocal, TakesTheLeastOfTheMemoryLimits) {
     EXPECT_EQ(detect(job, FakeFiles(files)).cpu_quota, Amount{1.5});
 }
 
+TEST(DetectLocal, CountsTheJobsCpusWhereSlurmBindsNobody) {
+    const FakeFiles files({{"/sys/devices/system/cpu/online", "0-3\n"}});
+    const auto quota = [&](std::vector<int> mask, const char* cpus_on_node) {
+        const Environment job(
+            Variables{{"SLURM_JOB_ID", "1"}, {"SLURM_CPUS_ON_NODE", cpus_on_node}});
+        return detect_local(job, files, {std::move(mask), {}}).value_or_throw().cpu_quota;
+    };
+    EXPECT_EQ(quota({0, 1, 2, 3}, "2"), Amount{2}) << "others may have the rest";
+    EXPECT_EQ(quota({0, 1, 2, 3}, "4"), std::nullopt) << "the whole node";
+    EXPECT_EQ(quota({0, 1}, "1"), std::nullopt) << "bound: one core with two threads, say";
+    EXPECT_EQ(detect_local(Environment{}, files, {{0, 1, 2, 3}, {}}).value_or_throw().cpu_quota,
+              std::nullopt);
+}
+
 TEST(DetectLocal, CarriesOverridesAndRefusesBadOnes) {
     const LocalResources local = detect({{"MUSTER_CPUS", "3"}, {"MUSTER_RESOURCES", "license=1"}});
     EXPECT_EQ(local.cpus_wanted, 3);

@@ -59,6 +59,10 @@ TEST(LossOutlook, SrunShowsItsVariable) {
     EXPECT_NE(outlook(step).why.find("--kill-on-bad-exit=0"), std::string::npos);
     step["SLURM_KILL_BAD_EXIT"] = "0";
     EXPECT_EQ(outlook(step).survives, true);
+    step["PMIX_RANK"] = "5";
+    step["PMIX_NAMESPACE"] = "slurm.pmix.12.0";
+    EXPECT_EQ(outlook(step).survives, std::nullopt) << "a node, but not a process";
+    EXPECT_NE(outlook(step).why.find("pmix plugin"), std::string::npos);
     step["SLURM_KILL_BAD_EXIT"] = "1";
     EXPECT_EQ(outlook(step).survives, false);
     step["SLURM_KILL_BAD_EXIT"] = "maybe"; // not a number: as if it were not set
