@@ -1,5 +1,6 @@
 #include "subcommands.hpp"
 
+#include "run/run_command.hpp"
 #include "sweep/output_commands.hpp"
 #include "sweep/sweep.hpp"
 
@@ -8,7 +9,8 @@
 namespace muster::launcher {
 
 std::span<const Subcommand* const> subcommands() {
-    static const std::array all{&sweep::subcommand(),
+    static const std::array all{&run::subcommand(),
+                                &sweep::subcommand(),
                                 &sweep::cat_subcommand(),
                                 &sweep::grep_subcommand(),
                                 &sweep::follow_subcommand()};
