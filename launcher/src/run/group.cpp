@@ -112,7 +112,7 @@ std::string Group::rank_of(const Exited& event, const Member& member) const {
 void Group::handle(const Exited& event) {
     const auto place = members_.find(event.node);
     if (place == members_.end() || event.generation != generation_ ||
-        !place->second.in_generation) {
+        !place->second.in_generation || place->second.running == 0) {
         return;
     }
     Member& member = place->second;
@@ -202,6 +202,7 @@ void Group::handle(const Signalled& event) {
             return;
         }
         if (ending_signal_ != 0) {
+            killed_after_signal_ = phase_ == Phase::running;
             stop_all(/*at_once=*/true); // asked again: at once
             return;
         }
@@ -239,6 +240,7 @@ void Group::handle(const Ticked&) {
                         plural(running(), "rank"),
                         format_duration(options_.grace),
                         ending_signal_));
+        killed_after_signal_ = true;
         stop_all(/*at_once=*/true);
     }
     if (stop_until_ && now_ >= *stop_until_) {
@@ -396,7 +398,7 @@ void Group::after_generation() {
         return;
     }
     if (!failure_) {
-        finish(0);
+        finish(killed_after_signal_ ? 128 + ending_signal_ : 0);
         return;
     }
     if (ending_signal_ != 0) {

@@ -217,6 +217,7 @@ private:
     bool lost_in_generation_ = false;
     bool timed_out_ = false;
     int ending_signal_ = 0; ///< Came from outside: no more restarts.
+    bool killed_after_signal_ = false;
     std::map<int, TimePoint> signalled_at_;
 
     TimePoint gather_until_;

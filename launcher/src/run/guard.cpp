@@ -50,9 +50,9 @@ int run_body(const std::function<int(Guard&)>& body, process::UniqueFd life) {
     try {
         Guard guard{signal_descriptor(), std::move(life)};
         code = body(guard);
-    } catch (const UsageError& error) {
+    } catch (const Error& error) {
         std::cerr << "muster: " << error.what() << '\n';
-        code = 2;
+        code = error.code() == ErrorCode::usage ? 2 : 1;
     } catch (const std::exception& error) {
         std::cerr << "muster: " << error.what() << '\n';
     }
