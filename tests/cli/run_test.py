@@ -101,8 +101,9 @@ class Contract(MusterRun):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "input"
             path.write_text("typed\n")
-            run = subprocess.run([MUSTER, "run", "-n", "2", "--", "sh", "-c", "echo $RANK got $(cat)"],
-                                 stdin=path.open(), capture_output=True, text=True, timeout=60)
+            with path.open() as typed:
+                run = subprocess.run([MUSTER, "run", "-n", "2", "--", "sh", "-c", "echo $RANK got $(cat)"],
+                                     stdin=typed, capture_output=True, text=True, timeout=60)
         self.assertEqual(sorted(run.stdout.splitlines()), ["0 got typed", "1 got"], run)
 
     def test_under_mpirun_each_process_is_a_supervisor(self):
@@ -166,8 +167,12 @@ import os, signal, time
 seen = []
 for number in (signal.SIGUSR1, signal.SIGTERM):
     signal.signal(number, lambda number, frame: seen.append(number))
-print("ready", flush=True)
+open("ready" + os.environ["RANK"], "w").close()
 deadline = time.monotonic() + 20
+while os.environ["RANK"] == "0" and not os.path.exists("ready1") and time.monotonic() < deadline:
+    time.sleep(0.01)
+if os.environ["RANK"] == "0":
+    print("ready", flush=True)
 while signal.SIGTERM not in seen and time.monotonic() < deadline:
     time.sleep(0.02)
 time.sleep(0.3)
