@@ -1,5 +1,6 @@
 #include "subcommands.hpp"
 
+#include "doctor/doctor_command.hpp"
 #include "run/run_command.hpp"
 #include "sweep/output_commands.hpp"
 #include "sweep/sweep.hpp"
@@ -10,6 +11,7 @@ namespace muster::launcher {
 
 std::span<const Subcommand* const> subcommands() {
     static const std::array all{&run::subcommand(),
+                                &doctor::subcommand(),
                                 &sweep::subcommand(),
                                 &sweep::cat_subcommand(),
                                 &sweep::grep_subcommand(),

@@ -208,7 +208,7 @@ void plan_srun(const Request& request,
 }
 
 Failure no_way(std::string_view asked, const std::string& doubt) {
-    return refused(fmt::format("--launcher {}: {}; 'muster doctor' shows what there is", asked, doubt));
+    return refused(fmt::format("--launcher {}: {}", asked, doubt));
 }
 
 } // namespace
