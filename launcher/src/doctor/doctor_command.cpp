@@ -27,17 +27,23 @@ const Subcommand& subcommand() {
         .summary = "checks this machine for what Muster needs, and says what to change",
         .usage = "[--json]",
         .examples = {{"muster doctor", "here"},
-                     {"srun -N 4 --ntasks-per-node=1 --label muster doctor", "on every node of a job"},
+                     {"srun -N 4 --ntasks-per-node=1 --label muster doctor",
+                      "on every node of a job"},
                      {"muster doctor --json | jq '.findings[] | select(.verdict == \"problem\")'",
                       "for programs"}},
         .description =
-            "Looks at MPI (the library, its launcher, whether they fit), Slurm (the job, the client "
+            "Looks at MPI (the library, its launcher, whether they fit), Slurm (the job, the "
+            "client "
             "commands, what srun speaks), which way 'muster run' takes and why not another, PMI, "
-            "shared memory, limits, clocks, GPU libraries, the CPUs and memory that this process may "
-            "use, and the file systems of the working directory and of TMPDIR. Each is ok, a note, or "
+            "shared memory, limits, clocks, GPU libraries, the CPUs and memory that this process "
+            "may "
+            "use, and the file systems of the working directory and of TMPDIR. Each is ok, a note, "
+            "or "
             "a problem with what to change.\n\n"
             "It says what holds for this process on this node: in a job, run it on every node.",
-        .exit_codes = {{"0", "no problem"}, {"1", "a problem"}, {"2", "a command line that cannot be used"}},
+        .exit_codes = {{"0", "no problem"},
+                       {"1", "a problem"},
+                       {"2", "a command line that cannot be used"}},
         .words = Words::none,
         .add_options =
             [](po::options_description& options) {

@@ -1,5 +1,4 @@
 #include "doctor/facts.hpp"
-
 #include "launch/elf.hpp"
 #include "process/unique_fd.hpp"
 #include "resources/cgroup.hpp"
@@ -36,6 +35,7 @@ FileSystem look_at(std::string purpose, const std::string& path) {
     FileSystem system;
     system.purpose = std::move(purpose);
     system.path = path;
+
     struct statfs status {};
 
     if (::statfs(path.c_str(), &status) != 0) {
@@ -50,6 +50,7 @@ FileSystem look_at(std::string purpose, const std::string& path) {
     if (file) {
         ::unlink(name.c_str());
         system.writable = true;
+
         struct flock lock {};
 
         lock.l_type = F_WRLCK;
@@ -119,8 +120,9 @@ Facts gather_facts() {
                     limit(RLIMIT_MEMLOCK),
                     limit(RLIMIT_CORE)};
 
-    facts.clock_source = trimmed(
-        files.read("/sys/devices/system/clocksource/clocksource0/current_clocksource").value_or(""));
+    facts.clock_source =
+        trimmed(files.read("/sys/devices/system/clocksource/clocksource0/current_clocksource")
+                    .value_or(""));
     timex clock{};
     if (const int state = ::adjtimex(&clock); state >= 0) {
         facts.clock_in_sync = state != TIME_ERROR && (clock.status & STA_UNSYNC) == 0;
@@ -143,11 +145,11 @@ Facts gather_facts() {
 
     const auto limits = resources::ProcessLimits::of_this_process();
     facts.cpus_of_mask = static_cast<int>(limits.cpu_ids.size());
-    facts.cpus_of_machine = std::max(
-        facts.cpus_of_mask,
-        static_cast<int>(
-            resources::parse_cpu_list(files.read("/sys/devices/system/cpu/online").value_or(""))
-                .size()));
+    facts.cpus_of_machine =
+        std::max(facts.cpus_of_mask,
+                 static_cast<int>(resources::parse_cpu_list(
+                                      files.read("/sys/devices/system/cpu/online").value_or(""))
+                                      .size()));
     const auto cgroup = resources::read_cgroup_limits(files);
     if (cgroup.cpu_quota) {
         facts.cpu_quota = cgroup.cpu_quota->value();

@@ -40,26 +40,16 @@ struct FileSystemType {
 
 /// Source: statfs(2), and the headers of those that are not in the kernel.
 constexpr auto file_system_types = std::to_array<FileSystemType>({
-    {0xEF53, "ext4", false, false},
-    {0x58465342, "XFS", false, false},
-    {0x9123683E, "Btrfs", false, false},
-    {0x794c7630, "overlayfs", false, false},
-    {0x2FC12FC1, "ZFS", false, false},
-    {0xF2F52010, "F2FS", false, false},
-    {0x01021994, "tmpfs", false, true},
-    {0x858458f6, "ramfs", false, true},
-    {0x6969, "NFS", true, false},
-    {0x0BD00BD0, "Lustre", true, false},
-    {0x47504653, "GPFS", true, false},
-    {0x19830326, "BeeGFS", true, false},
-    {0x00c36400, "Ceph", true, false},
-    {0xFF534D42, "SMB", true, false},
-    {0xFE534D42, "SMB", true, false},
-    {0x517B, "SMB", true, false},
-    {0x5346414F, "AFS", true, false},
-    {0x20030528, "OrangeFS", true, false},
-    {0x01021997, "9P", true, false},
-    {0x65735546, "FUSE", false, false},
+    {0xEF53, "ext4", false, false},      {0x58465342, "XFS", false, false},
+    {0x9123683E, "Btrfs", false, false}, {0x794c7630, "overlayfs", false, false},
+    {0x2FC12FC1, "ZFS", false, false},   {0xF2F52010, "F2FS", false, false},
+    {0x01021994, "tmpfs", false, true},  {0x858458f6, "ramfs", false, true},
+    {0x6969, "NFS", true, false},        {0x0BD00BD0, "Lustre", true, false},
+    {0x47504653, "GPFS", true, false},   {0x19830326, "BeeGFS", true, false},
+    {0x00c36400, "Ceph", true, false},   {0xFF534D42, "SMB", true, false},
+    {0xFE534D42, "SMB", true, false},    {0x517B, "SMB", true, false},
+    {0x5346414F, "AFS", true, false},    {0x20030528, "OrangeFS", true, false},
+    {0x01021997, "9P", true, false},     {0x65735546, "FUSE", false, false},
 });
 
 FileSystemType type_of(std::int64_t magic) {
@@ -100,9 +90,8 @@ void judge_mpi(const Facts& facts, std::vector<Finding>& findings) {
     add(findings,
         area,
         Verdict::ok,
-        own == launch::MpiLibrary::none
-            ? "what muster itself is linked with is not known"
-            : fmt::format("muster is linked with {}", to_string(own)));
+        own == launch::MpiLibrary::none ? "what muster itself is linked with is not known"
+                                        : fmt::format("muster is linked with {}", to_string(own)));
     if (!facts.tools.mpirun) {
         add(findings,
             area,
@@ -119,9 +108,10 @@ void judge_mpi(const Facts& facts, std::vector<Finding>& findings) {
         add(findings,
             area,
             Verdict::problem,
-            fmt::format("{}, and muster is linked with {}: it would start singletons, each for itself",
-                        text,
-                        to_string(own)),
+            fmt::format(
+                "{}, and muster is linked with {}: it would start singletons, each for itself",
+                text,
+                to_string(own)),
             fmt::format("put {}'s mpirun first in PATH, or build muster with {}",
                         to_string(own),
                         to_string(mpirun.library)));
@@ -149,10 +139,10 @@ void judge_slurm(const Facts& facts, std::vector<Finding>& findings) {
             job.empty() ? "" : "add Slurm's bin folder to PATH in the batch script");
         return;
     }
-    for (const auto& [name, path] : {std::pair<std::string_view, const std::string&>(
-                                         "srun", facts.tools.srun),
-                                     {"sbatch", facts.sbatch},
-                                     {"scontrol", facts.scontrol}}) {
+    for (const auto& [name, path] :
+         {std::pair<std::string_view, const std::string&>("srun", facts.tools.srun),
+          {"sbatch", facts.sbatch},
+          {"scontrol", facts.scontrol}}) {
         if (path.empty()) {
             add(findings,
                 area,
@@ -168,9 +158,8 @@ void judge_slurm(const Facts& facts, std::vector<Finding>& findings) {
     add(findings,
         area,
         Verdict::ok,
-        fmt::format("in job {} of {} node(s)",
-                    job,
-                    positive(facts, "SLURM_JOB_NUM_NODES").value_or(1)));
+        fmt::format(
+            "in job {} of {} node(s)", job, positive(facts, "SLURM_JOB_NUM_NODES").value_or(1)));
     if (!facts.tools.srun_mpi_types.empty()) {
         add(findings,
             area,
@@ -226,8 +215,9 @@ void judge_way(const Facts& facts, std::vector<Finding>& findings) {
             area,
             Verdict::ok,
             other ? fmt::format("--launcher {} would do as well", name)
-                  : fmt::format("not by {}", other.error().message.substr(
-                                                 std::string_view("--launcher ").size())));
+                  : fmt::format(
+                        "not by {}",
+                        other.error().message.substr(std::string_view("--launcher ").size())));
     }
 }
 
@@ -295,7 +285,8 @@ void judge_shared_memory(const Facts& facts, std::vector<Finding>& findings) {
             area,
             Verdict::note,
             text,
-            "many ranks per node, or torch's data loaders, may need more: --shm-size of the container");
+            "many ranks per node, or torch's data loaders, may need more: --shm-size of the "
+            "container");
     } else {
         add(findings, area, Verdict::ok, text);
     }
@@ -329,7 +320,8 @@ void judge_limits(const Facts& facts, std::vector<Finding>& findings) {
             area,
             Verdict::problem,
             locked + ", and this node has InfiniBand, which needs more",
-            "ulimit -l unlimited; under Slurm: PropagateResourceLimitsExcept=MEMLOCK in slurm.conf");
+            "ulimit -l unlimited; under Slurm: PropagateResourceLimitsExcept=MEMLOCK in "
+            "slurm.conf");
     } else {
         add(findings, area, Verdict::ok, locked);
     }
@@ -343,16 +335,16 @@ void judge_limits(const Facts& facts, std::vector<Finding>& findings) {
         add(findings,
             area,
             Verdict::ok,
-            *limits.core_bytes == 0 ? "core files: none"
-                                    : fmt::format("core files: up to {}", size(*limits.core_bytes)));
+            *limits.core_bytes == 0
+                ? "core files: none"
+                : fmt::format("core files: up to {}", size(*limits.core_bytes)));
     }
 }
 
 void judge_clocks(const Facts& facts, std::vector<Finding>& findings) {
     constexpr std::string_view area = "clocks";
-    static constexpr auto fast =
-        std::to_array<std::string_view>({"tsc", "kvm-clock", "arch_sys_counter", "timebase",
-                                         "hyperv_clocksource_tsc_page"});
+    static constexpr auto fast = std::to_array<std::string_view>(
+        {"tsc", "kvm-clock", "arch_sys_counter", "timebase", "hyperv_clocksource_tsc_page"});
     if (facts.clock_source.empty()) {
         add(findings, area, Verdict::ok, "the clock source is not known");
     } else if (std::ranges::find(fast, facts.clock_source) == fast.end()) {
@@ -386,7 +378,8 @@ void judge_gpus(const Facts& facts, std::vector<Finding>& findings) {
         fmt::format("NVIDIA driver {}, {} device(s)",
                     facts.nvidia_driver.empty() ? "of unknown version" : facts.nvidia_driver,
                     facts.gpus),
-        facts.gpus == 0 ? "this process sees no device: in a job, ask for some (--gres=gpu:1)" : "");
+        facts.gpus == 0 ? "this process sees no device: in a job, ask for some (--gres=gpu:1)"
+                        : "");
     for (const Library& library : facts.gpu_libraries) {
         const bool is_nccl = library.name.find("nccl") != std::string::npos;
         if (library.loadable) {
@@ -428,11 +421,10 @@ void judge_cpus(const Facts& facts, std::vector<Finding>& findings) {
     add(findings,
         area,
         Verdict::ok,
-        facts.memory_limit_bytes
-            ? fmt::format("{} of memory, by the cgroup's limit of {}",
-                          size(facts.memory_bytes),
-                          size(*facts.memory_limit_bytes))
-            : fmt::format("{} of memory", size(facts.memory_bytes)));
+        facts.memory_limit_bytes ? fmt::format("{} of memory, by the cgroup's limit of {}",
+                                               size(facts.memory_bytes),
+                                               size(*facts.memory_limit_bytes))
+                                 : fmt::format("{} of memory", size(facts.memory_bytes)));
 }
 
 void judge_file_systems(const Facts& facts, std::vector<Finding>& findings) {
@@ -448,12 +440,11 @@ void judge_file_systems(const Facts& facts, std::vector<Finding>& findings) {
             continue;
         }
         const FileSystemType type = type_of(each.type);
-        const std::string text =
-            fmt::format("{} is {}{}, {} free",
-                        name,
-                        type.name,
-                        type.is_network ? ", over the network" : "",
-                        size(each.free_bytes));
+        const std::string text = fmt::format("{} is {}{}, {} free",
+                                             name,
+                                             type.name,
+                                             type.is_network ? ", over the network" : "",
+                                             size(each.free_bytes));
         const bool is_temporary = each.purpose.find("TMPDIR") != std::string::npos ||
                                   each.purpose.find("temporary") != std::string::npos;
         if (!each.writable) {
@@ -461,7 +452,8 @@ void judge_file_systems(const Facts& facts, std::vector<Finding>& findings) {
                 area,
                 is_temporary ? Verdict::problem : Verdict::note,
                 name + " cannot be written",
-                is_temporary ? "point TMPDIR to a folder of your own" : "outputs go elsewhere then");
+                is_temporary ? "point TMPDIR to a folder of your own"
+                             : "outputs go elsewhere then");
         } else if (each.free_bytes < 100 * mebi) {
             add(findings, area, Verdict::problem, text, "make room, or use another folder");
         } else if (!each.locks) {
@@ -469,7 +461,8 @@ void judge_file_systems(const Facts& facts, std::vector<Finding>& findings) {
                 area,
                 Verdict::note,
                 text + "; files cannot be locked",
-                "a journal here is not safe from a second run; Lustre needs the mount option flock");
+                "a journal here is not safe from a second run; Lustre needs the mount option "
+                "flock");
         } else if (is_temporary && type.is_network) {
             add(findings,
                 area,
@@ -548,12 +541,13 @@ std::string json_text(std::string_view text) {
 std::string as_json(const std::vector<Finding>& findings) {
     std::string lines;
     for (const Finding& each : findings) {
-        lines += fmt::format("{}\n    {{\"area\": {}, \"verdict\": {}, \"text\": {}, \"advice\": {}}}",
-                             lines.empty() ? "" : ",",
-                             json_text(each.area),
-                             json_text(to_string(each.verdict)),
-                             json_text(each.text),
-                             json_text(each.advice));
+        lines +=
+            fmt::format("{}\n    {{\"area\": {}, \"verdict\": {}, \"text\": {}, \"advice\": {}}}",
+                        lines.empty() ? "" : ",",
+                        json_text(each.area),
+                        json_text(to_string(each.verdict)),
+                        json_text(each.text),
+                        json_text(each.advice));
     }
     return fmt::format("{{\n  \"problems\": {},\n  \"findings\": [{}\n  ]\n}}\n",
                        std::ranges::count(findings, Verdict::problem, &Finding::verdict),

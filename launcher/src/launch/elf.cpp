@@ -73,7 +73,8 @@ void read_dynamic(const Bytes& file,
                   ElfFacts& facts) {
     std::vector<Elf64_Dyn> entries;
     std::optional<std::uint64_t> strings;
-    for (std::uint64_t at = 0; at + sizeof(Elf64_Dyn) <= section.p_filesz; at += sizeof(Elf64_Dyn)) {
+    for (std::uint64_t at = 0; at + sizeof(Elf64_Dyn) <= section.p_filesz;
+         at += sizeof(Elf64_Dyn)) {
         const auto entry = file.at<Elf64_Dyn>(section.p_offset + at);
         if (!entry || entry->d_tag == DT_NULL) {
             break;

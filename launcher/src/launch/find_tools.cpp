@@ -1,15 +1,12 @@
 #include "launch/elf.hpp"
-
+#include "process/unique_fd.hpp"
 #include "run/capture.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "process/unique_fd.hpp"
-
-#include <fmt/format.h>
 
 #include <filesystem>
 #include <sstream>
@@ -32,6 +29,7 @@ class MappedFile {
 public:
     explicit MappedFile(const std::string& path) {
         const process::UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+
         struct stat status {};
 
         if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode) ||
@@ -74,9 +72,8 @@ void take_over(const ElfFacts& facts, ProgramKind& kind) {
     }
 }
 
-std::vector<std::string> search_path(const ElfFacts& facts,
-                                     const fs::path& program,
-                                     const slurm::Environment& environment) {
+std::vector<std::string>
+search_path(const ElfFacts& facts, const fs::path& program, const slurm::Environment& environment) {
     std::vector<std::string> folders;
     for (std::string folder : facts.search) {
         for (const std::string_view name : {"${ORIGIN}", "$ORIGIN"}) {
@@ -139,7 +136,8 @@ std::vector<std::string> srun_types(const std::string& srun) {
         while (!word.empty() && (word.back() == ',' || word.back() == '.')) {
             word.pop_back();
         }
-        if (word == "none" || word == "openmpi" || word == "cray_shasta" || word.starts_with("pmi2") ||
+        if (word == "none" || word == "openmpi" || word == "cray_shasta" ||
+            word.starts_with("pmi2") ||
             (word.starts_with("pmix") && word.find(':') == std::string::npos)) {
             if (std::ranges::find(types, word) == types.end()) {
                 types.push_back(word);
@@ -179,8 +177,9 @@ ProgramKind inspect_program(const std::string& program, const slurm::Environment
             break;
         }
         // The C and C++ run-time libraries need nothing that is looked for.
-        if (name.starts_with("libc.") || name.starts_with("libstdc++") || name.starts_with("libm.") ||
-            name.starts_with("libgcc_s") || name.starts_with("ld-linux")) {
+        if (name.starts_with("libc.") || name.starts_with("libstdc++") ||
+            name.starts_with("libm.") || name.starts_with("libgcc_s") ||
+            name.starts_with("ld-linux")) {
             continue;
         }
         for (const std::string& folder : folders) {

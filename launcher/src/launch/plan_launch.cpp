@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 namespace muster::launcher::launch {
 namespace {
@@ -75,9 +76,9 @@ std::string mpirun_doubt(const Request& request, const Tools& tools) {
 }
 
 void add_program(const Request& request, const Tools& tools, LaunchPlan& plan) {
-    const bool helper = !tools.rank_helper.empty() &&
-                        (request.survives_lost_ranks ||
-                         (request.gpus_per_rank > 0 && plan.way == Way::mpirun));
+    const bool helper =
+        !tools.rank_helper.empty() &&
+        (request.survives_lost_ranks || (request.gpus_per_rank > 0 && plan.way == Way::mpirun));
     if (helper) {
         plan.argv.push_back(tools.rank_helper);
         plan.rank_helper_tells_code = request.survives_lost_ranks;
@@ -173,13 +174,10 @@ void plan_srun(const Request& request,
     } else {
         argv.emplace_back("--kill-on-bad-exit=1");
     }
-    static constexpr auto bindings =
-        std::to_array<std::pair<std::string_view, std::string_view>>({{"none", "none"},
-                                                                      {"core", "cores"},
-                                                                      {"socket", "sockets"},
-                                                                      {"numa", "ldoms"}});
-    const auto* binding =
-        std::ranges::find(bindings, std::string_view(request.bind), &decltype(bindings)::value_type::first);
+    static constexpr auto bindings = std::to_array<std::pair<std::string_view, std::string_view>>(
+        {{"none", "none"}, {"core", "cores"}, {"socket", "sockets"}, {"numa", "ldoms"}});
+    const auto* binding = std::ranges::find(
+        bindings, std::string_view(request.bind), &decltype(bindings)::value_type::first);
     const std::string verbose = request.show_binding ? "verbose," : "";
     if (binding != bindings.end()) {
         argv.push_back(fmt::format("--cpu-bind={}{}", verbose, binding->second));
@@ -226,8 +224,11 @@ std::string_view to_string(MpiLibrary library) {
 }
 
 Result<Way> parse_way(std::string_view text) {
-    static constexpr auto ways = std::to_array<std::pair<std::string_view, Way>>(
-        {{"auto", Way::automatic}, {"mpirun", Way::mpirun}, {"srun", Way::srun}, {"local", Way::local}});
+    static constexpr auto ways =
+        std::to_array<std::pair<std::string_view, Way>>({{"auto", Way::automatic},
+                                                         {"mpirun", Way::mpirun},
+                                                         {"srun", Way::srun},
+                                                         {"local", Way::local}});
     for (const auto& [name, way] : ways) {
         if (name == text) {
             return way;
@@ -244,10 +245,10 @@ bool is_in_allocation(const slurm::Environment& environment) {
 
 Result<Shape> plan_shape(const Request& request, const slurm::Environment& environment) {
     const bool in_allocation = is_in_allocation(environment) && request.way != Way::local;
-    const int nodes_there =
-        in_allocation ? positive(environment, "SLURM_JOB_NUM_NODES")
-                            .value_or(positive(environment, "SLURM_NNODES").value_or(1))
-                      : 1;
+    const int nodes_there = in_allocation
+                                ? positive(environment, "SLURM_JOB_NUM_NODES")
+                                      .value_or(positive(environment, "SLURM_NNODES").value_or(1))
+                                : 1;
     Shape shape;
     shape.nodes = request.nodes.value_or(nodes_there);
     if (shape.nodes < 1) {
@@ -261,11 +262,12 @@ Result<Shape> plan_shape(const Request& request, const slurm::Environment& envir
     }
     if (request.ranks && request.ranks_per_node) {
         if (*request.ranks != *request.ranks_per_node * shape.nodes) {
-            return refused(fmt::format("-n {} and --per-node {} do not agree on {} nodes; leave one "
-                                       "of them out",
-                                       *request.ranks,
-                                       *request.ranks_per_node,
-                                       shape.nodes));
+            return refused(
+                fmt::format("-n {} and --per-node {} do not agree on {} nodes; leave one "
+                            "of them out",
+                            *request.ranks,
+                            *request.ranks_per_node,
+                            shape.nodes));
         }
     }
     if (request.ranks) {
@@ -285,15 +287,15 @@ Result<Shape> plan_shape(const Request& request, const slurm::Environment& envir
         shape.ranks = shape.nodes;
     }
     if (shape.ranks < shape.nodes) {
-        return refused(fmt::format(
-            "{} ranks cannot be spread over {} nodes; at least one each", shape.ranks, shape.nodes));
+        return refused(fmt::format("{} ranks cannot be spread over {} nodes; at least one each",
+                                   shape.ranks,
+                                   shape.nodes));
     }
     return shape;
 }
 
-Result<LaunchPlan> plan_launch(const Request& request,
-                               const slurm::Environment& environment,
-                               const Tools& tools) {
+Result<LaunchPlan>
+plan_launch(const Request& request, const slurm::Environment& environment, const Tools& tools) {
     const auto launch = slurm::detect_launch(environment);
     if (!launch) {
         return launch.error();
@@ -315,9 +317,10 @@ Result<LaunchPlan> plan_launch(const Request& request,
     const std::string by_srun = srun_doubt(request, in_allocation, tools);
     const std::string by_mpirun = mpirun_doubt(request, tools);
     if (!in_allocation && plan.shape.nodes > 1) {
-        return refused(fmt::format("{} nodes are asked for, and there is only this machine: not in a "
-                                   "Slurm allocation; use sbatch or salloc, or -n for one node",
-                                   plan.shape.nodes));
+        return refused(
+            fmt::format("{} nodes are asked for, and there is only this machine: not in a "
+                        "Slurm allocation; use sbatch or salloc, or -n for one node",
+                        plan.shape.nodes));
     }
     if (request.way == Way::srun && !by_srun.empty()) {
         return no_way("srun", by_srun);
@@ -327,9 +330,10 @@ Result<LaunchPlan> plan_launch(const Request& request,
     }
     if (request.way == Way::srun || (request.way == Way::automatic && by_srun.empty())) {
         plan_srun(request, environment, tools, plan);
-        plan.why = fmt::format("by srun --mpi={}: in Slurm job {}",
-                               request.library == MpiLibrary::none ? "none" : srun_type(request.library),
-                               environment.get_or_empty("SLURM_JOB_ID"));
+        plan.why =
+            fmt::format("by srun --mpi={}: in Slurm job {}",
+                        request.library == MpiLibrary::none ? "none" : srun_type(request.library),
+                        environment.get_or_empty("SLURM_JOB_ID"));
         return plan;
     }
     if (!by_mpirun.empty()) {

@@ -62,7 +62,7 @@ struct Request {
     /// The program spreads its own threads: no rank is bound to one core by its launcher.
     bool places_its_threads = false;
     Way way = Way::automatic;
-    std::string bind;      ///< "none", "core", "socket", "numa"; empty: the launcher's own way.
+    std::string bind; ///< "none", "core", "socket", "numa"; empty: the launcher's own way.
     bool show_binding = false;
     bool tag_output = false; ///< The launcher puts the rank before each line.
 };
@@ -71,6 +71,7 @@ struct Request {
 struct Shape {
     int nodes = 1;
     int ranks = 1;
+
     /// Unless the ranks do not come out even, as many on each node.
     [[nodiscard]] std::optional<int> per_node() const {
         return ranks % nodes == 0 ? std::optional(ranks / nodes) : std::nullopt;
@@ -100,9 +101,8 @@ struct LaunchPlan {
 ///   MPICH), else mpirun. Elsewhere: mpirun.
 ///
 /// @return a Failure (usage) that names what is missing.
-[[nodiscard]] Result<LaunchPlan> plan_launch(const Request& request,
-                                             const slurm::Environment& environment,
-                                             const Tools& tools);
+[[nodiscard]] Result<LaunchPlan>
+plan_launch(const Request& request, const slurm::Environment& environment, const Tools& tools);
 
 /// The same for this very command line of a Muster program, with one rank on each node of the
 /// allocation: how `muster sweep` in a batch script of several nodes starts itself anew, with

@@ -43,7 +43,8 @@ Captured capture(const std::vector<std::string>& argv, std::chrono::milliseconds
     plan.report = std::move(report->write);
     plan.out = std::move(out->write);
     plan.err = std::move(err->write);
-    const pid_t child = process::launch(plan, variables_of(slurm::Environment::of_process()));
+    const pid_t child =
+        process::CommandLauncher(variables_of(slurm::Environment::of_process())).launch(plan);
     plan = {};
     if (child < 0) {
         return captured;
@@ -54,8 +55,7 @@ Captured capture(const std::vector<std::string>& argv, std::chrono::milliseconds
     while (out_open || err_open) {
         std::array<pollfd, 2> fds{{{out_open ? out->read.get() : -1, POLLIN, 0},
                                    {err_open ? err->read.get() : -1, POLLIN, 0}}};
-        const auto left =
-            std::chrono::ceil<std::chrono::milliseconds>(until - Loop::now()).count();
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Loop::now()).count();
         if (left <= 0) {
             break;
         }

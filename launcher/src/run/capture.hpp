@@ -15,6 +15,7 @@ struct Captured {
 };
 
 /// Runs it without input, and kills it when its time is up. Called before there are threads.
-[[nodiscard]] Captured capture(const std::vector<std::string>& argv, std::chrono::milliseconds patience);
+[[nodiscard]] Captured capture(const std::vector<std::string>& argv,
+                               std::chrono::milliseconds patience);
 
 } // namespace muster::launcher::run

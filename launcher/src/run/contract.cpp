@@ -15,8 +15,7 @@ constexpr std::size_t error_text_max = 4'000;
 
 } // namespace
 
-std::string
-error_file_path(const Placement& placement, int index, const ContractOptions& options) {
+std::string error_file_path(const Placement& placement, int index, const ContractOptions& options) {
     return fmt::format("{}/error-{}-{}.json",
                        options.error_folder,
                        placement.first_rank + index,
@@ -56,25 +55,25 @@ Result<Variables> contract(const Placement& placement, int index, const Contract
             fmt::to_string(std::max(1, options.cpus / std::max(1, placement.local_world_size))));
     }
     if (options.gpus_per_rank > 0) {
-        const auto first = static_cast<std::size_t>(local_rank) *
-                           static_cast<std::size_t>(options.gpus_per_rank);
+        const auto first =
+            static_cast<std::size_t>(local_rank) * static_cast<std::size_t>(options.gpus_per_rank);
         const auto end = first + static_cast<std::size_t>(options.gpus_per_rank);
         if (end > options.gpu_ids.size()) {
-            return Failure{ErrorCode::usage,
-                           fmt::format("--gpus-per-rank {}: {} ranks on this node need {} GPUs, and "
-                                       "it has {}",
-                                       options.gpus_per_rank,
-                                       placement.local_world_size,
-                                       placement.local_world_size * options.gpus_per_rank,
-                                       options.gpu_ids.size())};
+            return Failure{
+                ErrorCode::usage,
+                fmt::format("--gpus-per-rank {}: {} ranks on this node need {} GPUs, and "
+                            "it has {}",
+                            options.gpus_per_rank,
+                            placement.local_world_size,
+                            placement.local_world_size * options.gpus_per_rank,
+                            options.gpu_ids.size())};
         }
-        variables.emplace_back("CUDA_VISIBLE_DEVICES",
-                               fmt::format("{}",
-                                           fmt::join(options.gpu_ids.begin() +
-                                                         static_cast<std::ptrdiff_t>(first),
-                                                     options.gpu_ids.begin() +
-                                                         static_cast<std::ptrdiff_t>(end),
-                                                     ",")));
+        variables.emplace_back(
+            "CUDA_VISIBLE_DEVICES",
+            fmt::format("{}",
+                        fmt::join(options.gpu_ids.begin() + static_cast<std::ptrdiff_t>(first),
+                                  options.gpu_ids.begin() + static_cast<std::ptrdiff_t>(end),
+                                  ",")));
     }
     return variables;
 }
@@ -85,7 +84,8 @@ std::string read_error_file(const std::string& json) {
         boost::property_tree::ptree tree;
         std::istringstream stream(json);
         boost::property_tree::read_json(stream, tree);
-        // {"message": {"message": "...", "extraInfo": {"py_callstack": "...", ...}}}, or only a text.
+        // {"message": {"message": "...", "extraInfo": {"py_callstack": "...", ...}}}, or only a
+        // text.
         const auto inner = tree.get_child_optional("message.message");
         text = inner ? inner->data() : tree.get<std::string>("message", json);
         if (const auto stack = tree.get_optional<std::string>("message.extraInfo.py_callstack")) {

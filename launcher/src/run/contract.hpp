@@ -13,11 +13,11 @@ namespace muster::launcher::run {
 /// What a node's supervisor knows beside the placement.
 struct ContractOptions {
     std::string run_id;
-    int gpus_per_rank = 0;             ///< 0: every rank sees all the node's, as under torchrun.
-    std::vector<std::string> gpu_ids;  ///< Those of the node, as CUDA_VISIBLE_DEVICES names them.
-    bool sets_omp_threads = true;      ///< OMP_NUM_THREADS is not set outside.
-    int cpus = 1;                      ///< Of the node.
-    std::string error_folder;          ///< For TORCHELASTIC_ERROR_FILE; empty: none.
+    int gpus_per_rank = 0;            ///< 0: every rank sees all the node's, as under torchrun.
+    std::vector<std::string> gpu_ids; ///< Those of the node, as CUDA_VISIBLE_DEVICES names them.
+    bool sets_omp_threads = true;     ///< OMP_NUM_THREADS is not set outside.
+    int cpus = 1;                     ///< Of the node.
+    std::string error_folder;         ///< For TORCHELASTIC_ERROR_FILE; empty: none.
 };
 
 using Variables = std::vector<std::pair<std::string, std::string>>;

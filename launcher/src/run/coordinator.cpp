@@ -19,7 +19,8 @@ constexpr auto hello_patience = std::chrono::seconds(10);
 } // namespace
 
 Coordinator::Coordinator(Loop& loop, GroupOptions options, Output& output, std::string secret)
-    : loop_(loop), group_(options, Loop::now()), output_(output), secret_(std::move(secret)) {}
+    : loop_(loop), group_(options, Loop::now()), output_(output), secret_(std::move(secret)) {
+}
 
 void Coordinator::listen(Listener listener) {
     listener_ = std::move(listener);

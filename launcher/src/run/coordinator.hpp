@@ -14,7 +14,8 @@
 
 namespace muster::launcher::run {
 
-/// Carries out what the Group decides: by the supervisor in this process, and by those that connect.
+/// Carries out what the Group decides: by the supervisor in this process, and by those that
+/// connect.
 class Coordinator {
 public:
     Coordinator(Loop& loop, GroupOptions options, Output& output, std::string secret);
@@ -35,6 +36,7 @@ public:
     [[nodiscard]] std::optional<TimePoint> deadline() const;
 
     [[nodiscard]] bool finished() const { return code_.has_value(); }
+
     [[nodiscard]] int code() const { return code_.value_or(1); }
 
     /// What muster-rank has said.

@@ -13,7 +13,7 @@ namespace muster::launcher::run {
 namespace {
 
 /// The CPUs of the place that the rank is dealt to, places in the order in which they come up.
-std::vector<int> dealt(const std::vector<Cpu>& cpus, int Cpu::* place, int local_rank) {
+std::vector<int> dealt(const std::vector<Cpu>& cpus, int Cpu::*place, int local_rank) {
     std::vector<int> places;
     for (const Cpu& cpu : cpus) {
         if (std::ranges::find(places, cpu.*place) == places.end()) {
@@ -33,12 +33,12 @@ std::vector<int> dealt(const std::vector<Cpu>& cpus, int Cpu::* place, int local
 } // namespace
 
 Result<Bind> parse_bind(std::string_view text) {
-    static constexpr auto words = std::to_array<std::pair<std::string_view, Bind>>(
-        {{"none", Bind::none},
-         {"share", Bind::share},
-         {"core", Bind::core},
-         {"socket", Bind::socket},
-         {"numa", Bind::numa}});
+    static constexpr auto words =
+        std::to_array<std::pair<std::string_view, Bind>>({{"none", Bind::none},
+                                                          {"share", Bind::share},
+                                                          {"core", Bind::core},
+                                                          {"socket", Bind::socket},
+                                                          {"numa", Bind::numa}});
     for (const auto& [word, bind] : words) {
         if (word == text) {
             return bind;

@@ -123,14 +123,14 @@ void Group::handle(const Exited& event) {
             ++failures_more_;
         } else {
             Failure failure;
-            failure.brief =
-                fmt::format("{}: {}", rank_of(event, member), describe(event.ending));
+            failure.brief = fmt::format("{}: {}", rank_of(event, member), describe(event.ending));
             failure.code = event.ending.code();
             failure.text = failure.brief;
             if (!event.error_file.empty()) {
                 failure.text += "\n  it reported:" + indented(event.error_file);
             } else if (!event.error_tail.empty()) {
-                failure.text += "\n  the last lines of its standard error:" + indented(event.error_tail);
+                failure.text +=
+                    "\n  the last lines of its standard error:" + indented(event.error_tail);
             }
             failure_ = std::move(failure);
         }
@@ -191,8 +191,7 @@ void Group::handle(const LauncherEnded& event) {
 
 void Group::handle(const Signalled& event) {
     const auto before = signalled_at_.find(event.number);
-    if (event.by_node && before != signalled_at_.end() &&
-        now_ < before->second + signal_window) {
+    if (event.by_node && before != signalled_at_.end() && now_ < before->second + signal_window) {
         return;
     }
     signalled_at_[event.number] = now_;
@@ -297,13 +296,14 @@ void Group::consider_start() {
         for (const auto& [node, member] : members_) {
             names += (names.empty() ? "" : ", ") + member.joined.host;
         }
-        say(fmt::format("after {} only {} of {} have joined{}{}; is each node able to reach this one? "
-                        "(--join-timeout)",
-                        format_duration(options_.join_patience),
-                        there,
-                        plural(options_.nodes_min, "node"),
-                        names.empty() ? "" : ": ",
-                        names));
+        say(fmt::format(
+            "after {} only {} of {} have joined{}{}; is each node able to reach this one? "
+            "(--join-timeout)",
+            format_duration(options_.join_patience),
+            there,
+            plural(options_.nodes_min, "node"),
+            names.empty() ? "" : ": ",
+            names));
         finish(lost_code);
     }
 }
@@ -387,9 +387,8 @@ void Group::after_generation() {
     if (failure_) {
         std::string text = failure_->text;
         if (failures_more_ > 0) {
-            text = fmt::format("{}\n  and {} failed after it",
-                               text,
-                               plural(failures_more_, "other rank"));
+            text = fmt::format(
+                "{}\n  and {} failed after it", text, plural(failures_more_, "other rank"));
         }
         say(text);
     }
@@ -410,7 +409,8 @@ void Group::after_generation() {
         say(fmt::format("{} left, and {} needed{}",
                         plural(there, "node") + (there == 1 ? " is" : " are"),
                         options_.nodes_min,
-                        options_.nodes_min == options_.nodes_max ? " (--nodes MIN:MAX allows fewer)" : ""));
+                        options_.nodes_min == options_.nodes_max ? " (--nodes MIN:MAX allows fewer)"
+                                                                 : ""));
         finish(failure_->code);
         return;
     }

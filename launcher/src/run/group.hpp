@@ -128,9 +128,9 @@ struct GroupOptions {
     int nodes_min = 1;
     int nodes_max = 1;
     int max_restarts = 0;
-    Duration join_patience = std::chrono::minutes(5); ///< Until `nodes_min` have joined.
-    Duration last_call = std::chrono::seconds(10);    ///< From then on, for the others.
-    Duration grace = std::chrono::seconds(10);        ///< From SIGTERM to SIGKILL.
+    Duration join_patience = std::chrono::minutes(5);  ///< Until `nodes_min` have joined.
+    Duration last_call = std::chrono::seconds(10);     ///< From then on, for the others.
+    Duration grace = std::chrono::seconds(10);         ///< From SIGTERM to SIGKILL.
     Duration stop_patience = std::chrono::seconds(20); ///< Beyond the grace: then a node is lost.
     std::optional<Duration> timeout;                   ///< Of everything.
     std::string subject; ///< What the one process is called; empty: by its rank.
@@ -171,7 +171,7 @@ private:
     struct Member {
         Joined joined;
         Placement placement;
-        int running = 0;        ///< Processes of its that have not ended.
+        int running = 0;            ///< Processes of its that have not ended.
         bool in_generation = false; ///< Until it says that nothing is left.
     };
 
@@ -208,7 +208,7 @@ private:
     int generation_ = -1;
     int restarts_used_ = 0;
     std::map<NodeId, Member> members_;
-    int gone_ = 0;              ///< Nodes that were expected and will not come, or not again.
+    int gone_ = 0; ///< Nodes that were expected and will not come, or not again.
     bool launcher_ended_ = false;
     std::string launcher_how_;
 

@@ -4,8 +4,8 @@
 
 #include <muster/base/error.hpp>
 
-#include <fmt/format.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -103,7 +103,8 @@ int run_guarded(const std::function<int(Guard&)>& body) {
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
     const pid_t child = ::fork();
     if (child < 0) {
-        throw Error(fmt::format("muster run cannot start its supervisor: {}", std::strerror(errno)));
+        throw Error(
+            fmt::format("muster run cannot start its supervisor: {}", std::strerror(errno)));
     }
     if (child == 0) {
         ::close(life[1]);

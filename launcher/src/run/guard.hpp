@@ -18,9 +18,9 @@ struct Guard {
 ///
 /// The two watch each other, so that nothing is left behind when either is killed: the child is the
 /// subreaper of all that it starts, and in a process group of its own; when this process is gone,
-/// `life` ends, and the child is to kill everything and end. When the child is gone, what it started
-/// has become this process's, and is killed here. Signals come to this process, which hands each on
-/// once.
+/// `life` ends, and the child is to kill everything and end. When the child is gone, what it
+/// started has become this process's, and is killed here. Signals come to this process, which hands
+/// each on once.
 ///
 /// Called before there are threads.
 [[nodiscard]] int run_guarded(const std::function<int(Guard&)>& body);

@@ -57,7 +57,8 @@ void LineMerger::add(TimePoint now, int rank, std::string text) {
     const std::uint64_t place = printed_[rank]++;
     auto behind_own = waiting_.end(); // from there on it may stand
     auto equal = waiting_.end();
-    for (auto it = waiting_.end(); it != waiting_.begin() && !std::prev(it)->line.ranks.contains(rank);) {
+    for (auto it = waiting_.end();
+         it != waiting_.begin() && !std::prev(it)->line.ranks.contains(rank);) {
         --it;
         behind_own = it;
         if (it->line.text == text) {

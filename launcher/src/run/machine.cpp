@@ -58,8 +58,7 @@ std::vector<Cpu> find_cpus() {
 
 int count_cpus() {
     const resources::RealFiles files;
-    auto count =
-        static_cast<double>(resources::ProcessLimits::of_this_process().cpu_ids.size());
+    auto count = static_cast<double>(resources::ProcessLimits::of_this_process().cpu_ids.size());
     if (const auto quota = resources::read_cgroup_limits(files).cpu_quota) {
         count = std::min(count, std::ceil(quota->value()));
     }
@@ -68,8 +67,8 @@ int count_cpus() {
 
 std::vector<std::string> find_gpus(const slurm::Environment& environment) {
     const resources::RealFiles files;
-    const auto local = resources::detect_local(
-        environment, files, resources::ProcessLimits::of_this_process());
+    const auto local =
+        resources::detect_local(environment, files, resources::ProcessLimits::of_this_process());
     return local ? local->gpu_ids : std::vector<std::string>{};
 }
 

@@ -109,8 +109,8 @@ void Output::add(int rank, Stream stream, std::string text) {
 
 void Output::print(Channel& target, const std::string& ranks, const std::string& text) {
     if (target.at_line_start) {
-        const Prefix prefix = options_.merge && options_.prefix == Prefix::none ? Prefix::rank
-                                                                                : options_.prefix;
+        const Prefix prefix =
+            options_.merge && options_.prefix == Prefix::none ? Prefix::rank : options_.prefix;
         put(target, format_prefix(prefix, ranks, options_.host, Loop::now() - began_));
     }
     put(target, text);
@@ -176,13 +176,12 @@ void Output::flush() {
 }
 
 bool Output::full() const {
-    return std::ranges::any_of(channels_,
-                               [](const Channel& each) { return each.waiting.size() > waiting_max; });
+    return std::ranges::any_of(
+        channels_, [](const Channel& each) { return each.waiting.size() > waiting_max; });
 }
 
 bool Output::empty() const {
-    return std::ranges::all_of(channels_,
-                               [](const Channel& each) { return each.waiting.empty(); });
+    return std::ranges::all_of(channels_, [](const Channel& each) { return each.waiting.empty(); });
 }
 
 bool Output::is_broken(Stream stream) const {

@@ -66,6 +66,7 @@ private:
     };
 
     Channel& channel(Stream stream) { return channels_[stream == Stream::out ? 0 : 1]; }
+
     [[nodiscard]] const Channel& channel(Stream stream) const {
         return channels_[stream == Stream::out ? 0 : 1];
     }

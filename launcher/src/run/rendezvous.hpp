@@ -12,9 +12,9 @@ namespace muster::launcher::run {
 struct Rendezvous {
     int index = 0; ///< Which of them this is; the first coordinates, unless `invited`.
     int count = 1;
-    bool invited = false; ///< By a `muster run` that coordinates, and says all this.
-    int ranks = 0;        ///< Of all nodes, where `invited`.
-    std::string host;     ///< This node's name, if not its own.
+    bool invited = false;               ///< By a `muster run` that coordinates, and says all this.
+    int ranks = 0;                      ///< Of all nodes, where `invited`.
+    std::string host;                   ///< This node's name, if not its own.
     std::vector<std::string> endpoints; ///< Of who coordinates.
     int port = 0;                       ///< To listen at, for the first.
     std::string secret;

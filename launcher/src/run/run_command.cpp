@@ -30,7 +30,8 @@ class ErrorFolder {
 public:
     ErrorFolder() {
         const char* const base = std::getenv("TMPDIR");
-        path_ = std::string(base == nullptr || *base == '\0' ? "/tmp" : base) + "/muster-run-XXXXXX";
+        path_ =
+            std::string(base == nullptr || *base == '\0' ? "/tmp" : base) + "/muster-run-XXXXXX";
         if (::mkdtemp(path_.data()) == nullptr) {
             path_.clear(); // then their standard error has to do
         }
@@ -54,8 +55,8 @@ private:
 
 /// What ranks are to inherit: not what ties muster itself to a launcher or to its own run.
 std::vector<std::string> rank_variables(const slurm::Environment& environment) {
-    const bool is_rank = slurm::detect_launch(environment).value_or_throw().launcher !=
-                         slurm::Launcher::none;
+    const bool is_rank =
+        slurm::detect_launch(environment).value_or_throw().launcher != slurm::Launcher::none;
     auto variables = variables_of(environment);
     std::erase_if(variables, [&](const std::string& entry) {
         const auto name = std::string_view(entry).substr(0, entry.find('='));
@@ -117,8 +118,8 @@ void announce(const RunOptions& options, const std::string& text) {
 std::string shown(const std::vector<std::string>& argv) {
     std::string text;
     for (const std::string& word : argv) {
-        const bool plain = !word.empty() && word.find_first_of(" \t\n'\"\\$`&|;<>()*?[]#~") ==
-                                                std::string::npos;
+        const bool plain =
+            !word.empty() && word.find_first_of(" \t\n'\"\\$`&|;<>()*?[]#~") == std::string::npos;
         text += (text.empty() ? "" : " ") + (plain ? word : "'" + word + "'");
     }
     return text;
@@ -162,8 +163,9 @@ int run_mpi_program(const RunOptions& options,
     const auto plan = launch::plan_launch(request, environment, tools).value_or_throw();
     if (plan.way != launch::Way::direct &&
         (options.merge || !options.log_folder.empty() || options.bind == Bind::share)) {
-        throw UsageError("--merge, --log-dir and --bind share are not for MPI programs, whose ranks "
-                         "are started by their launcher; --mpi no treats it as any program");
+        throw UsageError(
+            "--merge, --log-dir and --bind share are not for MPI programs, whose ranks "
+            "are started by their launcher; --mpi no treats it as any program");
     }
     announce(options, fmt::format("{}: {}", shown(plan.argv), plan.why));
     if (options.dry_run) {
@@ -216,15 +218,6 @@ int run_member(const RunOptions& options,
     });
 }
 
-/// The same command line for every node; the variables say who each is.
-std::vector<std::string> own_command(const Arguments& arguments) {
-    std::error_code error;
-    const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
-    std::vector<std::string> argv{error ? std::string("muster") : self.string()};
-    argv.insert(argv.end(), arguments.argv + 1, arguments.argv + arguments.argc);
-    return argv;
-}
-
 int run_nodes(const RunOptions& options,
               const launch::Shape& shape,
               const Arguments& arguments,
@@ -251,7 +244,8 @@ int run_nodes(const RunOptions& options,
         request.survives_lost_ranks = true;
         request.places_its_threads = true;
         auto plan = launch::plan_launch(request, environment, tools).value_or_throw();
-        // A batch script submitted with --export=NONE would else start them without their variables.
+        // A batch script submitted with --export=NONE would else start them without their
+        // variables.
         plan.argv.insert(plan.argv.begin() + 1, "--export=ALL");
         announce(options, fmt::format("{}: {}", shown(plan.argv), plan.why));
         session.listens_everywhere = true;
@@ -301,9 +295,8 @@ int run(const Arguments& arguments) {
                                         : "is not found; is it in PATH, or is a ./ missing?");
         return exists ? not_executable_code : not_found_code;
     }
-    const bool is_mpi = options.mpi == MpiChoice::yes ||
-                        (options.mpi == MpiChoice::automatic &&
-                         kind.library != launch::MpiLibrary::none);
+    const bool is_mpi = options.mpi == MpiChoice::yes || (options.mpi == MpiChoice::automatic &&
+                                                          kind.library != launch::MpiLibrary::none);
     if (is_mpi) {
         if (kind.library == launch::MpiLibrary::none) {
             const auto tools = launch::find_tools(environment);
@@ -316,9 +309,10 @@ int run(const Arguments& arguments) {
         return run_member(options, *rendezvous, environment);
     }
     if (options.way == launch::Way::mpirun) {
-        throw UsageError(fmt::format("--launcher mpirun: {} is no MPI program; --mpi yes says that it "
-                                     "is one all the same",
-                                     options.argv.front()));
+        throw UsageError(
+            fmt::format("--launcher mpirun: {} is no MPI program; --mpi yes says that it "
+                        "is one all the same",
+                        options.argv.front()));
     }
     launch::Request request = request_of(options);
     if (launch::is_in_allocation(environment) && options.nodes) {
@@ -330,9 +324,10 @@ int run(const Arguments& arguments) {
     const bool by_srun = options.way == launch::Way::srun;
     if (shape.nodes > 1 && options.way != launch::Way::local &&
         !launch::is_in_allocation(environment)) {
-        throw UsageError(fmt::format("{} nodes are asked for, and there is only this machine: not in a "
-                                     "Slurm allocation; --launcher local tries it on this machine",
-                                     shape.nodes));
+        throw UsageError(
+            fmt::format("{} nodes are asked for, and there is only this machine: not in a "
+                        "Slurm allocation; --launcher local tries it on this machine",
+                        shape.nodes));
     }
     return shape.nodes > 1 || by_srun ? run_nodes(options, shape, arguments, environment)
                                       : run_one_node(options, shape.ranks, environment);
@@ -345,25 +340,34 @@ const Subcommand& subcommand() {
         .name = "run",
         .summary = "starts a program on all ranks: here, on the nodes of a job, by MPI or without",
         .usage = "[options] [--] program [arguments]",
-        .examples =
-            {{"muster run -n 8 ./simulation input.toml", "eight ranks of an MPI program, by its mpirun or srun"},
-             {"muster run -n 2 python train.py", "a PyTorch script for torchrun, on two processes"},
-             {"muster run --per-node 4 --gpus-per-rank 1 -- ./worker", "in a batch script: on all its nodes"},
-             {"muster run --nodes 2:4 --per-node 4 --max-restarts 3 python train.py",
-              "starts anew when a rank fails, on fewer nodes when one is lost"},
-             {"muster run -n 4 --prefix rank --log-dir logs ./program", "whose line is whose"}},
+        .examples = {{"muster run -n 8 ./simulation input.toml",
+                      "eight ranks of an MPI program, by its mpirun or srun"},
+                     {"muster run -n 2 python train.py",
+                      "a PyTorch script for torchrun, on two processes"},
+                     {"muster run --per-node 4 --gpus-per-rank 1 -- ./worker",
+                      "in a batch script: on all its nodes"},
+                     {"muster run --nodes 2:4 --per-node 4 --max-restarts 3 python train.py",
+                      "starts anew when a rank fails, on fewer nodes when one is lost"},
+                     {"muster run -n 4 --prefix rank --log-dir logs ./program",
+                      "whose line is whose"}},
         .description =
-            "An MPI program, which is one linked with an MPI library, is started by that MPI's mpirun, "
-            "or in a Slurm job by srun with the --mpi that it needs. A Muster program is started so "
+            "An MPI program, which is one linked with an MPI library, is started by that MPI's "
+            "mpirun, "
+            "or in a Slurm job by srun with the --mpi that it needs. A Muster program is started "
+            "so "
             "that the others live on when a rank dies.\n\n"
             "Any other program finds what torchrun gives: RANK, LOCAL_RANK, WORLD_SIZE, "
             "LOCAL_WORLD_SIZE, GROUP_RANK, MASTER_ADDR, MASTER_PORT and TORCHELASTIC_*, so that an "
-            "unmodified script for torchrun trains on all nodes. In a job of several nodes it starts "
+            "unmodified script for torchrun trains on all nodes. In a job of several nodes it "
+            "starts "
             "one supervisor on each by srun; 'srun muster run' makes each task a supervisor.\n\n"
-            "When a rank fails, the others are ended: SIGTERM, and after --grace SIGKILL. The first "
-            "failure is shown with the last lines of its standard error. Nothing is left behind, also "
+            "When a rank fails, the others are ended: SIGTERM, and after --grace SIGKILL. The "
+            "first "
+            "failure is shown with the last lines of its standard error. Nothing is left behind, "
+            "also "
             "when muster itself is killed. Rank 0 has muster's standard input, unless that is a "
-            "terminal. HUP, INT, QUIT, TERM, USR1 and USR2 are handed on to every rank once; a second "
+            "terminal. HUP, INT, QUIT, TERM, USR1 and USR2 are handed on to every rank once; a "
+            "second "
             "INT or TERM kills.",
         .exit_codes = {{"0", "every rank ended with 0"},
                        {"N", "of the first rank that failed"},

@@ -67,10 +67,11 @@ Result<std::pair<int, int>> parse_nodes(std::string_view text) {
     const auto least = number(text.substr(0, colon));
     const auto most = colon == std::string_view::npos ? least : number(text.substr(colon + 1));
     if (!least || !most || *most < *least) {
-        return Failure{ErrorCode::usage,
-                       fmt::format("--nodes is '{}'; it is a number, or the least and the most that "
-                                   "will do: 1:4",
-                                   text)};
+        return Failure{
+            ErrorCode::usage,
+            fmt::format("--nodes is '{}'; it is a number, or the least and the most that "
+                        "will do: 1:4",
+                        text)};
     }
     return std::pair(*least, *most);
 }
@@ -80,47 +81,50 @@ int processes_of_node(int ranks, int nodes, int index) {
 }
 
 void add_run_options(po::options_description& options) {
-    const auto text = [](const char* name) {
-        return po::value<std::string>()->value_name(name);
-    };
+    const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
     const auto number_of = [](const char* name) { return po::value<int>()->value_name(name); };
-    options.add_options()                                                                        //
-        ("ranks,n", number_of("N"), "processes in all")                                          //
-        ("nodes,N", text("N|MIN:MAX"), "nodes of the allocation; MIN:MAX goes on with fewer")    //
-        ("per-node", number_of("N"), "processes on each node")                                   //
+    options.add_options()                                                                     //
+        ("ranks,n", number_of("N"), "processes in all")                                       //
+        ("nodes,N", text("N|MIN:MAX"), "nodes of the allocation; MIN:MAX goes on with fewer") //
+        ("per-node", number_of("N"), "processes on each node")                                //
         ("gpus-per-rank",
          number_of("N")->default_value(0),
          "GPUs that each rank sees as its own; 0: all of its node's, as scripts for torchrun "
-         "expect")                                                                               //
+         "expect") //
         ("mpi",
          text("auto|yes|no")->default_value("auto"),
-         "whether it is an MPI program; auto looks at what it is linked with")                   //
+         "whether it is an MPI program; auto looks at what it is linked with") //
         ("launcher",
          text("auto|mpirun|srun|local")->default_value("auto"),
-         "how processes are started; local: all on this machine, and -N makes as many nodes of it") //
+         "how processes are started; local: all on this machine, and -N makes as many nodes of "
+         "it") //
         ("max-restarts",
          number_of("N")->default_value(0),
-         "start all ranks anew when one fails, so many times")                                   //
-        ("timeout", text("TIME"), "end the run after this time ('90s', '1.5h'), with exit code 124") //
+         "start all ranks anew when one fails, so many times") //
+        ("timeout",
+         text("TIME"),
+         "end the run after this time ('90s', '1.5h'), with exit code 124") //
         ("grace",
          text("TIME")->default_value("10s"),
-         "from SIGTERM to SIGKILL, for ranks that are ended")                                    //
+         "from SIGTERM to SIGKILL, for ranks that are ended") //
         ("join-timeout",
          text("TIME")->default_value("5min"),
-         "how long to wait for the nodes at the start")                                          //
+         "how long to wait for the nodes at the start") //
         ("bind",
          text("none|share|core|socket|numa"),
-         "to what each rank is bound; share: an equal part of the node's CPUs")                  //
-        ("show-binding", po::bool_switch(), "say to which CPUs")                                 //
+         "to what each rank is bound; share: an equal part of the node's CPUs") //
+        ("show-binding", po::bool_switch(), "say to which CPUs")                //
         ("prefix",
          text("none|rank|host|time")->default_value("none"),
-         "what stands before each line: the rank, and its host, or the time since the start")    //
-        ("merge", po::bool_switch(), "lines that several ranks of a node print alike appear once") //
+         "what stands before each line: the rank, and its host, or the time since the start") //
+        ("merge",
+         po::bool_switch(),
+         "lines that several ranks of a node print alike appear once") //
         ("log-dir",
          text("DIR"),
-         "also write each rank's output to DIR/attempt-0/rank-0.out and .err")                   //
-        ("quiet,q", po::bool_switch(), "with --log-dir: write it only there")                    //
-        ("dry-run", po::bool_switch(), "only say what would be started, and why")                //
+         "also write each rank's output to DIR/attempt-0/rank-0.out and .err")    //
+        ("quiet,q", po::bool_switch(), "with --log-dir: write it only there")     //
+        ("dry-run", po::bool_switch(), "only say what would be started, and why") //
         ("verbose,v", po::bool_switch(), "say what is started, and why");
 }
 
@@ -136,16 +140,16 @@ RunOptions read_run_options(const Arguments& arguments) {
         options.nodes = parse_nodes(arguments.get<std::string>("nodes")).value_or_throw();
     }
     if (options.nodes && options.nodes->first != options.nodes->second && options.ranks) {
-        throw UsageError("-n and --nodes MIN:MAX do not go together: the number of ranks depends on "
-                         "the nodes; use --per-node");
+        throw UsageError(
+            "-n and --nodes MIN:MAX do not go together: the number of ranks depends on "
+            "the nodes; use --per-node");
     }
     options.gpus_per_rank = not_negative(arguments, "gpus-per-rank");
     options.max_restarts = not_negative(arguments, "max-restarts");
-    options.mpi = choice<MpiChoice>(arguments,
-                                    "mpi",
-                                    {{"auto", MpiChoice::automatic},
-                                     {"yes", MpiChoice::yes},
-                                     {"no", MpiChoice::no}});
+    options.mpi = choice<MpiChoice>(
+        arguments,
+        "mpi",
+        {{"auto", MpiChoice::automatic}, {"yes", MpiChoice::yes}, {"no", MpiChoice::no}});
     options.way = launch::parse_way(arguments.get<std::string>("launcher")).value_or_throw();
     if (arguments.has("timeout")) {
         options.timeout = duration(arguments, "timeout");
@@ -169,7 +173,8 @@ RunOptions read_run_options(const Arguments& arguments) {
         options.log_folder = arguments.get<std::string>("log-dir");
     }
     if (options.quiet && options.log_folder.empty()) {
-        throw UsageError("--quiet without --log-dir would lose the ranks' output; give a --log-dir");
+        throw UsageError(
+            "--quiet without --log-dir would lose the ranks' output; give a --log-dir");
     }
     options.dry_run = arguments.is_set("dry-run");
     options.verbose = arguments.is_set("verbose");

@@ -6,6 +6,7 @@
 #include "run/machine.hpp"
 
 #include <muster/base/error.hpp>
+#include <muster/base/log.hpp>
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -15,6 +16,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <map>
 #include <string_view>
 #include <system_error>
@@ -53,9 +55,8 @@ void earlier(std::optional<TimePoint>& first, const std::optional<TimePoint>& ti
 }
 
 /// Variables with some replaced.
-std::vector<std::string>
-with(std::vector<std::string> variables,
-     const std::vector<std::pair<std::string, std::string>>& own) {
+std::vector<std::string> with(std::vector<std::string> variables,
+                              const std::vector<std::pair<std::string, std::string>>& own) {
     for (const auto& [name, value] : own) {
         std::erase_if(variables, [start = name + "="](const std::string& entry) {
             return entry.starts_with(start);
@@ -101,10 +102,10 @@ private:
             return;
         }
         if (options_.rank_helper_tells_code) {
-            options_.local->inherited = with(
-                std::move(options_.local->inherited),
-                {{"MUSTER_RANK_REPORT", fmt::format("{}", fmt::join(endpoints(), ","))},
-                 {"MUSTER_RANK_SECRET", options_.secret}});
+            options_.local->inherited =
+                with(std::move(options_.local->inherited),
+                     {{"MUSTER_RANK_REPORT", fmt::format("{}", fmt::join(endpoints(), ","))},
+                      {"MUSTER_RANK_SECRET", options_.secret}});
         }
         supervisor_.emplace(loop_, *options_.local, output_, [this](const Event& event) {
             const auto* exited = std::get_if<Exited>(&event);
@@ -129,8 +130,7 @@ private:
     void start_launches() {
         int index = 0;
         for (const SupervisorLaunch& each : options_.launches) {
-            auto variables =
-                with(variables_of(slurm::Environment::of_process()), each.environment);
+            auto variables = with(variables_of(slurm::Environment::of_process()), each.environment);
             variables = with(
                 std::move(variables),
                 {{secret_variable, options_.secret},
@@ -146,7 +146,7 @@ private:
                 throw Error(std::generic_category().message(errno));
             }
             plan.report = std::move(report->write);
-            const pid_t pid = process::launch(plan, variables);
+            const pid_t pid = process::CommandLauncher(variables).launch(plan);
             if (pid < 0) {
                 throw Error(fmt::format("{} cannot be started: {}",
                                         each.argv.front(),
@@ -187,8 +187,7 @@ private:
             Ending ending;
             ending.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
             ending.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
-            const std::string how =
-                fmt::format("{} ended: {}", place->second, describe(ending));
+            const std::string how = fmt::format("{} ended: {}", place->second, describe(ending));
             launched_.erase(place);
             if (launched_.empty() && !coordinator_->finished()) {
                 coordinator_->post(LauncherEnded{how});
@@ -303,9 +302,10 @@ public:
             [this](const Message& message) { orders_.push_back(message); },
             [this](const std::string& why) {
                 if (!code_) {
-                    output_.say(fmt::format("node {} ends its ranks: the run's first node is gone ({})",
-                                            options_.host,
-                                            why));
+                    output_.say(
+                        fmt::format("node {} ends its ranks: the run's first node is gone ({})",
+                                    options_.host,
+                                    why));
                     supervisor_.kill_all();
                     code_ = 1;
                 }
@@ -409,6 +409,30 @@ SessionOptions session_of_plan(const launch::LaunchPlan& plan) {
 
 int run_plan(const launch::LaunchPlan& plan) {
     return run_guarded([&](Guard& guard) { return coordinate(guard, session_of_plan(plan)); });
+}
+
+std::vector<std::string> own_command(const Arguments& arguments) {
+    std::error_code error;
+    const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+    std::vector<std::string> argv{error ? std::string("muster") : self.string()};
+    argv.insert(argv.end(), arguments.argv + 1, arguments.argv + arguments.argc);
+    return argv;
+}
+
+std::optional<int> run_on_all_nodes(const Arguments& arguments) {
+    const auto environment = slurm::Environment::of_process();
+    if (!launch::is_in_allocation(environment) ||
+        environment.get_or_empty("MUSTER_TRANSPORT") == "local") {
+        return std::nullopt;
+    }
+    const auto plan = launch::plan_own_launch(
+                          own_command(arguments), environment, launch::find_tools(environment))
+                          .value_or_throw();
+    if (!plan) {
+        return std::nullopt;
+    }
+    log::info("run", "starts_anew why=\"{}\"", plan->why);
+    return run_plan(*plan);
 }
 
 } // namespace muster::launcher::run

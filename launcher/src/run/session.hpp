@@ -1,5 +1,6 @@
 #pragma once
 
+#include "cli/subcommand.hpp"
 #include "launch/plan_launch.hpp"
 #include "run/group.hpp"
 #include "run/guard.hpp"
@@ -53,5 +54,13 @@ struct SessionOptions {
 
 /// Of a plan for a program of MPI ranks: its launcher is the one process.
 [[nodiscard]] SessionOptions session_of_plan(const launch::LaunchPlan& plan);
+
+/// This command line anew, for every node: the program itself, and what it was given.
+[[nodiscard]] std::vector<std::string> own_command(const Arguments& arguments);
+
+/// In a batch script of several nodes, which runs on the first only: starts this command anew with
+/// a rank on each node, and returns its exit code. Nothing elsewhere, and where
+/// MUSTER_TRANSPORT=local says to stay here: then the caller is what runs.
+[[nodiscard]] std::optional<int> run_on_all_nodes(const Arguments& arguments);
 
 } // namespace muster::launcher::run

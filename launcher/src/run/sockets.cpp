@@ -165,13 +165,13 @@ Listener listen_at(bool everywhere, int port) {
     address.sin_addr.s_addr = htonl(everywhere ? INADDR_ANY : INADDR_LOOPBACK);
     socklen_t size = sizeof address;
     if (!listener.socket ||
-        ::bind(listener.socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) !=
-            0 ||
+        ::bind(listener.socket.get(),
+               reinterpret_cast<const sockaddr*>(&address),
+               sizeof address) != 0 ||
         ::listen(listener.socket.get(), SOMAXCONN) != 0 ||
         ::getsockname(listener.socket.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-        throw Error(fmt::format("muster run cannot listen for the other nodes at port {}: {}",
-                                port,
-                                error_text()));
+        throw Error(fmt::format(
+            "muster run cannot listen for the other nodes at port {}: {}", port, error_text()));
     }
     ::fcntl(listener.socket.get(), F_SETFL, O_NONBLOCK);
     listener.port = ntohs(address.sin_port);
@@ -199,9 +199,8 @@ std::vector<std::string> own_endpoints(int port) {
     return endpoints;
 }
 
-process::UniqueFd connect_to(const std::vector<std::string>& endpoints,
-                             Duration patience,
-                             int interruptions) {
+process::UniqueFd
+connect_to(const std::vector<std::string>& endpoints, Duration patience, int interruptions) {
     const auto until = Loop::now() + patience;
     pollfd interruption{interruptions, POLLIN, 0};
     do {

@@ -60,8 +60,7 @@ struct Listener {
 
 /// The first of the endpoints that answers, tried in turn until `patience` is over, or something
 /// can be read from `interruptions`. Empty: none.
-[[nodiscard]] process::UniqueFd connect_to(const std::vector<std::string>& endpoints,
-                                           Duration patience,
-                                           int interruptions);
+[[nodiscard]] process::UniqueFd
+connect_to(const std::vector<std::string>& endpoints, Duration patience, int interruptions);
 
 } // namespace muster::launcher::run

@@ -119,7 +119,8 @@ void kill_descendants() {
 }
 
 Supervisor::Supervisor(Loop& loop, SupervisorOptions options, Output& output, Report report)
-    : loop_(loop), options_(std::move(options)), output_(output), report_(std::move(report)) {}
+    : loop_(loop), options_(std::move(options)), output_(output), report_(std::move(report)) {
+}
 
 std::vector<int> Supervisor::cpus_of(int index) const {
     return cpus_of_rank(options_.bind,
@@ -133,8 +134,7 @@ void Supervisor::carry_out(const Start& order) {
     processes_.clear();
     stopping_ = false;
     kill_at_.reset();
-    output_.start_generation(
-        placement_.generation, placement_.first_rank, options_.processes);
+    output_.start_generation(placement_.generation, placement_.first_rank, options_.processes);
     if (options_.show_binding) {
         for (int index = 0; index < options_.processes; ++index) {
             const auto cpus = cpus_of(index);
@@ -199,7 +199,7 @@ void Supervisor::start_process(int index) {
         plan.out = std::move(out->write);
         plan.err = std::move(err->write);
     }
-    process.pid = process::launch(plan, options_.inherited);
+    process.pid = process::CommandLauncher(options_.inherited).launch(plan);
     if (process.pid < 0) {
         report_failed_start(index, std::generic_category().message(errno));
         return;
@@ -214,9 +214,9 @@ void Supervisor::start_process(int index) {
         pipe->fd = std::move(*end);
         Pipe& reference = *pipe;
         process.pipes.push_back(std::move(pipe));
-        loop_.watch(reference.fd.get(), paused_ ? short{0} : short{POLLIN}, [this, &process, &reference] {
-            read_pipe(process, reference);
-        });
+        loop_.watch(reference.fd.get(),
+                    paused_ ? short{0} : short{POLLIN},
+                    [this, &process, &reference] { read_pipe(process, reference); });
     }
 }
 
@@ -255,8 +255,7 @@ void Supervisor::read_pipe(Process& process, Pipe& pipe) {
         close_pipe(process, pipe);
         return;
     }
-    for (std::string& line :
-         pipe.lines.take({buffer.data(), static_cast<std::size_t>(count)})) {
+    for (std::string& line : pipe.lines.take({buffer.data(), static_cast<std::size_t>(count)})) {
         pass_on(process, pipe, std::move(line));
     }
     pipe.rest_since = Loop::now();

@@ -70,8 +70,7 @@ public:
     void operator()(I& number) {
         std::string text;
         (*this)(text);
-        const auto [stop, error] =
-            std::from_chars(text.data(), text.data() + text.size(), number_);
+        const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number_);
         ok_ = ok_ && error == std::errc{} && stop == text.data() + text.size() &&
               std::in_range<I>(number_);
         number = static_cast<I>(number_);

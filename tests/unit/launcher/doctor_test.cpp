@@ -85,7 +85,8 @@ TEST(Doctor, SaysWhichWayMusterRunTakesAndWhyNotAnother) {
     expect(facts, "muster run", Verdict::ok, "--launcher mpirun would do as well");
     expect(facts, "Slurm", Verdict::note, "in job 7 of 3 node(s)"); // sbatch is missing
     facts.tools.srun_mpi_types = {"pmi2"};
-    expect(facts, "muster run", Verdict::ok, "needs srun --mpi=pmix, which this Slurm does not have");
+    expect(
+        facts, "muster run", Verdict::ok, "needs srun --mpi=pmix, which this Slurm does not have");
 }
 
 TEST(Doctor, AJobWithoutSrunIsAProblem) {
@@ -169,7 +170,10 @@ TEST(Doctor, FewerCpusThanTheMachineHas) {
     expect(facts, "CPUs", Verdict::note, "--bind-to none");
     facts.environment = Environment({{"SLURM_JOB_ID", "7"}, {"SLURM_CPUS_ON_NODE", "8"}});
     facts.tools.srun = facts.sbatch = facts.scontrol = "/usr/bin/x";
-    expect(facts, "Slurm", Verdict::note, "the job has 8 CPUs on this node, and this process may use 1");
+    expect(facts,
+           "Slurm",
+           Verdict::note,
+           "the job has 8 CPUs on this node, and this process may use 1");
 }
 
 TEST(Doctor, FileSystemsByWhatTheyAreFor) {
@@ -205,8 +209,8 @@ TEST(Doctor, FileSystemsByWhatTheyAreFor) {
 }
 
 TEST(Doctor, JsonIsReadBackWhateverIsInIt) {
-    const std::vector<Finding> findings{
-        {"a \"b\"", Verdict::problem, "back\\slash\nline", "t\tab"}, {"c", Verdict::ok, "ü", ""}};
+    const std::vector<Finding> findings{{"a \"b\"", Verdict::problem, "back\\slash\nline", "t\tab"},
+                                        {"c", Verdict::ok, "ü", ""}};
     std::istringstream stream(as_json(findings));
     boost::property_tree::ptree tree;
     boost::property_tree::read_json(stream, tree);
@@ -218,8 +222,9 @@ TEST(Doctor, JsonIsReadBackWhateverIsInIt) {
 }
 
 TEST(Doctor, TextHasTheAdviceBelowItsFinding) {
-    EXPECT_EQ(as_text({{"MPI", Verdict::problem, "wrong", "mend it"}}),
-              "problem  MPI            wrong\n                        -> mend it\n1 problem, 0 notes\n");
+    EXPECT_EQ(
+        as_text({{"MPI", Verdict::problem, "wrong", "mend it"}}),
+        "problem  MPI            wrong\n                        -> mend it\n1 problem, 0 notes\n");
 }
 
 } // namespace

@@ -76,7 +76,9 @@ public:
     }
 
     [[nodiscard]] const Group& group() const { return group_; }
+
     [[nodiscard]] TimePoint now() const { return now_; }
+
     [[nodiscard]] const std::set<NodeId>& running() const { return running_; }
 
 private:
@@ -424,8 +426,8 @@ TEST(Group, AProgramThatCannotBeStartedSaysWhy) {
 }
 
 /// Every order of what may happen to three nodes with a process each, to a depth at which all runs
-/// have ended or made two restarts; the checks are the harness's, and that every run that is left to
-/// the clock alone ends.
+/// have ended or made two restarts; the checks are the harness's, and that every run that is left
+/// to the clock alone ends.
 class Exhaustive : public testing::TestWithParam<std::tuple<int, int>> {};
 
 struct Step {
@@ -445,7 +447,8 @@ void settle(Harness& harness) {
                 harness.stopped(static_cast<int>(node));
             }
         }
-        if (!harness.group().finished() && harness.running().empty() && harness.group().deadline()) {
+        if (!harness.group().finished() && harness.running().empty() &&
+            harness.group().deadline()) {
             harness.wait_for_deadline();
         }
     }

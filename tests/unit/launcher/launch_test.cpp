@@ -55,8 +55,9 @@ TEST(PlanLaunch, AnMpiProgramOnOneMachineIsStartedByItsMpirunAsItIs) {
     const auto plan = plan_launch(request, Environment(), tools());
     ASSERT_TRUE(plan);
     EXPECT_EQ(plan->way, Way::mpirun);
-    EXPECT_EQ(plan->argv,
-              (std::vector<std::string>{"/opt/bin/mpirun", "-n", "8", "--oversubscribe", "./app", "x"}));
+    EXPECT_EQ(
+        plan->argv,
+        (std::vector<std::string>{"/opt/bin/mpirun", "-n", "8", "--oversubscribe", "./app", "x"}));
     EXPECT_FALSE(plan->rank_helper_tells_code);
 }
 
@@ -139,8 +140,9 @@ TEST(PlanLaunch, WhatIsAskedForAndNotThereIsRefused) {
     request.way = Way::automatic;
     EXPECT_FALSE(plan_launch(request, Environment(), Tools()));
     request.nodes = 2;
-    EXPECT_NE(plan_launch(request, Environment(), tools()).error().message.find("only this machine"),
-              std::string::npos);
+    EXPECT_NE(
+        plan_launch(request, Environment(), tools()).error().message.find("only this machine"),
+        std::string::npos);
 }
 
 TEST(PlanLaunch, CpusAndGpusOfTheJobReachTheStep) {

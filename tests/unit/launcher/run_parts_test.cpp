@@ -1,11 +1,10 @@
+#include "cli/command_line.hpp"
 #include "run/contract.hpp"
 #include "run/cpu_binding.hpp"
 #include "run/lines.hpp"
 #include "run/rendezvous.hpp"
 #include "run/run_options.hpp"
 #include "run/wire.hpp"
-
-#include "cli/command_line.hpp"
 
 #include <muster/base/error.hpp>
 
@@ -88,8 +87,10 @@ TEST(Contract, SharesOutTheGpusThatTheNodeShowsAndRefusesTooFew) {
 }
 
 TEST(Contract, ReadsTheErrorFilesOfTorchAndAnythingElseAsItIs) {
-    EXPECT_EQ(read_error_file(R"({"message": {"message": "E: x", "extraInfo": {"py_callstack": "Trace\nE: x\n"}}})"),
-              "Trace\nE: x");
+    EXPECT_EQ(
+        read_error_file(
+            R"({"message": {"message": "E: x", "extraInfo": {"py_callstack": "Trace\nE: x\n"}}})"),
+        "Trace\nE: x");
     EXPECT_EQ(read_error_file(R"({"message": "short"})"), "short");
     EXPECT_EQ(read_error_file("{broken"), "{broken");
     EXPECT_LT(read_error_file(std::string(1'000'000, 'x')).size(), 10'000u);
@@ -218,7 +219,8 @@ TEST(Wire, MessagesComeOutAsTheyWentIn) {
     EXPECT_EQ(back.ending, exited.ending);
     EXPECT_EQ(back.pid, exited.pid);
     EXPECT_EQ(back.error_tail, exited.error_tail);
-    EXPECT_EQ(std::get<Hello>(*through_the_wire(Hello{"s", {NodeId{1}, "h", "a", 2, 3}})).joined.port, 3);
+    EXPECT_EQ(
+        std::get<Hello>(*through_the_wire(Hello{"s", {NodeId{1}, "h", "a", 2, 3}})).joined.port, 3);
     EXPECT_EQ(std::get<Signalled>(*through_the_wire(Signalled{SIGUSR1})).number, SIGUSR1);
     EXPECT_EQ(std::get<Conclude>(*through_the_wire(Conclude{75})).code, 75);
 }
