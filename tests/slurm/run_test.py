@@ -5,6 +5,7 @@ import json
 import os
 import re
 import sys
+from pathlib import Path
 
 from slurm_case import SlurmCase, main
 
@@ -113,6 +114,22 @@ if os.environ["WORLD_SIZE"] == "3":
         text = self.batch(f"{MUSTER} run -v --launcher mpirun --per-node 1 -- {PROGRAM} resources", "-N3", "-n3")
         self.assertIn("mpirun", text)
         self.assertEqual(len(re.findall(r"^rank \d on n\d: ", text, re.M)), 3, text)
+
+    def test_a_sweep_in_a_batch_script_starts_itself_on_all_nodes(self):
+        text = self.batch(f"{MUSTER} sweep --cpus 1 sh -c 'hostname; sleep 0.3' {{}} ::: {' '.join('abcdefghi')}; "
+                          "echo code $?", "-N3", "-n3")
+        self.assertIn("code 0", text)
+        self.assertEqual(len(re.findall(r"^n[123]$", text, re.M)), 9, text)
+        self.assertEqual(set(re.findall(r"^n[123]$", text, re.M)), {"n1", "n2", "n3"}, text)
+
+    def test_an_unmodified_script_for_torchrun_trains_on_three_nodes(self):
+        python = os.environ.get("MUSTER_TEST_TORCH_PYTHON", "")
+        if not os.path.exists(python):
+            self.skipTest("no Python with torch (MUSTER_TEST_TORCH_PYTHON)")
+        script = Path(__file__).parents[1] / "cli/train_ddp.py"
+        text = self.batch(f"{MUSTER} run --per-node 1 -- {python} {script} {self.folder}/checkpoint.pt 20", "-N3", "-n3")
+        (before, after), = re.findall(r"world 3 first step 0 loss (\S+) -> (\S+)", text)
+        self.assertLess(float(after), float(before) / 2, text)
 
     def test_doctor_says_which_way_is_taken(self):
         text = self.batch(f"{MUSTER} doctor --json", "-N3", "-n3")

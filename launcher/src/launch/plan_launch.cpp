@@ -86,7 +86,14 @@ void add_program(const Request& request, const Tools& tools, LaunchPlan& plan) {
     plan.argv.insert(plan.argv.end(), request.argv.begin(), request.argv.end());
 }
 
+/// The job was given fewer tasks, and more were asked for: as many as were asked for, then.
+bool exceeds_tasks(const LaunchPlan& plan, const slurm::Environment& environment) {
+    const auto tasks = positive(environment, "SLURM_NTASKS");
+    return plan.shape.ranks > tasks.value_or(plan.shape.nodes);
+}
+
 void add_open_mpi_options(const Request& request,
+                          const slurm::Environment& environment,
                           const Tools& tools,
                           bool in_allocation,
                           LaunchPlan& plan) {
@@ -98,7 +105,7 @@ void add_open_mpi_options(const Request& request,
             argv.insert(argv.end(), {"--map-by", fmt::format("ppr:{}:node", *each)});
         }
     }
-    if (!in_allocation) {
+    if (!in_allocation || exceeds_tasks(plan, environment)) {
         argv.emplace_back("--oversubscribe"); // as many as were asked for; they yield then
     }
     if (request.survives_lost_ranks && is_5) {
@@ -139,13 +146,17 @@ void add_hydra_options(const Request& request, LaunchPlan& plan) {
     }
 }
 
-void plan_mpirun(const Request& request, const Tools& tools, bool in_allocation, LaunchPlan& plan) {
+void plan_mpirun(const Request& request,
+                 const slurm::Environment& environment,
+                 const Tools& tools,
+                 bool in_allocation,
+                 LaunchPlan& plan) {
     plan.way = Way::mpirun;
     plan.argv = {tools.mpirun->path};
     if (tools.mpirun->library == MpiLibrary::mpich) {
         add_hydra_options(request, plan);
     } else {
-        add_open_mpi_options(request, tools, in_allocation, plan);
+        add_open_mpi_options(request, environment, tools, in_allocation, plan);
     }
     if (request.gpus_per_rank > 0) {
         plan.environment.emplace_back("MUSTER_RANK_GPUS", fmt::to_string(request.gpus_per_rank));
@@ -168,6 +179,9 @@ void plan_srun(const Request& request,
     argv.push_back(request.library == MpiLibrary::none
                        ? "--mpi=none"
                        : fmt::format("--mpi={}", srun_type(request.library)));
+    if (exceeds_tasks(plan, environment)) {
+        argv.emplace_back("--overcommit");
+    }
     if (request.survives_lost_ranks) {
         argv.insert(argv.end(), {"--kill-on-bad-exit=0", "--no-kill", "--wait=0"});
         plan.environment.emplace_back("SLURM_KILL_BAD_EXIT", "0"); // what the program is shown
@@ -342,7 +356,7 @@ plan_launch(const Request& request, const slurm::Environment& environment, const
                                    by_mpirun,
                                    by_srun));
     }
-    plan_mpirun(request, tools, in_allocation, plan);
+    plan_mpirun(request, environment, tools, in_allocation, plan);
     plan.why = fmt::format("by {}: {}", tools.mpirun->path, by_srun.empty() ? "as asked" : by_srun);
     return plan;
 }

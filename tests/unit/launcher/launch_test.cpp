@@ -111,6 +111,17 @@ TEST(PlanLaunch, WithoutTheFittingPluginMpirunStartsItInTheAllocationAndSaysWhy)
     EXPECT_NE(plan->why.find("pmix"), std::string::npos);
 }
 
+TEST(PlanLaunch, MoreRanksThanTheJobHasTasksAreOvercommittedSinceTheyWereAskedFor) {
+    Request request = mpi_program();
+    request.ranks_per_node = 2;
+    const auto few = allocation(2, {{"SLURM_NTASKS", "2"}});
+    EXPECT_TRUE(has(plan_launch(request, few, tools_of_slurm())->argv, "--overcommit"));
+    EXPECT_TRUE(has(plan_launch(request, few, tools())->argv, "--oversubscribe"));
+    const auto enough = allocation(2, {{"SLURM_NTASKS", "4"}});
+    EXPECT_FALSE(has(plan_launch(request, enough, tools_of_slurm())->argv, "--overcommit"));
+    EXPECT_FALSE(has(plan_launch(request, enough, tools())->argv, "--oversubscribe"));
+}
+
 TEST(PlanLaunch, AProcessThatIsARankAlreadyBecomesTheProgram) {
     const Environment rank({{"OMPI_COMM_WORLD_SIZE", "2"}, {"OMPI_COMM_WORLD_RANK", "1"}});
     const auto plan = plan_launch(mpi_program(), rank, tools());
