@@ -72,9 +72,11 @@ class Run(SlurmCase):
 
     def test_each_task_of_srun_is_a_supervisor(self):
         for mpi in ("none", "pmi2"):
-            done = self.expect(self.srun(f"--mpi={mpi}", "-N3", "--ntasks-per-node=2", MUSTER, "run", "--",
+            done = self.expect(self.srun(f"--mpi={mpi}", "-N3", "--ntasks-per-node=2", MUSTER, "run", "-v", "--",
                                          sys.executable, "-c", MEETING))
             self.assertEqual(lines_of(done.stdout), SIX, done.stdout + done.stderr)
+            if mpi == "pmi2" and os.environ.get("PMI2_RING"):  # built with Slurm's client
+                self.assertRegex(done.stderr, r"supervisor 1 of 6, meets the others at n1:\d+ or 10\.")
 
     def test_the_first_failure_is_shown_and_its_code_is_the_jobs(self):
         script = self.script("""

@@ -2,6 +2,7 @@
 
 #include "launch/elf.hpp"
 #include "run/machine.hpp"
+#include "run/pmi2_meeting.hpp"
 #include "run/run_options.hpp"
 #include "run/session.hpp"
 
@@ -179,11 +180,11 @@ int run_mpi_program(const RunOptions& options,
     session.group = group_options(options, 1);
     session.group.subject = plan.rank_helper_tells_code ? options.argv.front() : subject;
     session.local->grace = options.grace;
-    return run_guarded([&](Guard& guard) { return coordinate(guard, session); });
+    return run_guarded([&](Guard& guard) { return coordinate(guard, std::move(session)); });
 }
 
 int run_member(const RunOptions& options,
-               const Rendezvous& rendezvous,
+               Rendezvous rendezvous,
                const slurm::Environment& environment) {
     const int ranks = rendezvous.invited
                           ? rendezvous.ranks
@@ -199,6 +200,12 @@ int run_member(const RunOptions& options,
         supervisor.host = rendezvous.host;
     }
     supervisor.node = NodeId{rendezvous.index};
+    Listener listener = rendezvous.invited ? Listener{} : meet_by_pmi2(environment, rendezvous);
+    announce(options,
+             fmt::format("supervisor {} of {}, meets the others at {}",
+                         rendezvous.index,
+                         rendezvous.count,
+                         fmt::join(rendezvous.endpoints, " or ")));
     return run_guarded([&](Guard& guard) {
         const ErrorFolder folder;
         supervisor.contract.error_folder = folder.path();
@@ -213,8 +220,9 @@ int run_member(const RunOptions& options,
         session.listens = true;
         session.listens_everywhere = true;
         session.port = rendezvous.port;
+        session.listener = std::move(listener);
         session.secret = rendezvous.secret;
-        return coordinate(guard, session);
+        return coordinate(guard, std::move(session));
     });
 }
 
@@ -254,7 +262,7 @@ int run_nodes(const RunOptions& options,
     if (options.dry_run) {
         return 0;
     }
-    return run_guarded([&](Guard& guard) { return coordinate(guard, session); });
+    return run_guarded([&](Guard& guard) { return coordinate(guard, std::move(session)); });
 }
 
 int run_one_node(const RunOptions& options, int ranks, const slurm::Environment& environment) {
@@ -276,7 +284,7 @@ int run_one_node(const RunOptions& options, int ranks, const slurm::Environment&
         session.group = group_options(options, 1);
         session.output = output_options(options, supervisor.host);
         session.local = supervisor;
-        return coordinate(guard, session);
+        return coordinate(guard, std::move(session));
     });
 }
 

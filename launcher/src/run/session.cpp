@@ -80,7 +80,9 @@ public:
         loop_.watch(guard_.life.get(), POLLIN, [] { go_down(); });
         loop_.watch(guard_.signals.get(), POLLIN, [this] { take_signals(); });
         if (options_.listens) {
-            auto listener = listen_at(options_.listens_everywhere, options_.port);
+            Listener listener = options_.listener.socket
+                                    ? std::move(options_.listener)
+                                    : listen_at(options_.listens_everywhere, options_.port);
             port_ = listener.port;
             coordinator_->listen(std::move(listener));
         }

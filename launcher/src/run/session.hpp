@@ -6,6 +6,7 @@
 #include "run/guard.hpp"
 #include "run/output.hpp"
 #include "run/rendezvous.hpp"
+#include "run/sockets.hpp"
 #include "run/supervisor.hpp"
 
 #include <optional>
@@ -32,6 +33,7 @@ struct SessionOptions {
     bool listens = false;
     bool listens_everywhere = false;
     int port = 0;       ///< 0: any.
+    Listener listener;  ///< Where others have been told to come; if there is one, in place of these.
     std::string secret; ///< Empty: a new one.
     /// Rank 0's code comes from muster-rank, and counts in place of the launcher's.
     bool rank_helper_tells_code = false;
