@@ -118,9 +118,9 @@ int main(int argc, char** argv) {
     };
     try {
         return launcher::run(argc, argv, environment);
-    } catch (const UsageError& error) {
+    } catch (const Error& error) {
         report(error);
-        return launcher::usage_code;
+        return error.code() == ErrorCode::usage ? launcher::usage_code : launcher::failure_code;
     } catch (const std::exception& error) {
         report(error);
         return launcher::failure_code;

@@ -1,6 +1,8 @@
 #include "subcommands.hpp"
 
+#include "doctor/doctor_command.hpp"
 #include "jobs/jobs.hpp"
+#include "run/run_command.hpp"
 #include "submit/submit.hpp"
 #include "sweep/output_commands.hpp"
 #include "sweep/sweep.hpp"
@@ -10,7 +12,9 @@
 namespace muster::launcher {
 
 std::span<const Subcommand* const> subcommands() {
-    static const std::array all{&sweep::subcommand(),
+    static const std::array all{&run::subcommand(),
+                                &doctor::subcommand(),
+                                &sweep::subcommand(),
                                 &sweep::cat_subcommand(),
                                 &sweep::grep_subcommand(),
                                 &sweep::follow_subcommand(),

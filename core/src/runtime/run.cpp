@@ -53,6 +53,18 @@ struct StartRecord {
     std::string refusal; ///< Why this rank cannot take part; empty if it can.
 };
 
+/// Marks the executable, so that `muster run` can tell a Muster program from other MPI programs,
+/// whose ranks would wait for a lost one for ever. Layout: an ELF note without a description.
+struct ProgramNote {
+    std::uint32_t name_size;
+    std::uint32_t description_size;
+    std::uint32_t type;
+    char name[8];
+};
+
+[[gnu::used, gnu::section(".note.muster"), gnu::aligned(4)]] const ProgramNote program_note{
+    7, 0, 1, "Muster"};
+
 void print_once(bool speaks, const std::string& text) {
     if (speaks) {
         runtime::write_line("error: " + text);

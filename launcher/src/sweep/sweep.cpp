@@ -1,5 +1,6 @@
 #include "sweep/sweep.hpp"
 
+#include "run/session.hpp"
 #include "sweep/command_sources.hpp"
 #include "sweep/driver.hpp"
 #include "sweep/job_file.hpp"
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -246,6 +248,9 @@ int run(const Arguments& arguments) {
     const bool left = options.is_set("left");
     if (left && plan.journal.empty()) {
         throw UsageError("--left looks into a journal: name it with --journal DIR");
+    }
+    if (const auto code = left ? std::nullopt : run::run_on_all_nodes(arguments)) {
+        return *code;
     }
     RunOptions run_options;
     if (!plan.journal.empty()) {
