@@ -2,6 +2,7 @@
 
 #include "doctor/doctor_command.hpp"
 #include "jobs/jobs.hpp"
+#include "pool/pool.hpp"
 #include "run/run_command.hpp"
 #include "submit/submit.hpp"
 #include "sweep/output_commands.hpp"
@@ -19,7 +20,8 @@ std::span<const Subcommand* const> subcommands() {
                                 &sweep::grep_subcommand(),
                                 &sweep::follow_subcommand(),
                                 &submit::subcommand(),
-                                &jobs::subcommand()};
+                                &jobs::subcommand(),
+                                &pool::subcommand()};
     return all;
 }
 

@@ -327,6 +327,7 @@ std::string json(std::span<const JobView> views) {
         nlohmann::ordered_json one{{"job", view.id},
                                    {"name", view.name},
                                    {"state", view.state},
+                                   {"ended", view.has_ended()},
                                    {"elapsed", view.elapsed},
                                    {"limit", view.limit},
                                    {"reason", view.reason},

@@ -1,6 +1,6 @@
 #include "launch/elf.hpp"
 #include "process/unique_fd.hpp"
-#include "run/capture.hpp"
+#include "tool/tool.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -114,8 +114,8 @@ MpiLauncher identify(const std::string& path) {
         launcher.library = MpiLibrary::mpich;
         return launcher;
     }
-    const auto answer = run::capture({path, "--version"}, tool_patience);
-    const std::string& text = answer.out;
+    const auto answer = ask_tool({path, "--version"}, {.patience = tool_patience});
+    const std::string text = answer ? answer->out : std::string();
     if (text.find("Open MPI") != std::string::npos || text.find("OpenRTE") != std::string::npos) {
         launcher.library = MpiLibrary::open_mpi;
         const auto digit = text.find_first_of("0123456789");
@@ -127,27 +127,13 @@ MpiLauncher identify(const std::string& path) {
     return launcher;
 }
 
-/// "MPI plugin types are...\n\tpmi2\n\tpmix\nspecific pmix plugin versions available: pmix_v4".
-std::vector<std::string> srun_types(const std::string& srun) {
-    const auto answer = run::capture({srun, "--mpi=list"}, tool_patience);
-    std::vector<std::string> types;
-    std::istringstream words(answer.out + " " + answer.err);
-    for (std::string word; words >> word;) {
-        while (!word.empty() && (word.back() == ',' || word.back() == '.')) {
-            word.pop_back();
-        }
-        if (word == "none" || word == "openmpi" || word == "cray_shasta" ||
-            word.starts_with("pmi2") ||
-            (word.starts_with("pmix") && word.find(':') == std::string::npos)) {
-            if (std::ranges::find(types, word) == types.end()) {
-                types.push_back(word);
-            }
-        }
-    }
-    return types;
-}
-
 } // namespace
+
+std::vector<std::string> srun_mpi_types(const std::string& srun) {
+    const auto answer = ask_tool({srun, "--mpi=list"}, {.patience = tool_patience});
+    return answer && answer->code == 0 ? parse_mpi_types(answer->out + answer->err)
+                                       : std::vector<std::string>{};
+}
 
 std::string find_program(std::string_view name, const slurm::Environment& environment) {
     if (name.find('/') != std::string_view::npos) {
@@ -203,7 +189,7 @@ Tools find_tools(const slurm::Environment& environment) {
     }
     tools.srun = find_program("srun", environment);
     if (!tools.srun.empty() && is_in_allocation(environment)) {
-        tools.srun_mpi_types = srun_types(tools.srun);
+        tools.srun_mpi_types = srun_mpi_types(tools.srun);
     }
     std::error_code error;
     const fs::path self = fs::read_symlink("/proc/self/exe", error);

@@ -381,4 +381,24 @@ Result<std::optional<LaunchPlan>> plan_own_launch(const std::vector<std::string>
     return std::optional(std::move(*plan));
 }
 
+std::vector<std::string> parse_mpi_types(std::string_view text) {
+    std::vector<std::string> types;
+    // Behind the first line, each on a line of its own, indented; newer ones say more below.
+    while (!text.empty()) {
+        const auto end = std::min(text.find('\n'), text.size());
+        const std::string_view line = text.substr(0, end);
+        text.remove_prefix(std::min(end + 1, text.size()));
+        const auto first = line.find_first_not_of(" \t");
+        const auto last = line.find_last_not_of(" \t\r");
+        if (first == std::string_view::npos) {
+            continue;
+        }
+        const std::string_view word = line.substr(first, last + 1 - first);
+        if (word.find_first_of(" :") == std::string_view::npos) {
+            types.emplace_back(word);
+        }
+    }
+    return types;
+}
+
 } // namespace muster::launcher::launch

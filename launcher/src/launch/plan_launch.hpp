@@ -46,6 +46,12 @@ struct Tools {
     bool is_root = false;
 };
 
+/// The names in what `srun --mpi=list` prints.
+[[nodiscard]] std::vector<std::string> parse_mpi_types(std::string_view text);
+
+/// Asks srun, which asks nobody: its plugins are files of this machine. Empty if it says nothing.
+[[nodiscard]] std::vector<std::string> srun_mpi_types(const std::string& srun);
+
 /// Looks for them: PATH, and in a job `srun --mpi=list`.
 [[nodiscard]] Tools find_tools(const slurm::Environment& environment);
 

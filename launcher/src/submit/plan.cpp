@@ -214,34 +214,14 @@ bool has_several_tasks(const BatchScript& script) {
            (!script.nodes.empty() && script.nodes != "1");
 }
 
-std::vector<std::string> parse_mpi_types(std::string_view text) {
-    std::vector<std::string> types;
-    // Behind the first line, each on a line of its own, indented; newer ones say more below.
-    while (!text.empty()) {
-        const auto end = std::min(text.find('\n'), text.size());
-        const std::string_view line = text.substr(0, end);
-        text.remove_prefix(std::min(end + 1, text.size()));
-        const auto first = line.find_first_not_of(" \t");
-        const auto last = line.find_last_not_of(" \t\r");
-        if (first == std::string_view::npos) {
-            continue;
-        }
-        const std::string_view word = line.substr(first, last + 1 - first);
-        if (word.find_first_of(" :") == std::string_view::npos) {
-            types.emplace_back(word);
-        }
-    }
-    return types;
-}
-
 LaunchChoice choose_launch(const LaunchFacts& facts) {
     if (!facts.several) {
         return {StepLauncher::none, "", "the job is one process"};
     }
-    if (facts.kind == ProgramKind::other) {
+    if (facts.library == launch::MpiLibrary::none) {
         return {StepLauncher::srun, "", "the program is not linked with an MPI library"};
     }
-    const bool open_mpi = facts.kind == ProgramKind::open_mpi;
+    const bool open_mpi = facts.library == launch::MpiLibrary::open_mpi;
     const std::string_view library = open_mpi ? "Open MPI" : "MPICH";
     if (facts.mpi_types.empty()) {
         return {

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "cli/subcommand.hpp"
-#include "submit/program_kind.hpp"
+#include "launch/plan_launch.hpp"
 
 #include <muster/slurm/batch_script.hpp>
 
@@ -23,16 +23,13 @@ void add_options(po::options_description& options);
 
 /// What decides how a command is started.
 struct LaunchFacts {
-    ProgramKind kind = ProgramKind::other;
+    launch::MpiLibrary library = launch::MpiLibrary::none;
     bool several = false;               ///< The job has more than one task.
     std::vector<std::string> mpi_types; ///< That srun offers here; empty: unknown.
 };
 
 /// Whether a script asks for more than one task.
 [[nodiscard]] bool has_several_tasks(const slurm::BatchScript& script);
-
-/// The names in what `srun --mpi=list` prints.
-[[nodiscard]] std::vector<std::string> parse_mpi_types(std::string_view text);
 
 struct LaunchChoice {
     slurm::StepLauncher launcher = slurm::StepLauncher::none;

@@ -1,8 +1,8 @@
 #include "submit/submit.hpp"
 
 #include "jobs/record_files.hpp"
+#include "launch/elf.hpp"
 #include "submit/plan.hpp"
-#include "submit/program_kind.hpp"
 #include "tool/tool.hpp"
 
 #include <muster/base/error.hpp>
@@ -27,46 +27,12 @@ namespace fs = std::filesystem;
 using slurm::BatchScript;
 using slurm::Environment;
 
-/// The file that a command's first word means, where a shell would find it; empty if nowhere.
-fs::path program_file(const std::string& word, const Environment& environment) {
-    if (word.find('/') != std::string::npos) {
-        return word;
-    }
-    std::istringstream folders{std::string(environment.get_or_empty("PATH"))};
-    for (std::string folder; std::getline(folders, folder, ':');) {
-        const fs::path path = fs::path(folder) / word;
-        if (::access(path.c_str(), X_OK) == 0) {
-            return path;
-        }
-    }
-    return {};
-}
-
-ProgramKind kind_of_file(const fs::path& path) {
-    std::error_code error;
-    constexpr std::uintmax_t bytes_max = 1ULL << 31;
-    if (path.empty() || !fs::is_regular_file(path, error) ||
-        fs::file_size(path, error) > bytes_max) {
-        return ProgramKind::other;
-    }
-    std::ifstream file(path, std::ios::binary);
-    const std::vector<char> bytes{std::istreambuf_iterator<char>(file), {}};
-    return kind_of(needed_libraries(bytes));
-}
-
-/// Asks srun, which asks nobody: the plugins are files of this machine.
-std::vector<std::string> mpi_types() {
-    const auto answer = ask_tool({"srun", "--mpi=list"});
-    return answer && answer->code == 0 ? parse_mpi_types(answer->out + answer->err)
-                                       : std::vector<std::string>{};
-}
-
 LaunchChoice
 launch_of(const Arguments& arguments, const BatchScript& script, const Environment& environment) {
     const std::string wanted = arguments.get<std::string>("launch");
-    const LaunchFacts facts{kind_of_file(program_file(script.command.front(), environment)),
+    const LaunchFacts facts{launch::inspect_program(script.command.front(), environment).library,
                             has_several_tasks(script),
-                            mpi_types()};
+                            launch::srun_mpi_types("srun")};
     if (wanted == "auto") {
         return choose_launch(facts);
     }
@@ -74,7 +40,7 @@ launch_of(const Arguments& arguments, const BatchScript& script, const Environme
     if (wanted == "srun") {
         choice.launcher = slurm::StepLauncher::srun;
         // One process of several is what the flag is for; alone it does no harm.
-        const LaunchChoice best = choose_launch({facts.kind, true, facts.mpi_types});
+        const LaunchChoice best = choose_launch({facts.library, true, facts.mpi_types});
         choice.mpi = best.mpi;
     } else if (wanted == "mpirun") {
         choice.launcher = slurm::StepLauncher::mpirun;

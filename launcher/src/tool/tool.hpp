@@ -16,8 +16,8 @@ struct ToolAnswer {
 };
 
 struct ToolOptions {
-    std::string input;                    ///< On its standard input.
-    std::vector<std::string> environment; ///< "NAME=value"; empty: ours.
+    std::string input{};                    ///< On its standard input.
+    std::vector<std::string> environment{}; ///< "NAME=value"; empty: ours.
     std::chrono::milliseconds patience{60'000};
 };
 

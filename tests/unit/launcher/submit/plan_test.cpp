@@ -9,6 +9,8 @@
 namespace muster::launcher::submit {
 namespace {
 
+using launch::MpiLibrary;
+
 using slurm::Again;
 using slurm::BatchScript;
 using slurm::StepLauncher;
@@ -120,23 +122,24 @@ TEST(SubmitPlan, DependenciesAreSlurms) {
 }
 
 TEST(SubmitPlan, ReadsWhatSrunOffers) {
-    EXPECT_THAT(parse_mpi_types("MPI plugin types are...\n\tpmix\n\tnone\n\tcray_shasta\n\tpmi2\n"
+    EXPECT_THAT(
+        launch::parse_mpi_types("MPI plugin types are...\n\tpmix\n\tnone\n\tcray_shasta\n\tpmi2\n"
                                 "specific pmix plugin versions available: pmix_v4"),
-                ElementsAre("pmix", "none", "cray_shasta", "pmi2"));
-    EXPECT_THAT(parse_mpi_types(""), IsEmpty());
+        ElementsAre("pmix", "none", "cray_shasta", "pmi2"));
+    EXPECT_THAT(launch::parse_mpi_types(""), IsEmpty());
 }
 
 TEST(SubmitPlan, TheMpiThatAProgramIsLinkedWithSaysHowItStarts) {
-    const auto choice = [](ProgramKind kind, bool several, std::vector<std::string> types) {
+    const auto choice = [](MpiLibrary kind, bool several, std::vector<std::string> types) {
         return choose_launch({kind, several, std::move(types)});
     };
-    EXPECT_EQ(choice(ProgramKind::open_mpi, true, {"none", "pmix", "pmi2"}).mpi, "pmix");
-    EXPECT_EQ(choice(ProgramKind::mpich, true, {"none", "pmix", "pmi2"}).mpi, "pmi2");
-    EXPECT_EQ(choice(ProgramKind::open_mpi, true, {"none", "pmi2"}).launcher, StepLauncher::mpirun);
-    EXPECT_EQ(choice(ProgramKind::open_mpi, true, {}).launcher, StepLauncher::mpirun);
-    EXPECT_EQ(choice(ProgramKind::other, true, {"pmix"}).launcher, StepLauncher::srun);
-    EXPECT_EQ(choice(ProgramKind::other, true, {"pmix"}).mpi, "");
-    EXPECT_EQ(choice(ProgramKind::open_mpi, false, {"pmix"}).launcher, StepLauncher::none);
+    EXPECT_EQ(choice(MpiLibrary::open_mpi, true, {"none", "pmix", "pmi2"}).mpi, "pmix");
+    EXPECT_EQ(choice(MpiLibrary::mpich, true, {"none", "pmix", "pmi2"}).mpi, "pmi2");
+    EXPECT_EQ(choice(MpiLibrary::open_mpi, true, {"none", "pmi2"}).launcher, StepLauncher::mpirun);
+    EXPECT_EQ(choice(MpiLibrary::open_mpi, true, {}).launcher, StepLauncher::mpirun);
+    EXPECT_EQ(choice(MpiLibrary::none, true, {"pmix"}).launcher, StepLauncher::srun);
+    EXPECT_EQ(choice(MpiLibrary::none, true, {"pmix"}).mpi, "");
+    EXPECT_EQ(choice(MpiLibrary::open_mpi, false, {"pmix"}).launcher, StepLauncher::none);
 }
 
 TEST(SubmitPlan, SeveralTasksAreThoseOfNodesAndOfTheJob) {
