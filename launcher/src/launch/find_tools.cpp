@@ -1,6 +1,8 @@
 #include "launch/elf.hpp"
 #include "process/unique_fd.hpp"
+#include "process/unique_fd.hpp"
 #include "run/capture.hpp"
+#include "run/machine.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -195,6 +197,7 @@ ProgramKind inspect_program(const std::string& program, const slurm::Environment
 Tools find_tools(const slurm::Environment& environment) {
     Tools tools;
     tools.is_root = ::geteuid() == 0;
+    tools.host = run::host_name();
     for (const std::string_view name : {"mpirun", "mpiexec"}) {
         if (const std::string path = find_program(name, environment); !path.empty()) {
             tools.mpirun = identify(path);
