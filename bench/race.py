@@ -75,6 +75,8 @@ GROUPS = {
         Run("xargs", "commands.py", arguments=("--who", "xargs")),
         Run("parallel", "commands.py", arguments=("--who", "parallel")),
         Run("hyperqueue", "hyperqueue_commands.py"))),
+    "launch": Group((Run("muster", "launch.py", arguments=("--who", "muster")),
+                     Run("mpi", "launch.py", arguments=("--who", "mpi")))),
     "startup": Group((
         Run("muster", "bench_first_result", STARTUP_RANKS, quick=(), timed="startup.first_result"),
         Run("mpi", "bench_mpi_startup", STARTUP_RANKS, quick=(), timed="startup.whole", until="whole"),
@@ -216,6 +218,8 @@ ROWS = (
     Row("commands", "the same: memory of all processes", "commands.queued.memory", "MiB", False, (), (Bar(300),)),
     Row("commands", "1,000,000 finished commands in a journal: --resume decides", "commands.resume", "s", False, (),
         (Bar(3),)),
+    Row("launch", "64 ranks of an MPI program that does nothing, by muster run", "launch.64", "s", False,
+        (Figure("mpi", "launch.64", "mpirun alone"),), (against(1.2, "mpi", "launch.64", "mpirun alone"),)),
     Row("spilled", "4 GiB stored and read through a cap of 1 GiB", "value.spilled", "GB/s", True,
         (Figure("muster", "disk.write_and_read", "the disk alone"),),
         (against(0.5, "muster", "disk.write_and_read", "the disk alone"),)),

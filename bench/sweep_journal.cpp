@@ -4,6 +4,7 @@
 //
 //     bench_sweep_journal --journal DIR --array 1-1000000 ./job {}
 
+#include "run/all_nodes.hpp"
 #include "sweep/record.hpp"
 #include "sweep/sweep.hpp"
 
@@ -29,6 +30,11 @@ std::string Record::how() const {
 }
 
 } // namespace muster::launcher::sweep
+
+/// It stays where it is.
+std::optional<int> muster::launcher::run::run_on_all_nodes(const Arguments& /*arguments*/) {
+    return std::nullopt;
+}
 
 int main(int argc, char** argv) {
     using namespace muster::launcher;

@@ -236,7 +236,7 @@ class Restarts(MusterRun):
         # The rank kills its supervisor and that one's guard: to the others the node is gone.
         run = self.shell("""echo run $TORCHELASTIC_RESTART_COUNT rank $RANK of $WORLD_SIZE
                             if [ $WORLD_SIZE = 3 ]; then
-                                [ $RANK = 1 ] && kill -9 $(ps -o ppid= -p $PPID) $PPID; sleep 60
+                                [ $RANK = 1 ] && kill -9 $(cut -d' ' -f4 /proc/$PPID/stat) $PPID; sleep 60
                             fi""", "--launcher", "local", "--nodes", "1:3", "--per-node", "1")
         self.assertEqual(run.code, 0, run)
         self.assertIn("node local-1 is lost", run.stderr, run)
@@ -245,7 +245,7 @@ class Restarts(MusterRun):
                          ["run 1 rank 0 of 2", "run 1 rank 1 of 2"], run)
 
     def test_a_lost_node_that_is_needed_ends_the_run(self):
-        run = self.shell("[ $RANK = 1 ] && kill -9 $(ps -o ppid= -p $PPID) $PPID; sleep 60",
+        run = self.shell("[ $RANK = 1 ] && kill -9 $(cut -d' ' -f4 /proc/$PPID/stat) $PPID; sleep 60",
                          "--launcher", "local", "-N", "2")
         self.assertEqual(run.code, 1, run)
         self.assertIn("1 node is left, and 2 needed", run.stderr, run)

@@ -66,6 +66,10 @@ class Run(SlurmCase):
         self.assertEqual(lines_of(text), SIX, text)
         self.assertIn("met [0, 1, 2, 3, 4, 5]", text)
 
+    def test_from_a_shell_of_salloc_it_runs_on_the_node_not_where_the_shell_is(self):
+        done = self.expect(self.run_on_head("salloc", "-N1", "-w", "n2", MUSTER, "run", "-n", "2", "hostname"))
+        self.assertEqual(done.stdout.split(), ["n2", "n2"], done.stderr)
+
     def test_a_job_without_the_scripts_variables_in_its_steps(self):
         text = self.batch(f"{MUSTER} run --per-node 2 -- {self.script(MEETING)}", "-N3", "-n3", "--export=NONE")
         self.assertEqual(lines_of(text), SIX, text)

@@ -1,5 +1,6 @@
 #include "launch/elf.hpp"
 #include "process/unique_fd.hpp"
+#include "run/machine.hpp"
 #include "tool/tool.hpp"
 
 #include <fcntl.h>
@@ -181,6 +182,7 @@ ProgramKind inspect_program(const std::string& program, const slurm::Environment
 Tools find_tools(const slurm::Environment& environment) {
     Tools tools;
     tools.is_root = ::geteuid() == 0;
+    tools.host = run::host_name();
     for (const std::string_view name : {"mpirun", "mpiexec"}) {
         if (const std::string path = find_program(name, environment); !path.empty()) {
             tools.mpirun = identify(path);

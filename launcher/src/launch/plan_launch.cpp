@@ -1,6 +1,6 @@
 #include "launch/plan_launch.hpp"
 
-#include <muster/slurm/allocation.hpp>
+#include <muster/slurm/hostlist.hpp>
 #include <muster/slurm/launch.hpp>
 
 #include <fmt/format.h>
@@ -257,6 +257,17 @@ bool is_in_allocation(const slurm::Environment& environment) {
            launch->launcher == slurm::Launcher::none;
 }
 
+bool is_on_node_of_job(const slurm::Environment& environment, std::string_view host) {
+    if (environment.has("SLURMD_NODENAME")) {
+        return true; // slurmd started what started this
+    }
+    const auto short_name = [](std::string_view name) { return name.substr(0, name.find('.')); };
+    const auto nodes = slurm::expand_hostlist(environment.get_or_empty("SLURM_JOB_NODELIST"));
+    return !nodes || nodes->empty() || std::ranges::any_of(*nodes, [&](const std::string& node) {
+        return short_name(node) == short_name(host);
+    });
+}
+
 Result<Shape> plan_shape(const Request& request, const slurm::Environment& environment) {
     const bool in_allocation = is_in_allocation(environment) && request.way != Way::local;
     const int nodes_there = in_allocation
@@ -365,7 +376,8 @@ Result<std::optional<LaunchPlan>> plan_own_launch(const std::vector<std::string>
                                                   const slurm::Environment& environment,
                                                   const Tools& tools) {
     if (!is_in_allocation(environment) ||
-        positive(environment, "SLURM_JOB_NUM_NODES").value_or(1) == 1) {
+        (positive(environment, "SLURM_JOB_NUM_NODES").value_or(1) == 1 &&
+         is_on_node_of_job(environment, tools.host))) {
         return std::optional<LaunchPlan>{};
     }
     Request request;

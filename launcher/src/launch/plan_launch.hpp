@@ -112,11 +112,14 @@ plan_launch(const Request& request, const slurm::Environment& environment, const
 
 /// The same for this very command line of a Muster program, with one rank on each node of the
 /// allocation: how `muster sweep` in a batch script of several nodes starts itself anew, with
-/// run::run_plan(). Nothing where there is only one node, or where this process is a rank already.
+/// run::run_plan(). Nothing where there is only this node, or where this process is a rank already.
 [[nodiscard]] Result<std::optional<LaunchPlan>>
 plan_own_launch(const std::vector<std::string>& own_argv,
                 const slurm::Environment& environment,
                 const Tools& tools);
+
+/// Whether this machine is one of the job's nodes: a shell that salloc started is often not.
+[[nodiscard]] bool is_on_node_of_job(const slurm::Environment& environment, std::string_view host);
 
 /// Whether this process is in a job and is not one of its ranks: a batch script, or salloc's shell.
 [[nodiscard]] bool is_in_allocation(const slurm::Environment& environment);

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace muster::launcher::run {
 
@@ -39,8 +40,10 @@ public:
 
     [[nodiscard]] int code() const { return code_.value_or(1); }
 
-    /// What muster-rank has said.
-    [[nodiscard]] std::optional<int> rank_code() const { return rank_code_; }
+    /// What muster-rank has said, once.
+    [[nodiscard]] std::optional<int> take_rank_code() {
+        return std::exchange(rank_code_, std::nullopt);
+    }
 
 private:
     struct Peer {

@@ -27,10 +27,11 @@ std::string meeting_text(const std::string& secret, const std::vector<std::strin
 }
 
 void read_meeting(const std::string& text, Rendezvous& rendezvous) {
-    const auto blank = text.find(' ');
-    rendezvous.secret = text.substr(0, blank);
+    std::istringstream words(text);
+    std::string endpoints;
+    words >> rendezvous.secret >> endpoints;
     rendezvous.endpoints.clear();
-    std::istringstream list(blank == std::string::npos ? std::string() : text.substr(blank + 1));
+    std::istringstream list(endpoints);
     for (std::string endpoint; std::getline(list, endpoint, ',');) {
         rendezvous.endpoints.push_back(endpoint);
     }

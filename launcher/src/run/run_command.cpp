@@ -329,7 +329,11 @@ int run(const Arguments& arguments) {
         request.nodes = std::clamp(there, options.nodes->first, options.nodes->second);
     }
     const auto shape = launch::plan_shape(request, environment).value_or_throw();
-    const bool by_srun = options.way == launch::Way::srun;
+    // A shell of salloc's is often on a login node, where nothing is to run.
+    const bool by_srun =
+        options.way == launch::Way::srun ||
+        (options.way == launch::Way::automatic && launch::is_in_allocation(environment) &&
+         !launch::is_on_node_of_job(environment, host_name()));
     if (shape.nodes > 1 && options.way != launch::Way::local &&
         !launch::is_in_allocation(environment)) {
         throw UsageError(

@@ -85,7 +85,7 @@ void add_run_options(po::options_description& options) {
     const auto number_of = [](const char* name) { return po::value<int>()->value_name(name); };
     options.add_options()                                                                     //
         ("ranks,n", number_of("N"), "processes in all")                                       //
-        ("nodes,N", text("N|MIN:MAX"), "nodes of the allocation; MIN:MAX goes on with fewer") //
+        ("nodes,N", text("NODES"), "nodes of the job: a number; or MIN:MAX, which goes on with fewer") //
         ("per-node", number_of("N"), "processes on each node")                                //
         ("gpus-per-rank",
          number_of("N")->default_value(0),

@@ -237,7 +237,7 @@ private:
         if (!launcher_exited_) {
             return;
         }
-        const auto code = coordinator_->rank_code();
+        const auto code = coordinator_->take_rank_code();
         if (!code && Loop::now() < wait_for_rank_code_until_) {
             return;
         }

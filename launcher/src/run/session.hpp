@@ -2,6 +2,7 @@
 
 #include "cli/subcommand.hpp"
 #include "launch/plan_launch.hpp"
+#include "run/all_nodes.hpp"
 #include "run/group.hpp"
 #include "run/guard.hpp"
 #include "run/output.hpp"
@@ -59,10 +60,5 @@ struct SessionOptions {
 
 /// This command line anew, for every node: the program itself, and what it was given.
 [[nodiscard]] std::vector<std::string> own_command(const Arguments& arguments);
-
-/// In a batch script of several nodes, which runs on the first only: starts this command anew with
-/// a rank on each node, and returns its exit code. Nothing elsewhere, and where
-/// MUSTER_TRANSPORT=local says to stay here: then the caller is what runs.
-[[nodiscard]] std::optional<int> run_on_all_nodes(const Arguments& arguments);
 
 } // namespace muster::launcher::run

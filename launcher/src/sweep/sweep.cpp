@@ -1,6 +1,6 @@
 #include "sweep/sweep.hpp"
 
-#include "run/session.hpp"
+#include "run/all_nodes.hpp"
 #include "sweep/command_sources.hpp"
 #include "sweep/driver.hpp"
 #include "sweep/job_file.hpp"

@@ -178,6 +178,19 @@ TEST(PlanLaunch, OneRankOfMusterItselfOnEachNode) {
     EXPECT_FALSE(*plan_own_launch({"muster"}, task, tools_of_slurm()));
 }
 
+TEST(IsOnNodeOfJob, AShellOfSallocOnALoginNodeIsNot) {
+    const auto job = allocation(1, {{"SLURM_JOB_NODELIST", "n[1-2].site"}});
+    EXPECT_TRUE(is_on_node_of_job(job, "n1"));
+    EXPECT_TRUE(is_on_node_of_job(job, "n2.site.org"));
+    EXPECT_FALSE(is_on_node_of_job(job, "login"));
+    const auto batch =
+        allocation(1, {{"SLURM_JOB_NODELIST", "n1"}, {"SLURMD_NODENAME", "n1"}});
+    EXPECT_TRUE(is_on_node_of_job(batch, "another-name-of-n1"));
+    Tools login = tools_of_slurm();
+    login.host = "login";
+    EXPECT_TRUE(*plan_own_launch({"muster"}, job, login));
+}
+
 TEST(PlanShape, ComesFromTheCommandLineThenFromTheJob) {
     Request request;
     EXPECT_EQ(plan_shape(request, Environment())->ranks, 1);
