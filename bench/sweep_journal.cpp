@@ -4,11 +4,10 @@
 //
 //     bench_sweep_journal --journal DIR --array 1-1000000 ./job {}
 
+#include "cli/command_line.hpp"
 #include "run/all_nodes.hpp"
 #include "sweep/record.hpp"
 #include "sweep/sweep.hpp"
-
-#include "cli/command_line.hpp"
 
 #include <exception>
 #include <iostream>

@@ -140,7 +140,7 @@ std::uint64_t make_and_drop(int times) {
         const auto value =
             put(std::vector<std::uint8_t>(std::size_t{8} << 20, static_cast<std::uint8_t>(i)));
         const auto view = value.view();
-        right += view[0] == i && view[view.size() - 1] == i ? 1 : 0;
+        right += view[0] == i && view[view.size() - 1] == i ? 1U : 0U;
     }
     return right;
 }

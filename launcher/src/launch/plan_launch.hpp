@@ -44,6 +44,7 @@ struct Tools {
     std::string rank_helper; ///< muster-rank, which hands on a rank's exit code; empty: none.
     MpiLibrary own_library = MpiLibrary::none; ///< What this program, muster, is linked with.
     bool is_root = false;
+    std::string host; ///< This machine's name.
 };
 
 /// The names in what `srun --mpi=list` prints.

@@ -83,10 +83,12 @@ int processes_of_node(int ranks, int nodes, int index) {
 void add_run_options(po::options_description& options) {
     const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
     const auto number_of = [](const char* name) { return po::value<int>()->value_name(name); };
-    options.add_options()                                                                     //
-        ("ranks,n", number_of("N"), "processes in all")                                       //
-        ("nodes,N", text("NODES"), "nodes of the job: a number; or MIN:MAX, which goes on with fewer") //
-        ("per-node", number_of("N"), "processes on each node")                                //
+    options.add_options()                               //
+        ("ranks,n", number_of("N"), "processes in all") //
+        ("nodes,N",
+         text("NODES"),
+         "nodes of the job: a number; or MIN:MAX, which goes on with fewer") //
+        ("per-node", number_of("N"), "processes on each node")               //
         ("gpus-per-rank",
          number_of("N")->default_value(0),
          "GPUs that each rank sees as its own; 0: all of its node's, as scripts for torchrun "

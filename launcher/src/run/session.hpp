@@ -33,8 +33,8 @@ struct SessionOptions {
     bool numbers_launches = false; ///< One node each, on this machine.
     bool listens = false;
     bool listens_everywhere = false;
-    int port = 0;       ///< 0: any.
-    Listener listener;  ///< Where others have been told to come; if there is one, in place of these.
+    int port = 0;      ///< 0: any.
+    Listener listener; ///< Where others have been told to come; if there is one, in place of these.
     std::string secret; ///< Empty: a new one.
     /// Rank 0's code comes from muster-rank, and counts in place of the launcher's.
     bool rank_helper_tells_code = false;
