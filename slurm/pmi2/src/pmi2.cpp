@@ -1,5 +1,5 @@
-#include <muster/slurm/pmi2.hpp>
 #include <muster/slurm/environment.hpp>
+#include <muster/slurm/pmi2.hpp>
 
 #include <fmt/format.h>
 #include <slurm/pmi2.h>

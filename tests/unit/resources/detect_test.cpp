@@ -67,8 +67,8 @@ TEST(DetectLocal, TakesTheLeastOfTheMemoryLimits) {
 }
 
 TEST(DetectLocal, CountsTheJobsCpusWhereSlurmBindsNobody) {
-    const FakeFiles files(
-        std::map<std::string, std::string>{{"/sys/devices/system/cpu/online", "0-3\n"}});
+    const std::map<std::string, std::string> online{{"/sys/devices/system/cpu/online", "0-3\n"}};
+    const FakeFiles files(online);
     const auto quota = [&](std::vector<int> mask, const char* cpus_on_node) {
         const Environment job(
             Variables{{"SLURM_JOB_ID", "1"}, {"SLURM_CPUS_ON_NODE", cpus_on_node}});
