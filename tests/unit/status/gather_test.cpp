@@ -81,9 +81,9 @@ TEST_F(Asked, OneSignalToAllRanksIsOnePage) {
 
 TEST_F(Asked, AReportIsGatheredAfterItWasAskedFor) {
     to(10s);
-    gather.ask(7, actions);
-    gather.ask(8, actions); // what is known of the first may be older
-    gather.ask(9, actions);
+    gather.ask(7, false, actions);
+    gather.ask(8, false, actions); // what is known of the first may be older
+    gather.ask(9, false, actions);
     EXPECT_EQ(sent<wire::StatusWanted>(actions).size(), 3U);
     for (int rank = 0; rank < 3; ++rank) {
         answer(rank, 1);
