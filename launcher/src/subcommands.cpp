@@ -2,6 +2,7 @@
 
 #include "doctor/doctor_command.hpp"
 #include "jobs/jobs.hpp"
+#include "look/commands.hpp"
 #include "run/run_command.hpp"
 #include "submit/submit.hpp"
 #include "sweep/output_commands.hpp"
@@ -19,7 +20,13 @@ std::span<const Subcommand* const> subcommands() {
                                 &sweep::grep_subcommand(),
                                 &sweep::follow_subcommand(),
                                 &submit::subcommand(),
-                                &jobs::subcommand()};
+                                &jobs::subcommand(),
+                                &look::top_command(),
+                                &look::status_command(),
+                                &look::tasks_command(),
+                                &look::explain_command(),
+                                &look::trace_command(),
+                                &look::report_command()};
     return all;
 }
 

@@ -37,7 +37,8 @@ void note_ran(const detail::CurrentTask& current,
         what |= look::ran_failed | (cancelled ? look::ran_cancelled : 0U);
     }
     constexpr std::uint32_t attempt_max = 0xffff;
-    trace::current_lane()->add(
+    trace::Lane& lane = *trace::current_lane();
+    lane.add(
         {.event = trace::Event::ran,
          .detail = static_cast<std::uint8_t>(what),
          .small = static_cast<std::uint16_t>(std::min(current.attempt, attempt_max)),
@@ -45,6 +46,12 @@ void note_ran(const detail::CurrentTask& current,
          .id = static_cast<std::uint64_t>(current.id),
          .begin = trace::nanoseconds(begin),
          .value = static_cast<std::uint64_t>((end - begin).count())});
+    if (!report.ok && !report.failure.empty()) {
+        lane.add({.event = trace::Event::failed_because,
+                  .number = lane.number_of(report.failure.front().message),
+                  .id = static_cast<std::uint64_t>(current.id),
+                  .begin = trace::nanoseconds(end)});
+    }
 }
 
 } // namespace

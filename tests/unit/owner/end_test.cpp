@@ -145,7 +145,7 @@ TEST(Owner, SaysWhatWaitsForWhat) {
     owner.grant(first, 2, Rank{2});
     owner.finish(advance(first, 4), LoneOwner::value(1)); // of no grant: ignored
     wire::Status status;
-    owner->describe(status);
+    owner->describe(status, false);
     ASSERT_EQ(status.functions.size(), 1U);
     EXPECT_EQ(status.functions[0].waiting, 2U);
     EXPECT_EQ(status.functions[0].ready, 3U);

@@ -48,6 +48,8 @@ enum class Event : std::uint8_t {
     /// The task `id` still ran when this was written, at `value`, and had begun at `begin`.
     /// `number`: its function.
     runs = 10,
+    /// The attempt of `id` that the record before is about failed; `number`: the name that is why.
+    failed_because = 11,
 };
 
 // Bits of `detail` of what ran.
