@@ -4,11 +4,11 @@
 #include "status/words.hpp"
 
 #include <muster/look/json.hpp>
+#include <muster/look/task_name.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <iterator>
 
@@ -22,29 +22,6 @@ constexpr std::uint32_t looks_of_page = 4096;
 
 constexpr const char* names_of_states[] = {
     "waiting", "withheld", "delayed", "ready", "placed", "done", "failed"};
-
-/// "0:17"
-std::string short_name(ObjectId task) {
-    return fmt::format("{}:{}", index(owner_of(task)), sequence_of(task));
-}
-
-/// Of "0:17". Nothing: it is none.
-std::optional<ObjectId> parse_task(std::string_view text) {
-    std::int32_t owner = 0;
-    std::uint64_t sequence = 0;
-    const auto colon = text.find(':');
-    if (colon == std::string_view::npos) {
-        return std::nullopt;
-    }
-    const char* const middle = text.data() + colon;
-    const char* const end = text.data() + text.size();
-    if (std::from_chars(text.data(), middle, owner).ptr != middle ||
-        std::from_chars(middle + 1, end, sequence).ptr != end || owner < 0 ||
-        owner >= world_size_max || sequence > sequence_mask) {
-        return std::nullopt;
-    }
-    return make_object_id(Rank{owner}, sequence);
-}
 
 double seconds(Duration duration) {
     return std::chrono::duration<double>(duration).count();
@@ -62,7 +39,7 @@ void say_end(const Server::Say& say) {
 
 void put_running(Json& json, Rank rank, const wire::RunningStatus& item, const std::string& name) {
     json.open('{')
-        .field("task", short_name(item.task))
+        .field("task", task_name(item.task))
         .field("function", name)
         .field("rank", index(rank))
         .field("seconds", seconds(item.age))
@@ -214,7 +191,7 @@ void Answers::status(const Server::Say& say) const {
             json.open('{')
                 .field("function", name_of(item.function))
                 .field("tasks", item.tasks)
-                .field("oldest", short_name(item.oldest))
+                .field("oldest", task_name(item.oldest))
                 .field("priority", item.priority)
                 .field("why", status::why_queued(item))
                 .close('}');
@@ -309,7 +286,7 @@ void Answers::tasks(const Words& words, const Server::Say& say) const {
                 Json json;
                 json.open('{')
                     .field("type", "task")
-                    .field("task", short_name(row.task))
+                    .field("task", task_name(row.task))
                     .field("function", name_of(row.function))
                     .field("name", row.name)
                     .field("state", state)
@@ -349,7 +326,7 @@ void Answers::tasks(const Words& words, const Server::Say& say) const {
 void Answers::explain(const Words& words, const Server::Say& say) const {
     const auto text = words.find("task");
     const auto task =
-        text == words.end() ? std::nullopt : parse_task(std::string_view(text->second));
+        text == words.end() ? std::nullopt : parse_task_name(std::string_view(text->second));
     if (!task || index(owner_of(*task)) >= static_cast<std::int32_t>(run_.hosts.size())) {
         say_error(say, "no task is called so: they are named by their owner's rank and a number, as 0:17");
         return;
@@ -363,7 +340,7 @@ void Answers::explain(const Words& words, const Server::Say& say) const {
     Json json;
     json.open('{')
         .field("type", "explained")
-        .field("task", short_name(*task))
+        .field("task", task_name(*task))
         .field("known", status->stage != wire::TaskStatus::Stage::unknown)
         .field("text",
                status::explain(*status, name_of_function, [this](Rank rank) { return host_of(rank); }))

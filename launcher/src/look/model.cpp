@@ -1,11 +1,11 @@
 #include "look/model.hpp"
 
 #include <muster/base/ids.hpp>
+#include <muster/look/task_name.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <limits>
 #include <tuple>
 
@@ -13,6 +13,22 @@ namespace muster::launcher::look {
 namespace {
 
 namespace trace = muster::look;
+
+/// "rank 3", "ranks 3, 5 to 9"
+std::string list_ranks(const std::vector<std::int32_t>& ranks) {
+    std::string text;
+    for (std::size_t i = 0; i < ranks.size();) {
+        std::size_t last = i;
+        while (last + 1 < ranks.size() && ranks[last + 1] == ranks[last] + 1) {
+            ++last;
+        }
+        text += text.empty() ? "" : ", ";
+        text += last == i ? fmt::format("{}", ranks[i])
+                          : fmt::format("{} to {}", ranks[i], ranks[last]);
+        i = last + 1;
+    }
+    return (ranks.size() == 1 ? "rank " : "ranks ") + text;
+}
 
 } // namespace
 
@@ -39,24 +55,7 @@ const std::string& Model::own_name(std::uint64_t task) const {
 }
 
 std::string task_name(std::uint64_t task) {
-    return fmt::format("{}:{}", index(owner_of(ObjectId{task})), sequence_of(ObjectId{task}));
-}
-
-std::optional<std::uint64_t> parse_task_name(std::string_view text) {
-    std::int32_t owner = 0;
-    std::uint64_t sequence = 0;
-    const auto colon = text.find(':');
-    if (colon == std::string_view::npos) {
-        return std::nullopt;
-    }
-    const char* const middle = text.data() + colon;
-    const char* const end = text.data() + text.size();
-    if (std::from_chars(text.data(), middle, owner).ptr != middle ||
-        std::from_chars(middle + 1, end, sequence).ptr != end || owner < 0 ||
-        owner >= world_size_max || sequence > sequence_mask) {
-        return std::nullopt;
-    }
-    return static_cast<std::uint64_t>(make_object_id(Rank{owner}, sequence));
+    return muster::look::task_name(TaskId{task});
 }
 
 void ModelBuilder::add(
@@ -248,29 +247,31 @@ Model ModelBuilder::finish() {
 std::vector<std::string> shortcomings(const Model& model) {
     std::vector<std::string> sentences;
     if (!model.missing.empty()) {
-        std::string text;
-        for (const std::int32_t rank : model.missing) {
-            text += fmt::format("{}{}", text.empty() ? "" : ", ", rank);
-        }
-        sentences.push_back(fmt::format("there is no trace of {} {}: nothing that ran there is seen",
-                                        model.missing.size() == 1 ? "rank" : "ranks",
-                                        text));
+        sentences.push_back(fmt::format("there is no trace of {}: nothing that ran there is seen",
+                                        list_ranks(model.missing)));
     }
+    std::vector<std::int32_t> endless;
+    std::vector<std::int32_t> uncompared;
     for (const TracedRank& rank : model.ranks) {
         if (!rank.damage.empty()) {
             sentences.push_back(fmt::format(
                 "the trace of rank {} is damaged, and read up to there: {}", rank.header.rank, rank.damage));
         } else if (!rank.complete) {
-            sentences.push_back(fmt::format(
-                "the trace of rank {} has no end: the run goes on, or was killed; up to a second is "
-                "missing",
-                rank.header.rank));
+            endless.push_back(rank.header.rank);
         }
         if (!rank.clock_known) {
-            sentences.push_back(fmt::format(
-                "the clock of rank {} was never compared: its times are by the time of day",
-                rank.header.rank));
+            uncompared.push_back(rank.header.rank);
         }
+    }
+    if (!endless.empty()) {
+        sentences.push_back(fmt::format("the trace of {} has no end: the run goes on, or was killed; up "
+                                        "to a second is missing",
+                                        list_ranks(endless)));
+    }
+    if (!uncompared.empty()) {
+        sentences.push_back(fmt::format(
+            "the clock of {} was never compared with rank 0's: times there are by the time of day",
+            list_ranks(uncompared)));
     }
     return sentences;
 }

@@ -104,8 +104,6 @@ struct Model {
 
 /// "0:17"
 [[nodiscard]] std::string task_name(std::uint64_t task);
-/// Of "0:17". Nothing: it is none.
-[[nodiscard]] std::optional<std::uint64_t> parse_task_name(std::string_view text);
 
 /// The files of one run.
 struct TraceFiles {

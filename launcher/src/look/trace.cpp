@@ -78,7 +78,7 @@ int make(const Arguments& arguments,
         std::cerr << "muster: " << sentence << '\n';
     }
     if (path != "-") {
-        std::cout << path << ": " << model.slices.size() << " pieces of tasks on "
+        std::cout << path << ": " << model.slices.size() << " runs of tasks on "
                   << model.ranks.size() << (model.ranks.size() == 1 ? " rank" : " ranks") << advice
                   << std::endl;
     }
