@@ -1,7 +1,7 @@
 #include <muster/look/place.hpp>
 
-#include <fmt/format.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -144,10 +144,8 @@ std::optional<std::string> refusal(const fs::path& directory, std::uint32_t user
         return fmt::format("{} is not a directory", directory.string());
     }
     if (status.st_uid != user) {
-        return fmt::format("{} belongs to user {}, not to {}",
-                           directory.string(),
-                           status.st_uid,
-                           user);
+        return fmt::format(
+            "{} belongs to user {}, not to {}", directory.string(), status.st_uid, user);
     }
     if ((status.st_mode & 077U) != 0) {
         return fmt::format("others can enter {}: chmod 700 it", directory.string());

@@ -85,8 +85,10 @@ void encode_block_head(std::span<std::byte, block_head_bytes> head,
 std::vector<std::byte>
 encode_block(BlockType type, std::uint32_t lane, std::span<const std::byte> content) {
     std::vector<std::byte> block(block_head_bytes + content.size());
-    encode_block_head(
-        std::span<std::byte, block_head_bytes>(block.data(), block_head_bytes), type, lane, content);
+    encode_block_head(std::span<std::byte, block_head_bytes>(block.data(), block_head_bytes),
+                      type,
+                      lane,
+                      content);
     if (!content.empty()) {
         std::memcpy(block.data() + block_head_bytes, content.data(), content.size());
     }
@@ -164,8 +166,8 @@ std::optional<Names> decode_names(std::span<const std::byte> content) {
         if (head[1] > content.size()) {
             return std::nullopt;
         }
-        names.emplace_back(
-            head[0], std::string(reinterpret_cast<const char*>(content.data()), head[1]));
+        names.emplace_back(head[0],
+                           std::string(reinterpret_cast<const char*>(content.data()), head[1]));
         content = content.subspan(head[1]);
     }
     return names;

@@ -175,8 +175,7 @@ void Answers::status(const Server::Say& say) const {
     for (std::size_t i = 0; i < answer->ranks.size(); ++i) {
         if (answer->ranks[i]) {
             for (const auto& item : answer->ranks[i]->running) {
-                put_running(
-                    json, Rank{static_cast<std::int32_t>(i)}, item, name_of(item.function));
+                put_running(json, Rank{static_cast<std::int32_t>(i)}, item, name_of(item.function));
             }
         }
     }
@@ -235,6 +234,7 @@ void Answers::tasks(const Words& words, const Server::Say& say) const {
             }
         }
     }
+
     struct Runs {
         Rank rank{};
         wire::RunningStatus status;
@@ -328,7 +328,9 @@ void Answers::explain(const Words& words, const Server::Say& say) const {
     const auto task =
         text == words.end() ? std::nullopt : parse_task_name(std::string_view(text->second));
     if (!task || index(owner_of(*task)) >= static_cast<std::int32_t>(run_.hosts.size())) {
-        say_error(say, "no task is called so: they are named by their owner's rank and a number, as 0:17");
+        say_error(
+            say,
+            "no task is called so: they are named by their owner's rank and a number, as 0:17");
         return;
     }
     const auto status = source_.ask_task(*task);
@@ -342,8 +344,9 @@ void Answers::explain(const Words& words, const Server::Say& say) const {
         .field("type", "explained")
         .field("task", task_name(*task))
         .field("known", status->stage != wire::TaskStatus::Stage::unknown)
-        .field("text",
-               status::explain(*status, name_of_function, [this](Rank rank) { return host_of(rank); }))
+        .field(
+            "text",
+            status::explain(*status, name_of_function, [this](Rank rank) { return host_of(rank); }))
         .close('}');
     say(json.text());
 }

@@ -43,7 +43,7 @@ public:
         std::int64_t pid = 0;
         std::string job;
         std::string program;
-        std::string trace; ///< The directory; empty: none is written.
+        std::string trace;              ///< The directory; empty: none is written.
         std::vector<std::string> hosts; ///< By rank.
         TimePoint began{};
     };

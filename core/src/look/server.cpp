@@ -81,8 +81,7 @@ bool send_all(int fd, std::string_view text) {
 
 Result<std::unique_ptr<Server>>
 Server::open(std::string_view runtime_directory, std::string_view job, Answer answer) {
-    auto listening =
-        look::listen(directories(runtime_directory, ::getuid()), ::getpid(), job);
+    auto listening = look::listen(directories(runtime_directory, ::getuid()), ::getpid(), job);
     if (!listening) {
         return listening.error();
     }
@@ -119,8 +118,7 @@ Server::~Server() {
 
 void Server::accept_all() {
     while (true) {
-        std::array<pollfd, 2> wanted{pollfd{listening_.fd, POLLIN, 0},
-                                     pollfd{stop_[0], POLLIN, 0}};
+        std::array<pollfd, 2> wanted{pollfd{listening_.fd, POLLIN, 0}, pollfd{stop_[0], POLLIN, 0}};
         if (::poll(wanted.data(), wanted.size(), -1) < 0 && errno != EINTR) {
             return;
         }

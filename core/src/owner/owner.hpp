@@ -391,9 +391,8 @@ private:
         ++place.item().attempt;
     }
 
-    [[nodiscard]] static wire::TaskRow describe_row(TaskId task,
-                                                    const Block& block,
-                                                    const Item& item);
+    [[nodiscard]] static wire::TaskRow
+    describe_row(TaskId task, const Block& block, const Item& item);
     [[nodiscard]] Place find(ObjectId object);
     [[nodiscard]] static Place place_in(std::pair<const ObjectId, Block>& block, ObjectId object);
     [[nodiscard]] const Item* find_item(ObjectId object) const;
@@ -471,7 +470,7 @@ private:
 
     Config config_;
     Rank coordinator_{};
-    std::map<FunctionId, Totals> totals_; ///< Blocks refer to them.
+    std::map<FunctionId, Totals> totals_;                       ///< Blocks refer to them.
     std::map<ObjectId, Block> blocks_;                          ///< By first id.
     std::map<ObjectId, Block>::iterator found_ = blocks_.end(); ///< What find() found last.
     std::map<ObjectId, Borrowed> borrowed_;

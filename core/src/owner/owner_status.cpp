@@ -37,8 +37,8 @@ void Owner::describe(wire::Status& status, bool brief) const {
              ++i) {
             const Item& item = block.items[i];
             if (item.state == State::waiting && !block.is_put) {
-                status.waiting.push_back(describe_waiting(
-                    advance(first, i * block.task_class.stride()), block, item));
+                status.waiting.push_back(
+                    describe_waiting(advance(first, i * block.task_class.stride()), block, item));
             }
         }
     }

@@ -45,12 +45,11 @@ void RankMachine::apply(RunningCounted event) {
         running.blocked = worker_.blocked(running.task);
     }
     if (const auto* tasks = std::get_if<wire::TasksWanted>(&question.what)) {
-        pending_.push_back(
-            wire::SendMessage{question.asker,
-                              wire::TasksPage{.request = tasks->request,
-                                              .rows = {},
-                                              .running = std::move(event.oldest),
-                                              .next = std::nullopt}});
+        pending_.push_back(wire::SendMessage{question.asker,
+                                             wire::TasksPage{.request = tasks->request,
+                                                             .rows = {},
+                                                             .running = std::move(event.oldest),
+                                                             .next = std::nullopt}});
         return;
     }
     const auto& wanted = std::get<wire::StatusWanted>(question.what);
@@ -96,8 +95,8 @@ void RankMachine::handle(Rank /*from*/, wire::TasksPage& message) {
 }
 
 void RankMachine::handle(Rank from, wire::ClockAsked& message) {
-    pending_.push_back(wire::SendMessage{
-        from, wire::ClockTold{message.sent, now_.time_since_epoch().count()}});
+    pending_.push_back(
+        wire::SendMessage{from, wire::ClockTold{message.sent, now_.time_since_epoch().count()}});
 }
 
 void RankMachine::handle(Rank /*from*/, wire::ClockTold& message) {
@@ -221,6 +220,23 @@ void RankMachine::handle(Rank from, wire::StatusWanted& message) {
 void RankMachine::handle(Rank from, wire::Status& message) {
     gather_.on_status(
         from, std::move(message), election_.coordinator(), election_.term(), pending_);
+}
+
+void RankMachine::count_attempt(const worker::AttemptFinished& report) {
+    ++attempts_;
+    attempts_failed_ += report.ok ? 0U : 1U;
+    busy_ += report.busy;
+}
+
+void RankMachine::apply(worker::AttemptFinished event) {
+    const TaskId task = event.task;
+    count_attempt(event);
+    if (worker_.on_attempt_finished(std::move(event), store_, pending_)) {
+        actor_host_.on_made(task);
+        if (lost_.contains(owner_of(task))) {
+            actor_host_.on_lost(lost_, pending_);
+        }
+    }
 }
 
 void RankMachine::apply(TaskTimedOut event) {

@@ -748,23 +748,6 @@ void RankMachine::apply(ValueFreed event) {
     owner_.free(event.object, pending_);
 }
 
-void RankMachine::count_attempt(const worker::AttemptFinished& report) {
-    ++attempts_;
-    attempts_failed_ += report.ok ? 0U : 1U;
-    busy_ += report.busy;
-}
-
-void RankMachine::apply(worker::AttemptFinished event) {
-    const TaskId task = event.task;
-    count_attempt(event);
-    if (worker_.on_attempt_finished(std::move(event), store_, pending_)) {
-        actor_host_.on_made(task);
-        if (lost_.contains(owner_of(task))) {
-            actor_host_.on_lost(lost_, pending_);
-        }
-    }
-}
-
 void RankMachine::apply(SlotReturned event) {
     worker_.on_slot_returned(event.task_class);
 }

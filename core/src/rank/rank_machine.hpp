@@ -10,11 +10,11 @@
 #include "exchange/exchange.hpp"
 #include "owner/groups.hpp"
 #include "owner/owner.hpp"
+#include "rank/clock_probe.hpp"
 #include "rank/doomed_gangs.hpp"
 #include "sched/scheduler.hpp"
 #include "status/gather.hpp"
 #include "store/store.hpp"
-#include "trace/clock_probe.hpp"
 #include "wire/actions.hpp"
 #include "worker/worker.hpp"
 
@@ -627,6 +627,7 @@ private:
     wire::CoordinatorElected elected_;
     std::vector<MessageReceived> early_; ///< Of a term this rank has not heard of yet.
     wire::Actions pending_;
+
     /// For which CountRunning is out: who asks, and what.
     struct Question {
         Rank asker{};
@@ -634,7 +635,7 @@ private:
     };
 
     std::deque<Question> counting_;
-    trace::ClockProbe clock_probe_;
+    ClockProbe clock_probe_;
     TimePoint now_{};
     std::uint64_t attempts_ = 0;
     std::uint64_t attempts_failed_ = 0;

@@ -32,20 +32,19 @@ void note_ran(const detail::CurrentTask& current,
               TimePoint begin,
               TimePoint end) {
     if (!report.ok) {
-        const bool cancelled = !report.failure.empty() && report.failure.front().kind ==
-                                                              wire::FailureRecord::Kind::cancelled;
+        const bool cancelled = !report.failure.empty() &&
+                               report.failure.front().kind == wire::FailureRecord::Kind::cancelled;
         what |= look::ran_failed | (cancelled ? look::ran_cancelled : 0U);
     }
     constexpr std::uint32_t attempt_max = 0xffff;
     trace::Lane& lane = *trace::current_lane();
-    lane.add(
-        {.event = trace::Event::ran,
-         .detail = static_cast<std::uint8_t>(what),
-         .small = static_cast<std::uint16_t>(std::min(current.attempt, attempt_max)),
-         .number = static_cast<std::uint32_t>(current.function),
-         .id = static_cast<std::uint64_t>(current.id),
-         .begin = trace::nanoseconds(begin),
-         .value = static_cast<std::uint64_t>((end - begin).count())});
+    lane.add({.event = trace::Event::ran,
+              .detail = static_cast<std::uint8_t>(what),
+              .small = static_cast<std::uint16_t>(std::min(current.attempt, attempt_max)),
+              .number = static_cast<std::uint32_t>(current.function),
+              .id = static_cast<std::uint64_t>(current.id),
+              .begin = trace::nanoseconds(begin),
+              .value = static_cast<std::uint64_t>((end - begin).count())});
     if (!report.ok && !report.failure.empty()) {
         lane.add({.event = trace::Event::failed_because,
                   .number = lane.number_of(report.failure.front().message),
@@ -496,8 +495,7 @@ ExecutorPool::Left ExecutorPool::run_coroutine(std::unique_lock<std::mutex>& loc
     }
     report.busy = task->busy;
     if (trace::current_lane() != nullptr) {
-        note_ran(
-            task->current, report, task->actor ? look::ran_call : 0U, last_begin, last_end);
+        note_ran(task->current, report, task->actor ? look::ran_call : 0U, last_begin, last_end);
     }
     finish(lock, task->current, task->task_class, task->actor, std::move(report), {});
     return Left::done;

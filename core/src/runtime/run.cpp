@@ -189,10 +189,8 @@ runtime::Seating::Config seating(const Setup& setup, const resources::Capacity& 
 using Tracer = std::unique_ptr<trace::Tracer>;
 
 /// @return none if the run is not traced.
-Result<Tracer> open_trace(const Setup& setup,
-                          const transport::World& world,
-                          std::uint64_t run_id,
-                          double cpus) {
+Result<Tracer>
+open_trace(const Setup& setup, const transport::World& world, std::uint64_t run_id, double cpus) {
     if (setup.settings.trace.empty()) {
         return Tracer{};
     }

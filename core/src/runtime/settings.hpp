@@ -31,7 +31,7 @@ struct Settings {
     std::string trace;             ///< A directory; empty: none is written.
     std::string runtime_directory; ///< XDG_RUNTIME_DIR; may be empty.
     std::string job;               ///< Slurm's; empty outside any.
-    bool bind = true; ///< Threads to the CPUs that their tasks were granted.
+    bool bind = true;              ///< Threads to the CPUs that their tasks were granted.
 };
 
 /// @return a Failure that names the variable, what it says and what it may say.

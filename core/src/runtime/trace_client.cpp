@@ -25,8 +25,7 @@ void RankClient::note_submitted(ObjectId first, const owner::Submission& submiss
               .id = static_cast<std::uint64_t>(first),
               .begin = trace::nanoseconds(std::chrono::steady_clock::now()),
               .value = submission.tasks.size()});
-    const std::uint64_t parent =
-        current == nullptr ? 0 : static_cast<std::uint64_t>(current->id);
+    const std::uint64_t parent = current == nullptr ? 0 : static_cast<std::uint64_t>(current->id);
     if (parent != 0 || stride != 1 || !submission.name.empty()) {
         lane.add({.event = Event::submitted_by,
                   .number = submission.name.empty() ? 0 : lane.number_of(submission.name),

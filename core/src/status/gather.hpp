@@ -49,9 +49,9 @@ private:
     Config config_;
     TimePoint now_{};
     std::uint64_t request_ = 0;
-    std::optional<TimePoint> asked_at_;           ///< For the last page.
-    std::optional<TimePoint> began_at_;           ///< Of what is gathered now.
-    bool page_ = false;                           ///< It is for a page.
+    std::optional<TimePoint> asked_at_; ///< For the last page.
+    std::optional<TimePoint> began_at_; ///< Of what is gathered now.
+    bool page_ = false;                 ///< It is for a page.
     bool brief_ = false;
     std::vector<std::uint64_t> requests_;         ///< For which it is.
     std::vector<std::uint64_t> requests_waiting_; ///< That came since.

@@ -53,23 +53,17 @@ std::uint32_t Lane::number_of(const std::string& name) {
     return tracer_.number_of(name);
 }
 
-Result<std::unique_ptr<Tracer>> Tracer::open(const std::string& directory,
-                                             look::TraceHeader header,
-                                             const look::Names& functions) {
+Result<std::unique_ptr<Tracer>>
+Tracer::open(const std::string& directory, look::TraceHeader header, const look::Names& functions) {
     std::error_code error;
     std::filesystem::create_directories(directory, error);
-    const std::string path = fmt::format("{}/{:016x}-{:06}{}",
-                                         directory,
-                                         header.run_id,
-                                         header.rank,
-                                         look::trace_suffix);
+    const std::string path = fmt::format(
+        "{}/{:016x}-{:06}{}", directory, header.run_id, header.rank, look::trace_suffix);
     const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0) {
-        return Failure{ErrorCode::usage,
-                       fmt::format("MUSTER_TRACE is \"{}\": {}: {}",
-                                   directory,
-                                   path,
-                                   std::strerror(errno))};
+        return Failure{
+            ErrorCode::usage,
+            fmt::format("MUSTER_TRACE is \"{}\": {}: {}", directory, path, std::strerror(errno))};
     }
     header.monotonic_ns = nanoseconds(std::chrono::steady_clock::now());
     header.realtime_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
@@ -203,11 +197,10 @@ void Tracer::write_round(std::unique_lock<std::mutex>& lock, bool with_running) 
     }
     for (const auto& [chunk, count] : counts) {
         if (count > chunk->written) {
-            write_block(
-                look::BlockType::records,
-                chunk->lane,
-                std::as_bytes(std::span(chunk->records.data() + chunk->written,
-                                        count - chunk->written)));
+            write_block(look::BlockType::records,
+                        chunk->lane,
+                        std::as_bytes(std::span(chunk->records.data() + chunk->written,
+                                                count - chunk->written)));
             chunk->written = count;
         }
     }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "wire/group_messages.hpp"
+#include "wire/look_messages.hpp"
 #include "wire/shared_place.hpp"
 #include "wire/status.hpp"
 
@@ -662,34 +663,6 @@ struct StatusAsked {};
 struct StatusWanted {
     std::uint64_t request = 0;
     bool brief = false; ///< Only what costs no walk through all tasks.
-};
-
-/// Which tasks does this rank own, and which does it run? In pages, each of a bounded amount of
-/// work: however many there are, nothing else waits for long. Answered by TasksPage.
-struct TasksWanted {
-    std::uint64_t request = 0;
-    bool running = false;     ///< What runs here, instead of what is owned.
-    ObjectId after{};         ///< Where the last page ended; 0: nowhere.
-    std::uint32_t looks = 0;  ///< How many tasks may be looked at.
-    TaskFilter filter;
-};
-
-struct TasksPage {
-    std::uint64_t request = 0;
-    std::vector<TaskRow> rows;
-    std::vector<RunningStatus> running;
-    std::optional<ObjectId> next; ///< What the next page is to come after; none: there is none.
-};
-
-// Clocks, for traces: see trace/clock_probe.hpp. Nanoseconds, each of its rank's own clock.
-
-struct ClockAsked {
-    std::int64_t sent = 0; ///< By the asker's clock.
-};
-
-struct ClockTold {
-    std::int64_t sent = 0; ///< That of the question.
-    std::int64_t here = 0; ///< When it came, by the clock of who tells.
 };
 
 /// What has become of that task? To its owner (stage unasked), which asks on, for `asker`: the

@@ -173,8 +173,8 @@ struct Status {
 
 /// Which tasks are listed.
 struct TaskFilter {
-    std::uint8_t states = 0xff; ///< Bits, by TaskRow::State.
-    std::string name;           ///< Part of the task's own name, or of its function's.
+    std::uint8_t states = 0xff;        ///< Bits, by TaskRow::State.
+    std::string name;                  ///< Part of the task's own name, or of its function's.
     std::vector<FunctionId> functions; ///< Whose name has it.
 
     friend bool operator==(const TaskFilter&, const TaskFilter&) = default;

@@ -73,9 +73,10 @@ private:
             return nullptr;
         }
         auto after = std::upper_bound(
-            waits->second.begin(), waits->second.end(), until, [&](std::int64_t time, std::size_t i) {
-                return time < model_.waits[i].end;
-            });
+            waits->second.begin(),
+            waits->second.end(),
+            until,
+            [&](std::int64_t time, std::size_t i) { return time < model_.waits[i].end; });
         while (after != waits->second.begin()) {
             const Wait& wait = model_.waits[*--after];
             const auto ended = ends_.find(wait.object);
@@ -146,7 +147,8 @@ private:
         if (taken != 0) {
             return Place{taken, ready};
         }
-        // Each place ends before the last one did: by a whole nanosecond, so that it comes to an end.
+        // Each place ends before the last one did: by a whole nanosecond, so that it comes to an
+        // end.
         return Place{submitted->parent, std::min(ready, slice.begin - 1)};
     }
 
@@ -229,8 +231,8 @@ std::vector<FunctionUse> functions_of(const Model& model, const std::vector<Step
 Utilisation utilisation_of(const Model& model, std::size_t bins) {
     Utilisation use;
     use.bins = bins;
-    use.bin = std::max<std::int64_t>(1, (model.end + static_cast<std::int64_t>(bins)) /
-                                            static_cast<std::int64_t>(bins));
+    use.bin = std::max<std::int64_t>(
+        1, (model.end + static_cast<std::int64_t>(bins)) / static_cast<std::int64_t>(bins));
     std::unordered_map<std::int32_t, std::size_t> rows;
     for (const TracedRank& rank : model.ranks) {
         rows[rank.header.rank] = use.busy.size();
@@ -285,10 +287,10 @@ std::vector<Slice> slowest(const Model& model, std::size_t count) {
 
 std::vector<Slice> failures(const Model& model) {
     std::vector<Slice> failed;
-    std::copy_if(
-        model.slices.begin(), model.slices.end(), std::back_inserter(failed), [](const Slice& one) {
-            return one.is(muster::look::ran_failed);
-        });
+    std::copy_if(model.slices.begin(),
+                 model.slices.end(),
+                 std::back_inserter(failed),
+                 [](const Slice& one) { return one.is(muster::look::ran_failed); });
     return failed;
 }
 

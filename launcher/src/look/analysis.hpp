@@ -12,9 +12,9 @@ namespace muster::launcher::look {
 /// What was on the way from the start to what ended last.
 struct Step {
     enum class Kind : std::uint8_t {
-        driver,  ///< The driver, from one wait to its next submission.
-        run,     ///< A task, or the part of it that counts.
-        queued,  ///< A task had all that it takes, and had not started.
+        driver, ///< The driver, from one wait to its next submission.
+        run,    ///< A task, or the part of it that counts.
+        queued, ///< A task had all that it takes, and had not started.
     };
 
     Kind kind = Kind::run;
@@ -63,9 +63,10 @@ struct Utilisation {
 
 /// When a task could have started: it was submitted, and what it takes was there. Nothing: it is
 /// not known.
-[[nodiscard]] std::optional<std::int64_t> ready_at(const Model& model,
-                                                   const std::unordered_map<std::uint64_t, std::int64_t>& ends,
-                                                   std::uint64_t task);
+[[nodiscard]] std::optional<std::int64_t>
+ready_at(const Model& model,
+         const std::unordered_map<std::uint64_t, std::int64_t>& ends,
+         std::uint64_t task);
 
 /// When each task was done: the end of its last slice.
 [[nodiscard]] std::unordered_map<std::uint64_t, std::int64_t> ends_of(const Model& model);

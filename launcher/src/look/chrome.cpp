@@ -17,8 +17,14 @@ namespace {
 
 using muster::look::Json;
 
-constexpr std::array collectives{"barrier",        "broadcast",  "reduce",     "all_reduce",
-                                 "reduce_scatter", "all_gather", "all_to_all", "returned"};
+constexpr std::array collectives{"barrier",
+                                 "broadcast",
+                                 "reduce",
+                                 "all_reduce",
+                                 "reduce_scatter",
+                                 "all_gather",
+                                 "all_to_all",
+                                 "returned"};
 constexpr std::uint32_t transfers_thread = 1'000'000; // beyond any lane
 
 /// Microseconds, as the format wants, without losing a nanosecond.
@@ -84,11 +90,12 @@ void name_processes(const Model& model, Events& events) {
     for (const Wait& wait : model.waits) {
         threads.emplace(wait.rank, wait.lane);
     }
-    const auto named = [&](const char* what, std::int32_t rank, std::uint32_t thread, std::string name) {
-        Json json;
-        json.open('{').field("name", name).close('}');
-        events.add('M', what, "__metadata", rank, thread, 0, ",\"args\":" + json.text());
-    };
+    const auto named =
+        [&](const char* what, std::int32_t rank, std::uint32_t thread, std::string name) {
+            Json json;
+            json.open('{').field("name", name).close('}');
+            events.add('M', what, "__metadata", rank, thread, 0, ",\"args\":" + json.text());
+        };
     for (const TracedRank& rank : model.ranks) {
         named("process_name",
               rank.header.rank,
@@ -128,7 +135,7 @@ void add_slices(const Model& model, Events& events) {
             args.field("attempt", slice.attempt);
         }
         args.field("outcome",
-                   slice.cut_off                              ? "still ran when its trace ends"
+                   slice.cut_off                           ? "still ran when its trace ends"
                    : slice.is(muster::look::ran_cancelled) ? "cancelled"
                    : slice.is(muster::look::ran_failed)    ? "failed"
                    : slice.is(muster::look::ran_suspended) ? "waits, and goes on later"
@@ -137,8 +144,7 @@ void add_slices(const Model& model, Events& events) {
         const char* const category = slice.is(muster::look::ran_call)     ? "call"
                                      : slice.is(muster::look::ran_member) ? "member"
                                                                           : "task";
-        std::string more =
-            duration_field(slice.begin, slice.end) + ",\"args\":" + args.text();
+        std::string more = duration_field(slice.begin, slice.end) + ",\"args\":" + args.text();
         if (slice.is(muster::look::ran_failed)) {
             more += ",\"cname\":\"terrible\"";
         }
@@ -186,8 +192,7 @@ void add_rest(const Model& model, Events& events) {
                    one.to,
                    transfers_thread,
                    one.begin,
-                   id + fmt::format(
-                            ",\"args\":{{\"bytes\":{},\"from\":{}}}", one.bytes, one.from));
+                   id + fmt::format(",\"args\":{{\"bytes\":{},\"from\":{}}}", one.bytes, one.from));
         events.add('e', name, "transfer", one.to, transfers_thread, one.end, id);
     }
 }

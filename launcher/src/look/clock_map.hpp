@@ -14,8 +14,8 @@ namespace muster::launcher::look {
 class ClockMap {
 public:
     struct Comparison {
-        std::int64_t at = 0;     ///< By the rank's clock. Nanoseconds, as all here.
-        std::int64_t offset = 0; ///< By which the driver's rank's clock was ahead,
+        std::int64_t at = 0;         ///< By the rank's clock. Nanoseconds, as all here.
+        std::int64_t offset = 0;     ///< By which the driver's rank's clock was ahead,
         std::int64_t round_trip = 0; ///< within half of that.
     };
 
@@ -55,8 +55,8 @@ public:
         if (after == comparisons_.end() || after->at == before.at) {
             return before.offset;
         }
-        const double part = static_cast<double>(time - before.at) /
-                            static_cast<double>(after->at - before.at);
+        const double part =
+            static_cast<double>(time - before.at) / static_cast<double>(after->at - before.at);
         return before.offset +
                static_cast<std::int64_t>(part * static_cast<double>(after->offset - before.offset));
     }

@@ -121,7 +121,9 @@ private:
         const auto& header = model_.ranks.front().header;
         text_ += "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
                  "<meta name=\"viewport\" content=\"width=device-width\">\n";
-        line("<title>{}: a run of Muster</title><style>{}</style></head><body>", escaped(title()), style);
+        line("<title>{}: a run of Muster</title><style>{}</style></head><body>",
+             escaped(title()),
+             style);
         const std::time_t began = header.realtime_ns / 1'000'000'000;
         std::tm parts{};
         ::gmtime_r(&began, &parts);
@@ -198,7 +200,8 @@ private:
         }
         const double top = std::max({cpus, most, 1.0});
         const auto y_of = [&](double value) { return 10 + chart_height * (1 - value / top); };
-        line("<p class=\"soft\">Tasks that run, without those that wait for others; the line is at {:g} "
+        line("<p class=\"soft\">Tasks that run, without those that wait for others; the line is at "
+             "{:g} "
              "CPUs. Each step is {}.</p>",
              cpus,
              time_of(use_.bin));
@@ -210,7 +213,8 @@ private:
             const auto begin = static_cast<std::int64_t>(i) * use_.bin;
             const double left = std::min(chart_width, x_of(begin));
             const double right = std::min(chart_width, x_of(begin + use_.bin));
-            points += fmt::format("{:.1f},{:.1f} {:.1f},{:.1f} ", left, y_of(total[i]), right, y_of(total[i]));
+            points += fmt::format(
+                "{:.1f},{:.1f} {:.1f},{:.1f} ", left, y_of(total[i]), right, y_of(total[i]));
         }
         points += fmt::format("{:.1f},{:.1f}", chart_width, y_of(0));
         line("<polygon points=\"{}\" fill=\"var(--main)\" fill-opacity=\".75\"/>", points);
@@ -303,15 +307,20 @@ private:
         for (const Step& step : path_) {
             by_kind[step.kind] += step.end - step.begin;
         }
-        line("<p class=\"soft\">From what ended last back, at each step to what it waited for longest: "
-             "to end sooner, these must. <span class=\"key\" style=\"background:var(--main)\"></span> "
-             "tasks {}, <span class=\"key\" style=\"background:var(--queued)\"></span> ready and not "
-             "started {}, <span class=\"key\" style=\"background:var(--driver)\"></span> the driver "
-             "{}.</p>",
-             time_of(by_kind[Step::Kind::run]),
-             time_of(by_kind[Step::Kind::queued]),
-             time_of(by_kind[Step::Kind::driver]));
-        line("<svg viewBox=\"0 0 {} 46\" role=\"img\" aria-label=\"the critical path over time\">", chart_width);
+        line(
+            "<p class=\"soft\">From what ended last back, at each step to what it waited for "
+            "longest: "
+            "to end sooner, these must. <span class=\"key\" "
+            "style=\"background:var(--main)\"></span> "
+            "tasks {}, <span class=\"key\" style=\"background:var(--queued)\"></span> ready and "
+            "not "
+            "started {}, <span class=\"key\" style=\"background:var(--driver)\"></span> the driver "
+            "{}.</p>",
+            time_of(by_kind[Step::Kind::run]),
+            time_of(by_kind[Step::Kind::queued]),
+            time_of(by_kind[Step::Kind::driver]));
+        line("<svg viewBox=\"0 0 {} 46\" role=\"img\" aria-label=\"the critical path over time\">",
+             chart_width);
         // What is too narrow to be seen is drawn with its neighbours of the same kind.
         for (std::size_t i = 0; i < path_.size();) {
             const Step& first = path_[i];
@@ -321,7 +330,8 @@ private:
                 ++next;
             }
             const Step& last = path_[next - 1];
-            line("<rect x=\"{:.2f}\" y=\"0\" width=\"{:.2f}\" height=\"26\" fill=\"var(--{})\"><title>{}: "
+            line("<rect x=\"{:.2f}\" y=\"0\" width=\"{:.2f}\" height=\"26\" "
+                 "fill=\"var(--{})\"><title>{}: "
                  "{}</title></rect>",
                  x_of(first.begin),
                  std::max(0.2, x_of(last.end) - x_of(first.begin)),
@@ -341,9 +351,11 @@ private:
         });
         line("<p class=\"soft\">Its {} steps, the longest first{}:</p>",
              count_of(path_.size()),
-             path_.size() > steps_shown ? fmt::format(" ({} of them)", steps_shown) : std::string());
-        text_ += "<div class=\"scroll\"><table><tr><th class=\"n\">for</th><th class=\"n\">from</th>"
-                 "<th class=\"n\">rank</th><th>what</th></tr>\n";
+             path_.size() > steps_shown ? fmt::format(" ({} of them)", steps_shown)
+                                        : std::string());
+        text_ +=
+            "<div class=\"scroll\"><table><tr><th class=\"n\">for</th><th class=\"n\">from</th>"
+            "<th class=\"n\">rank</th><th>what</th></tr>\n";
         for (std::size_t i = 0; i < longest.size() && i < steps_shown; ++i) {
             const Step& step = *longest[i];
             line("<tr><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td "
@@ -357,7 +369,8 @@ private:
     }
 
     static const char* colour(Step::Kind kind) {
-        return kind == Step::Kind::run ? "main" : (kind == Step::Kind::queued ? "queued" : "driver");
+        return kind == Step::Kind::run ? "main"
+                                       : (kind == Step::Kind::queued ? "queued" : "driver");
     }
 
     std::string describe(const Step& step) const {
@@ -373,25 +386,29 @@ private:
     }
 
     void functions() {
-        line("<h2>Functions</h2>\n<div class=\"scroll\"><table><tr><th>function</th><th class=\"n\">ran</th>"
-             "<th class=\"n\">failed</th><th class=\"n\">together</th><th class=\"n\">on average</th><th "
-             "class=\"n\">longest</th><th class=\"n\">ready, not started</th><th class=\"n\">on the "
-             "critical path</th></tr>");
+        line(
+            "<h2>Functions</h2>\n<div class=\"scroll\"><table><tr><th>function</th><th "
+            "class=\"n\">ran</th>"
+            "<th class=\"n\">failed</th><th class=\"n\">together</th><th class=\"n\">on "
+            "average</th><th "
+            "class=\"n\">longest</th><th class=\"n\">ready, not started</th><th class=\"n\">on the "
+            "critical path</th></tr>");
         for (std::size_t i = 0; i < uses_.size() && i < functions_shown; ++i) {
             const FunctionUse& use = uses_[i];
             const auto ran = static_cast<std::int64_t>(std::max<std::uint64_t>(use.tasks, 1));
-            line("<tr><td class=\"name\">{}</td><td class=\"n\">{}</td><td class=\"n{}\">{}</td><td "
-                 "class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td "
-                 "class=\"n\">{}</td><td class=\"n\">{}</td></tr>",
-                 escaped(model_.function_name(use.function)),
-                 count_of(use.tasks),
-                 use.failed > 0 ? " bad" : "",
-                 count_of(use.failed),
-                 time_of(use.total),
-                 time_of(use.total / ran),
-                 time_of(use.longest),
-                 time_of(use.queued / ran),
-                 use.on_path > 0 ? time_of(use.on_path) : std::string("–"));
+            line(
+                "<tr><td class=\"name\">{}</td><td class=\"n\">{}</td><td class=\"n{}\">{}</td><td "
+                "class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td "
+                "class=\"n\">{}</td><td class=\"n\">{}</td></tr>",
+                escaped(model_.function_name(use.function)),
+                count_of(use.tasks),
+                use.failed > 0 ? " bad" : "",
+                count_of(use.failed),
+                time_of(use.total),
+                time_of(use.total / ran),
+                time_of(use.longest),
+                time_of(use.queued / ran),
+                use.on_path > 0 ? time_of(use.on_path) : std::string("–"));
         }
         text_ += "</table></div>\n";
         more(uses_.size(), functions_shown, "functions");
@@ -427,8 +444,9 @@ private:
             text_ += "<p>None.</p>\n";
             return;
         }
-        line("<div class=\"scroll\"><table><tr><th class=\"n\">at</th><th class=\"n\">after</th><th "
-             "class=\"n\">rank</th><th class=\"n\">attempt</th><th>task</th><th>why</th></tr>");
+        line(
+            "<div class=\"scroll\"><table><tr><th class=\"n\">at</th><th class=\"n\">after</th><th "
+            "class=\"n\">rank</th><th class=\"n\">attempt</th><th>task</th><th>why</th></tr>");
         for (std::size_t i = 0; i < failures_.size() && i < failures_shown; ++i) {
             const Slice& slice = failures_[i];
             const auto why = model_.why_failed.find(slice.task);
@@ -468,8 +486,10 @@ private:
             std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) {
                 return a.second.bytes > b.second.bytes;
             });
-            line("<h2>Values sent</h2>\n<p class=\"soft\">As messages. What ranks of one node read in "
-                 "place is not sent.</p><div class=\"scroll\"><table><tr><th>from</th><th>to</th><th "
+            line("<h2>Values sent</h2>\n<p class=\"soft\">As messages. What ranks of one node read "
+                 "in "
+                 "place is not sent.</p><div "
+                 "class=\"scroll\"><table><tr><th>from</th><th>to</th><th "
                  "class=\"n\">values</th><th class=\"n\">size</th><th class=\"n\">under way, "
                  "together</th></tr>");
             for (std::size_t i = 0; i < sorted.size() && i < functions_shown; ++i) {
@@ -492,7 +512,8 @@ private:
                 all += one.bytes;
                 time += one.end - one.begin;
             }
-            line("<h2>Collectives</h2>\n<p>{} calls by members of gangs, of {} together, in which they "
+            line("<h2>Collectives</h2>\n<p>{} calls by members of gangs, of {} together, in which "
+                 "they "
                  "spent {}, waiting for each other included.</p>",
                  count_of(model_.collectives.size()),
                  bytes(static_cast<double>(all)),

@@ -38,9 +38,11 @@ std::optional<trace::TraceHeader> read_header(std::istream& file, trace::TraceRe
 TraceFiles find_traces(const fs::path& directory, const std::string& run) {
     std::error_code error;
     if (!fs::is_directory(directory, error)) {
-        throw UsageError(fmt::format(
-            "{} is not a directory: name the one that the run had as MUSTER_TRACE", directory.string()));
+        throw UsageError(
+            fmt::format("{} is not a directory: name the one that the run had as MUSTER_TRACE",
+                        directory.string()));
     }
+
     struct Run {
         std::int64_t began = 0;
         std::vector<fs::path> files;
@@ -55,9 +57,10 @@ TraceFiles find_traces(const fs::path& directory, const std::string& run) {
         trace::TraceReader reader(file);
         const auto header = read_header(file, reader);
         if (!header) {
-            throw Error(fmt::format("{} is not a trace, or not of this version of Muster: {}",
-                                    entry.path().string(),
-                                    reader.damage().empty() ? "it has no header" : reader.damage()));
+            throw Error(
+                fmt::format("{} is not a trace, or not of this version of Muster: {}",
+                            entry.path().string(),
+                            reader.damage().empty() ? "it has no header" : reader.damage()));
         }
         Run& of = runs[header->run_id];
         of.began = std::max(of.began, header->realtime_ns);
@@ -148,13 +151,8 @@ Model load(const TraceFiles& files) {
         const ClockMap clock =
             compared ? ClockMap(rank.comparisons, same_node)
                      : ClockMap::shifted(wall_minus_mono(rank.header) - wall_minus_mono(*driver));
-        builder.add(rank.header,
-                    clock,
-                    rank.names,
-                    rank.lanes,
-                    rank.complete,
-                    rank.damage,
-                    compared);
+        builder.add(
+            rank.header, clock, rank.names, rank.lanes, rank.complete, rank.damage, compared);
     }
     return builder.finish();
 }

@@ -109,19 +109,14 @@ void ModelBuilder::add(
             }
             case trace::Event::submitted:
                 rank.last = std::max(rank.last, clock.map(record.begin));
-                model_.submitted.push_back({record.id,
-                                            record.value,
-                                            1,
-                                            clock.map(record.begin),
-                                            0,
-                                            record.number,
-                                            0});
+                model_.submitted.push_back(
+                    {record.id, record.value, 1, clock.map(record.begin), 0, record.number, 0});
                 break;
             case trace::Event::submitted_by:
                 if (!model_.submitted.empty() && model_.submitted.back().first == record.id) {
                     Submitted& last = model_.submitted.back();
-                    last.stride = std::max<std::uint64_t>(
-                        1, static_cast<std::uint64_t>(record.begin));
+                    last.stride =
+                        std::max<std::uint64_t>(1, static_cast<std::uint64_t>(record.begin));
                     last.parent = record.value;
                     const auto name = own.find(record.number);
                     last.name = name == own.end() ? 0 : name->second;
@@ -132,11 +127,8 @@ void ModelBuilder::add(
                 break;
             case trace::Event::transfer: {
                 const auto [begin, end] = span_of(record);
-                model_.transfers.push_back({begin,
-                                            end,
-                                            record.id,
-                                            static_cast<std::int32_t>(record.number),
-                                            header.rank});
+                model_.transfers.push_back(
+                    {begin, end, record.id, static_cast<std::int32_t>(record.number), header.rank});
                 break;
             }
             case trace::Event::collective: {
@@ -254,8 +246,10 @@ std::vector<std::string> shortcomings(const Model& model) {
     std::vector<std::int32_t> uncompared;
     for (const TracedRank& rank : model.ranks) {
         if (!rank.damage.empty()) {
-            sentences.push_back(fmt::format(
-                "the trace of rank {} is damaged, and read up to there: {}", rank.header.rank, rank.damage));
+            sentences.push_back(
+                fmt::format("the trace of rank {} is damaged, and read up to there: {}",
+                            rank.header.rank,
+                            rank.damage));
         } else if (!rank.complete) {
             endless.push_back(rank.header.rank);
         }
@@ -264,9 +258,10 @@ std::vector<std::string> shortcomings(const Model& model) {
         }
     }
     if (!endless.empty()) {
-        sentences.push_back(fmt::format("the trace of {} has no end: the run goes on, or was killed; up "
-                                        "to a second is missing",
-                                        list_ranks(endless)));
+        sentences.push_back(
+            fmt::format("the trace of {} has no end: the run goes on, or was killed; up "
+                        "to a second is missing",
+                        list_ranks(endless)));
     }
     if (!uncompared.empty()) {
         sentences.push_back(fmt::format(

@@ -71,7 +71,7 @@ struct Collective {
 };
 
 struct Wait {
-    std::uint64_t task = 0; ///< Who waits; 0: the driver.
+    std::uint64_t task = 0;   ///< Who waits; 0: the driver.
     std::uint64_t object = 0; ///< For what; 0: several, or not known.
     std::int64_t begin = 0;
     std::int64_t end = 0;
@@ -86,14 +86,14 @@ struct Model {
     std::vector<std::int32_t> missing;
     std::map<std::uint32_t, std::string> functions;
     std::vector<std::string> own_names{std::string()};
-    std::vector<Slice> slices; ///< By begin.
-    std::vector<Submitted> submitted; ///< By first.
+    std::vector<Slice> slices;                                  ///< By begin.
+    std::vector<Submitted> submitted;                           ///< By first.
     std::vector<std::pair<std::uint64_t, std::uint64_t>> edges; ///< Task, what it takes; sorted.
     std::vector<Transfer> transfers;
     std::vector<Collective> collectives;
-    std::vector<Wait> waits; ///< By end.
+    std::vector<Wait> waits;                                     ///< By end.
     std::unordered_map<std::uint64_t, std::uint32_t> why_failed; ///< By task: its last failure.
-    std::int64_t end = 0;    ///< Of the last that is known.
+    std::int64_t end = 0;                                        ///< Of the last that is known.
 
     [[nodiscard]] std::string function_name(std::uint32_t function) const;
     /// Which submission a task came with; null: none that is known.
@@ -114,7 +114,8 @@ struct TraceFiles {
 
 /// @param run  Its number in hexadecimal; empty: the one that began last.
 /// @throws Error if there are none.
-[[nodiscard]] TraceFiles find_traces(const std::filesystem::path& directory, const std::string& run);
+[[nodiscard]] TraceFiles find_traces(const std::filesystem::path& directory,
+                                     const std::string& run);
 
 /// @throws Error if a file is no trace.
 [[nodiscard]] Model load(const TraceFiles& files);

@@ -103,10 +103,9 @@ std::string prometheus(const Sample& now) {
     metrics.begin("tasks", "gauge", "Tasks that have not ended, by state.");
     for (const json& item : functions) {
         for (const char* const state : {"waiting", "ready", "placed"}) {
-            metrics.add(fmt::format(R"(function="{}",state="{}")",
-                                    label(item.value("name", "")),
-                                    state),
-                        number(item, state));
+            metrics.add(
+                fmt::format(R"(function="{}",state="{}")", label(item.value("name", "")), state),
+                number(item, state));
         }
     }
     for (const Metric& metric : of_functions) {

@@ -86,9 +86,8 @@ std::string describe(const muster::look::Place& run) {
     try {
         const json hello = ask(run, "hello", [](const json&, const std::string&) {});
         program = hello.value("program", program);
-        ranks = fmt::format(", {} ranks, for {:.0f} s",
-                            hello.value("ranks", 0),
-                            hello.value("seconds", 0.0));
+        ranks = fmt::format(
+            ", {} ranks, for {:.0f} s", hello.value("ranks", 0), hello.value("seconds", 0.0));
     } catch (const Error&) {
         ranks = ", does not answer";
     }
@@ -154,15 +153,14 @@ muster::look::Place find_run(const Arguments& arguments) {
     const std::string wanted = arguments.has("job") ? arguments.get<std::string>("job") : "";
     const auto runtime = environment.find("XDG_RUNTIME_DIR").value_or(std::string_view{});
     const auto user = ::getuid();
-    auto all =
-        muster::look::find_runs(muster::look::directories(runtime, user), user);
+    auto all = muster::look::find_runs(muster::look::directories(runtime, user), user);
     auto [fitting] = choose(all, wanted);
     if (fitting.size() == 1) {
         return std::move(fitting.front());
     }
     if (fitting.size() > 1) {
-        std::string text = fmt::format("{} of your runs are on this machine; say which is meant:",
-                                       fitting.size());
+        std::string text =
+            fmt::format("{} of your runs are on this machine; say which is meant:", fitting.size());
         for (const auto& run : fitting) {
             text += '\n' + describe(run);
         }
@@ -173,19 +171,23 @@ muster::look::Place find_run(const Arguments& arguments) {
         if (!find_program("srun").empty()) {
             become_srun(arguments, wanted);
         }
-        throw Error(fmt::format("no run {} of yours is on this machine, and there is no srun to look "
-                                "for a Slurm job of that id",
-                                wanted));
+        throw Error(
+            fmt::format("no run {} of yours is on this machine, and there is no srun to look "
+                        "for a Slurm job of that id",
+                        wanted));
     }
     if (is_there) {
-        throw Error(fmt::format("no run of job {} listens on this node. If its rank 0 is on another "
-                                "one, name that by --node; with MUSTER_LOOK=0 none listens",
-                                wanted));
+        throw Error(
+            fmt::format("no run of job {} listens on this node. If its rank 0 is on another "
+                        "one, name that by --node; with MUSTER_LOOK=0 none listens",
+                        wanted));
     }
-    std::string text = wanted.empty() ? "no run of yours is on this machine"
-                                      : fmt::format("no run {} of yours is on this machine", wanted);
-    text += ". A run listens where its rank 0 is, unless MUSTER_LOOK=0; for one in a Slurm job, say "
-            "--job with the job's id. What has ended is in its trace: muster report DIR";
+    std::string text = wanted.empty()
+                           ? "no run of yours is on this machine"
+                           : fmt::format("no run {} of yours is on this machine", wanted);
+    text +=
+        ". A run listens where its rank 0 is, unless MUSTER_LOOK=0; for one in a Slurm job, say "
+        "--job with the job's id. What has ended is in its trace: muster report DIR";
     throw Error(text);
 }
 
@@ -205,11 +207,12 @@ json ask(const muster::look::Place& run,
         if (type == "hello") {
             hello = item;
             if (hello.value("protocol", 0) != muster::look::protocol_version) {
-                throw Error(fmt::format("the run {} was built with another version of Muster, which "
-                                        "speaks protocol {}; this one speaks {}",
-                                        run.pid,
-                                        hello.value("protocol", 0),
-                                        muster::look::protocol_version));
+                throw Error(
+                    fmt::format("the run {} was built with another version of Muster, which "
+                                "speaks protocol {}; this one speaks {}",
+                                run.pid,
+                                hello.value("protocol", 0),
+                                muster::look::protocol_version));
             }
         } else if (type == "error") {
             throw Error(item.value("text", "the run refuses"));

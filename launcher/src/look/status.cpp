@@ -38,7 +38,8 @@ int finish() {
 
 void add_status_options(po::options_description& options) {
     add_run_options(options);
-    options.add_options()("json", po::bool_switch(), "one JSON object, of which nothing is left out");
+    options.add_options()(
+        "json", po::bool_switch(), "one JSON object, of which nothing is left out");
     options.add_options()(
         "prometheus", po::bool_switch(), "metrics in the text format that Prometheus reads");
 }
@@ -49,7 +50,8 @@ int run_status(const Arguments& arguments) {
     }
     const auto run = find_run(arguments);
     json status;
-    const json hello = ask(run, "status", [&](const json& item, const std::string&) { status = item; });
+    const json hello =
+        ask(run, "status", [&](const json& item, const std::string&) { status = item; });
     if (arguments.is_set("json")) {
         status.erase("type");
         json both = hello;
@@ -69,16 +71,17 @@ int run_status(const Arguments& arguments) {
 
 void add_task_options(po::options_description& options) {
     add_run_options(options);
-    options.add_options()(
-        "state,s",
-        po::value<std::vector<std::string>>()->composing()->value_name(
-            "waiting|withheld|delayed|ready|placed|running|blocked|done|failed"),
-        "only those; may be given several times, or with commas. \"placed\" are also those that run");
+    options.add_options()("state,s",
+                          po::value<std::vector<std::string>>()->composing()->value_name(
+                              "waiting|withheld|delayed|ready|placed|running|blocked|done|failed"),
+                          "only those; may be given several times, or with commas. \"placed\" are "
+                          "also those that run");
     options.add_options()("name,n",
                           po::value<std::string>()->value_name("TEXT"),
                           "only those in whose name, or function's name, this is");
-    options.add_options()(
-        "rank,r", po::value<std::int64_t>()->value_name("RANK"), "only those that are with this rank");
+    options.add_options()("rank,r",
+                          po::value<std::int64_t>()->value_name("RANK"),
+                          "only those that are with this rank");
     options.add_options()("min-seconds",
                           po::value<double>()->value_name("SECONDS"),
                           "only those that have run for so long");
@@ -102,7 +105,8 @@ std::string states_of(const Arguments& arguments) {
             const std::string_view state = rest.substr(0, end);
             rest.remove_prefix(std::min(end + 1, rest.size()));
             if (std::find(states.begin(), states.end(), state) == states.end()) {
-                throw UsageError(fmt::format("--state {}: a task is {}", state, fmt::join(states, ", ")));
+                throw UsageError(
+                    fmt::format("--state {}: a task is {}", state, fmt::join(states, ", ")));
             }
             joined += (joined.empty() ? "" : ",") + std::string(state);
         }
@@ -124,7 +128,8 @@ std::string row_of(const json& task) {
     return fmt::format("{:>14}  {:<8} {:>10}  {:<16} {:>8}  {}{}",
                        task.value("task", ""),
                        state,
-                       task.contains("seconds") ? duration(task.value("seconds", 0.0)) : std::string(),
+                       task.contains("seconds") ? duration(task.value("seconds", 0.0))
+                                                : std::string(),
                        where,
                        task.value("attempts", 0),
                        fit(task.value("function", ""), 0),
@@ -139,7 +144,8 @@ int run_tasks(const Arguments& arguments) {
     if (arguments.has("name")) {
         request += " name=" + muster::look::escape(arguments.get<std::string>("name"));
     }
-    const double seconds_min = arguments.has("min-seconds") ? arguments.get<double>("min-seconds") : 0;
+    const double seconds_min =
+        arguments.has("min-seconds") ? arguments.get<double>("min-seconds") : 0;
     const std::uint64_t limit = arguments.has("limit") ? arguments.get<std::uint64_t>("limit")
                                                        : std::numeric_limits<std::uint64_t>::max();
     const bool as_json = arguments.is_set("json");
@@ -202,8 +208,8 @@ int run_tasks(const Arguments& arguments) {
     }
     if (!silent.empty()) {
         std::cout << std::flush;
-        std::cerr << "muster: tasks of ranks that do not answer, or are lost, are missing: " << silent
-                  << '\n';
+        std::cerr << "muster: tasks of ranks that do not answer, or are lost, are missing: "
+                  << silent << '\n';
         return 3;
     }
     return finish();
@@ -216,7 +222,8 @@ void add_explain_options(po::options_description& options) {
 
 int run_explain(const Arguments& arguments) {
     if (arguments.words.empty()) {
-        throw UsageError("muster explain needs a task, as muster tasks names it: muster explain 0:17");
+        throw UsageError(
+            "muster explain needs a task, as muster tasks names it: muster explain 0:17");
     }
     const auto run = find_run(arguments);
     bool all_known = true;
@@ -238,21 +245,25 @@ int run_explain(const Arguments& arguments) {
 const Subcommand& status_command() {
     static const Subcommand command{
         .name = "status",
-        .summary = "Say how a run is getting on: ranks, tasks by state, memory, what waits for what",
+        .summary =
+            "Say how a run is getting on: ranks, tasks by state, memory, what waits for what",
         .usage = "[options]",
         .examples = {{"muster status", "the run on this machine"},
-                     {"muster status --job 4711", "one of several, or a Slurm job, from a login node"},
+                     {"muster status --job 4711",
+                      "one of several, or a Slurm job, from a login node"},
                      {"muster status --json | jq .functions", "for a program"},
                      {"muster status --prometheus > run.prom", "for a text file collector"}},
         .description =
-            "A run listens at a Unix socket that only its user can reach, in $XDG_RUNTIME_DIR/muster "
+            "A run listens at a Unix socket that only its user can reach, in "
+            "$XDG_RUNTIME_DIR/muster "
             "or /tmp/muster-<uid> of the machine that rank 0 is on, unless MUSTER_LOOK=0. Nothing "
             "listens on a network port.\n\n"
             "With --job and the id of a Slurm job whose rank 0 is on another machine, the same "
             "command runs there: srun --overlap.",
         .exit_codes = {{"0", "there is an answer"},
                        {"1", "no run is there, or it does not answer"},
-                       {"2", "the command line cannot be used, or it is not clear which run is meant"}},
+                       {"2",
+                        "the command line cannot be used, or it is not clear which run is meant"}},
         .words = Words::none,
         .add_options = add_status_options,
         .run = run_status};
@@ -264,17 +275,20 @@ const Subcommand& tasks_command() {
         .name = "tasks",
         .summary = "List a run's tasks",
         .usage = "[options]",
-        .examples = {{"muster tasks --state failed", "what has failed, and is still of use to somebody"},
+        .examples = {{"muster tasks --state failed",
+                      "what has failed, and is still of use to somebody"},
                      {"muster tasks --state running --min-seconds 60", "what runs for long"},
                      {"muster tasks --name train --json", "a JSON object a line, for a program"},
                      {"muster tasks --count", "how many there are, by state"}},
-        .description =
-            "All tasks that a future or another task still needs, however many they are: they come in "
-            "pages, and are printed as they come, while the run goes on. So a task may have gone on "
-            "meanwhile. What is done and needed by nobody is gone; a trace has it.",
+        .description = "All tasks that a future or another task still needs, however many they "
+                       "are: they come in "
+                       "pages, and are printed as they come, while the run goes on. So a task may "
+                       "have gone on "
+                       "meanwhile. What is done and needed by nobody is gone; a trace has it.",
         .exit_codes = {{"0", "all were listed"},
                        {"1", "no run is there, or it ended meanwhile"},
-                       {"2", "the command line cannot be used, or it is not clear which run is meant"},
+                       {"2",
+                        "the command line cannot be used, or it is not clear which run is meant"},
                        {"3", "tasks of ranks that do not answer are missing"}},
         .words = Words::none,
         .add_options = add_task_options,
@@ -288,11 +302,13 @@ const Subcommand& explain_command() {
         .summary = "Say how far a task has come, and what keeps it",
         .usage = "[options] TASK...",
         .examples = {{"muster explain 0:17", "a task, as muster tasks names it"}},
-        .description = "A sentence: what the task waits for, or where it runs and for how long; of a "
-                       "ready one, why no rank takes it.",
+        .description =
+            "A sentence: what the task waits for, or where it runs and for how long; of a "
+            "ready one, why no rank takes it.",
         .exit_codes = {{"0", "the tasks are known"},
                        {"1", "one is not, or no run is there"},
-                       {"2", "the command line cannot be used, or it is not clear which run is meant"}},
+                       {"2",
+                        "the command line cannot be used, or it is not clear which run is meant"}},
         .words = Words::anywhere,
         .add_options = add_explain_options,
         .run = run_explain};

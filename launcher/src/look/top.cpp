@@ -108,14 +108,16 @@ struct Kept {
 
 Kept fetch(const muster::look::Place& run) {
     Kept kept;
-    kept.hello = ask(run, "status", [&](const json& item, const std::string&) { kept.status = item; });
+    kept.hello =
+        ask(run, "status", [&](const json& item, const std::string&) { kept.status = item; });
     return kept;
 }
 
 /// Waits, and sees keys. @return false if it is to end.
 bool pause(Clock::time_point until, bool has_input) {
     while (told_to_end == 0 && resized == 0) {
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
         if (left <= 0) {
             return true;
         }
@@ -139,7 +141,8 @@ bool pause(Clock::time_point until, bool has_input) {
 }
 
 int exit_code() {
-    return told_to_end == 0 || told_to_end == SIGINT || told_to_end == SIGPIPE ? 0 : 128 + told_to_end;
+    return told_to_end == 0 || told_to_end == SIGINT || told_to_end == SIGPIPE ? 0
+                                                                               : 128 + told_to_end;
 }
 
 struct Setup {
@@ -271,13 +274,15 @@ const Subcommand& top_command() {
         .examples = {{"muster top", "the run on this machine, until it ends, or a q"},
                      {"muster top --job 4711", "one of several, or a Slurm job, from a login node"},
                      {"muster top --interval 10 >> log", "a line every ten seconds"}},
-        .description = "In a terminal it draws a page again and again, and leaves nothing behind on it "
-                       "but a last line. Elsewhere it prints lines of name=value.\n\n"
-                       "Of what does not fit on the page it says how much there is; ranks that are lost "
-                       "or silent stand first. muster status shows all of it.",
+        .description =
+            "In a terminal it draws a page again and again, and leaves nothing behind on it "
+            "but a last line. Elsewhere it prints lines of name=value.\n\n"
+            "Of what does not fit on the page it says how much there is; ranks that are lost "
+            "or silent stand first. muster status shows all of it.",
         .exit_codes = {{"0", "the run has ended, or a q, or Ctrl-C"},
                        {"1", "no run is there"},
-                       {"2", "the command line cannot be used, or it is not clear which run is meant"}},
+                       {"2",
+                        "the command line cannot be used, or it is not clear which run is meant"}},
         .words = Words::none,
         .add_options = add_options,
         .run = run_top};

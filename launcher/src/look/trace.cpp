@@ -20,7 +20,8 @@ namespace muster::launcher::look {
 namespace {
 
 constexpr const char* where_traces_are =
-    "A run writes them if MUSTER_TRACE names a directory: a file for each rank, which all ranks must "
+    "A run writes them if MUSTER_TRACE names a directory: a file for each rank, which all ranks "
+    "must "
     "be able to write there. With no DIR those of a run on this machine are taken (or --job's), as "
     "far as they are written: up to a second is missing.\n\n"
     "Times of ranks on different nodes are on one clock: ranks compare theirs with rank 0's while "
@@ -31,9 +32,8 @@ void add_trace_options(po::options_description& options) {
     options.add_options()("run",
                           po::value<std::string>()->value_name("RUN"),
                           "which run, of several whose traces are in DIR; default: the last");
-    options.add_options()("output,o",
-                          po::value<std::string>()->value_name("FILE"),
-                          "where to; - is standard output");
+    options.add_options()(
+        "output,o", po::value<std::string>()->value_name("FILE"), "where to; - is standard output");
 }
 
 /// Writes a file as a whole, or not at all. "-": standard output.
@@ -71,8 +71,7 @@ int make(const Arguments& arguments,
          const std::function<void(const Model&, std::ostream&)>& content,
          const std::string& advice) {
     const Model model = load_traces(arguments, arguments.words);
-    const std::string path =
-        arguments.has("output") ? arguments.get<std::string>("output") : usual;
+    const std::string path = arguments.has("output") ? arguments.get<std::string>("output") : usual;
     write(path, [&](std::ostream& out) { content(model, out); });
     for (const std::string& sentence : shortcomings(model)) {
         std::cerr << "muster: " << sentence << '\n';
@@ -124,7 +123,8 @@ Model load_traces(const Arguments& arguments, const std::vector<std::string>& di
         const auto hello = ask(place, "hello", [](const nlohmann::json&, const std::string&) {});
         directory = hello.value("trace", "");
         if (directory.empty()) {
-            throw Error(fmt::format("the run {} writes no trace: start it with MUSTER_TRACE=DIR", place.pid));
+            throw Error(fmt::format("the run {} writes no trace: start it with MUSTER_TRACE=DIR",
+                                    place.pid));
         }
         if (!directory.starts_with('/')) { // where the run is
             directory = fmt::format("/proc/{}/cwd/{}", place.pid, directory);
@@ -144,9 +144,11 @@ Model load_traces(const Arguments& arguments, const std::vector<std::string>& di
 const Subcommand& trace_command() {
     static const Subcommand command{
         .name = "trace",
-        .summary = "Turn a run's traces into a file for Perfetto: tasks, transfers, collectives over time",
+        .summary =
+            "Turn a run's traces into a file for Perfetto: tasks, transfers, collectives over time",
         .usage = "[options] [DIR]",
-        .examples = {{"MUSTER_TRACE=traces mpirun ./app && muster trace traces", "writes trace.json"},
+        .examples = {{"MUSTER_TRACE=traces mpirun ./app && muster trace traces",
+                      "writes trace.json"},
                      {"muster trace --job 4711 -o now.json", "of a run that goes on"}},
         .description = where_traces_are,
         .exit_codes = exit_codes(),
@@ -159,9 +161,11 @@ const Subcommand& trace_command() {
 const Subcommand& report_command() {
     static const Subcommand command{
         .name = "report",
-        .summary = "Write an HTML page about a run: how busy it was, what was slow, failed, or critical",
+        .summary =
+            "Write an HTML page about a run: how busy it was, what was slow, failed, or critical",
         .usage = "[options] [DIR]",
-        .examples = {{"MUSTER_TRACE=traces mpirun ./app && muster report traces", "writes report.html"},
+        .examples = {{"MUSTER_TRACE=traces mpirun ./app && muster report traces",
+                      "writes report.html"},
                      {"muster report --job 4711 -o now.html", "of a run that goes on"}},
         .description = where_traces_are,
         .exit_codes = exit_codes(),

@@ -63,7 +63,8 @@ struct Totals {
 };
 
 double elapsed(const Sample& now, const Sample* before) {
-    return before == nullptr ? 0 : number(now.status, "seconds") - number(before->status, "seconds");
+    return before == nullptr ? 0
+                             : number(now.status, "seconds") - number(before->status, "seconds");
 }
 
 double rate(double now, double before, double seconds) {
@@ -71,12 +72,14 @@ double rate(double now, double before, double seconds) {
 }
 
 std::string per_second(double rate) {
-    return rate >= 10 || rate == 0 ? counted(std::round(rate)) + "/s" : fmt::format("{:.1f}/s", rate);
+    return rate >= 10 || rate == 0 ? counted(std::round(rate)) + "/s"
+                                   : fmt::format("{:.1f}/s", rate);
 }
 
 const json* of_name(const json& items, const char* key, const json& value) {
-    const auto place = std::find_if(
-        items.begin(), items.end(), [&](const json& item) { return item.value(key, json()) == value; });
+    const auto place = std::find_if(items.begin(), items.end(), [&](const json& item) {
+        return item.value(key, json()) == value;
+    });
     return place == items.end() ? nullptr : &*place;
 }
 
@@ -105,16 +108,17 @@ std::string host_line(const Sample& now) {
 }
 
 std::string tasks_line(const Totals& totals, double done_rate, bool has_rate) {
-    return fmt::format("tasks: {} waiting, {} ready, {} placed, {} running, {} done{}, {} failed, {} "
-                       "retried",
-                       counted(totals.waiting),
-                       counted(totals.ready),
-                       counted(totals.placed),
-                       counted(totals.running),
-                       counted(totals.done),
-                       has_rate ? fmt::format(" ({})", per_second(done_rate)) : std::string(),
-                       counted(totals.failed),
-                       counted(totals.retried));
+    return fmt::format(
+        "tasks: {} waiting, {} ready, {} placed, {} running, {} done{}, {} failed, {} "
+        "retried",
+        counted(totals.waiting),
+        counted(totals.ready),
+        counted(totals.placed),
+        counted(totals.running),
+        counted(totals.done),
+        has_rate ? fmt::format(" ({})", per_second(done_rate)) : std::string(),
+        counted(totals.failed),
+        counted(totals.retried));
 }
 
 std::string memory_line(const json& ranks) {
@@ -180,9 +184,8 @@ Part rank_part(const Sample& now, const Sample* before) {
                                counted(number(rank, "attempts_failed")),
                                bytes(number(rank, "resident_bytes"))));
     }
-    std::stable_sort(lines.begin(), lines.end(), [](const auto& a, const auto& b) {
-        return a.first < b.first;
-    });
+    std::stable_sort(
+        lines.begin(), lines.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     for (auto& [order, line] : lines) {
         part.lines.push_back(std::move(line));
     }
@@ -210,7 +213,8 @@ Part function_part(const Sample& now, const Sample* before) {
         return number(item, "waiting") + number(item, "ready") + number(item, "placed");
     };
     std::stable_sort(functions.begin(), functions.end(), [&](const json* a, const json* b) {
-        return std::pair(undone(*a), number(*a, "done")) > std::pair(undone(*b), number(*b, "done"));
+        return std::pair(undone(*a), number(*a, "done")) >
+               std::pair(undone(*b), number(*b, "done"));
     });
     for (const json* item : functions) {
         const json* const earlier =
@@ -225,10 +229,9 @@ Part function_part(const Sample& now, const Sample* before) {
             counted(number(*item, "done")),
             counted(number(*item, "failed")),
             counted(number(*item, "retried")),
-            seconds > 0 ? counted(std::round(rate(
-                              number(*item, "done"),
-                              earlier == nullptr ? 0 : number(*earlier, "done"),
-                              seconds)))
+            seconds > 0 ? counted(std::round(rate(number(*item, "done"),
+                                                  earlier == nullptr ? 0 : number(*earlier, "done"),
+                                                  seconds)))
                         : std::string(),
             text(*item, "name")));
     }
@@ -264,12 +267,11 @@ Part queued_part(const Sample& now) {
     part.more = "kinds";
     for (const json& item : list(now.status, "queued")) {
         const std::string group = text(item, "group");
-        part.lines.push_back(group.empty()
-                                 ? fmt::format("  {} × {}: {}",
-                                               counted(number(item, "tasks")),
-                                               text(item, "function"),
-                                               text(item, "why"))
-                                 : "  " + group);
+        part.lines.push_back(group.empty() ? fmt::format("  {} × {}: {}",
+                                                         counted(number(item, "tasks")),
+                                                         text(item, "function"),
+                                                         text(item, "why"))
+                                           : "  " + group);
     }
     return part;
 }
@@ -285,10 +287,9 @@ void add_part(const Part& part, std::size_t lines_max, bool bold, std::vector<st
     lines.insert(
         lines.end(), part.lines.begin(), part.lines.begin() + static_cast<std::ptrdiff_t>(shown));
     if (shown < part.lines.size()) {
-        lines.push_back(
-            fmt::format("  … and {} more {}",
-                        counted(static_cast<double>(part.lines.size() - shown)),
-                        part.more));
+        lines.push_back(fmt::format("  … and {} more {}",
+                                    counted(static_cast<double>(part.lines.size() - shown)),
+                                    part.more));
     }
 }
 
@@ -355,10 +356,10 @@ std::vector<std::string> render(const Sample& now, const Sample* before, const P
     const double seconds = elapsed(now, before);
     std::vector<std::string> lines;
     lines.push_back(host_line(now));
-    lines.push_back(tasks_line(
-        totals,
-        before == nullptr ? 0 : rate(totals.done, Totals(before->status).done, seconds),
-        seconds > 0));
+    lines.push_back(
+        tasks_line(totals,
+                   before == nullptr ? 0 : rate(totals.done, Totals(before->status).done, seconds),
+                   seconds > 0));
     lines.push_back(memory_line(list(now.status, "ranks")));
     if (seconds > 0 && totals.cpus > 0) {
         const double busy = rate(totals.busy, Totals(before->status).busy, seconds);
@@ -369,7 +370,8 @@ std::vector<std::string> render(const Sample& now, const Sample* before, const P
     // Each gets an equal part of the room, and what others leave.
     std::array<std::size_t, 4> wanted{};
     std::array<std::size_t, 4> given{};
-    std::size_t room = page.height == 0 ? SIZE_MAX : page.height - std::min(page.height, lines.size());
+    std::size_t room =
+        page.height == 0 ? SIZE_MAX : page.height - std::min(page.height, lines.size());
     for (std::size_t i = 0; i < parts.size(); ++i) {
         wanted[i] = parts[i].lines.empty() ? 0 : parts[i].lines.size() + 1;
     }

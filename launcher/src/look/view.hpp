@@ -36,7 +36,8 @@ render(const Sample& now, const Sample* before, const Page& page);
 [[nodiscard]] std::string bytes(double number);
 [[nodiscard]] std::string duration(double seconds);
 
-/// No longer than `width` columns; what goes is replaced by "…". Control characters are shown as "?".
+/// No longer than `width` columns; what goes is replaced by "…". Control characters are shown as
+/// "?".
 [[nodiscard]] std::string fit(const std::string& text, std::size_t width);
 
 /// In the text format that Prometheus scrapes (exposition format 0.0.4).

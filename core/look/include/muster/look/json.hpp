@@ -20,15 +20,18 @@ public:
     Json& close(char bracket);
     Json& key(std::string_view name);
     Json& value(std::string_view text);
+
     Json& value(const char* text) { return value(std::string_view(text)); }
+
     Json& value(const std::string& text) { return value(std::string_view(text)); }
+
     Json& value(bool truth);
     /// What is not finite is null.
     Json& value(double number);
 
     template <std::integral T>
-        requires(!std::same_as<T, bool>)
-    Json& value(T number) {
+
+    requires(!std::same_as<T, bool>) Json& value(T number) {
         separate();
         text_ += std::to_string(number);
         return *this;

@@ -5,7 +5,7 @@
 #include <chrono>
 #include <optional>
 
-namespace muster::trace {
+namespace muster::rank {
 
 /// Compares this rank's clock with the driver's rank's, so that traces of several nodes can be laid
 /// on one clock.
@@ -80,4 +80,4 @@ private:
     std::optional<wire::NoteClock> best_;
 };
 
-} // namespace muster::trace
+} // namespace muster::rank
