@@ -423,6 +423,25 @@ class Traced(Folder):
         path.write_bytes(whole[:-40] + bytes([whole[-40] ^ 1]) + whole[-39:])
         self.assertRegex(self.muster("trace", "traces").stderr, "the trace of rank 0 is damaged.*checksum is wrong")
 
+    def test_what_has_ended_is_listed_and_explained_from_its_traces(self):
+        self.traced(5)
+        tasks = self.lines("tasks", "--trace", "traces", "--json")
+        states = sorted((task["function"], task["state"]) for task in tasks)
+        self.assertEqual({one: states.count(one) for one in set(states)},
+                         {("quick", "done"): 41, ("broken", "failed"): 2, ("outer", "done"): 1, ("large", "done"): 1,
+                          ("together", "done"): 2, ("hold", "done"): 1, ("after", "done"): 6})
+        failed = self.lines("tasks", "--trace", "traces", "--state", "failed", "--json")
+        self.assertEqual(sorted(task["why"] for task in failed), ["number 7 is broken", "number 8 is broken"])
+        self.assertEqual(len(self.lines("tasks", "--trace", "traces", "--name", "others", "--json")), 5)
+        text = self.muster("explain", "--trace", "traces", failed[0]["task"]).stdout
+        self.assertRegex(text, r"broken \(0:\d+\) was submitted at \S+ \S+ by the driver, could start at .* on rank \d, "
+                               r"ran for \S+ \S+, and failed: number [78] is broken")
+        self.muster("explain", "--trace", "traces", "5:1", "x", code=1)
+        [status] = self.lines("status", "--trace", "traces", "--json")
+        self.assertEqual(sum(item["done"] for item in status["functions"]), 54)
+        self.assertEqual((sum(rank["attempts"] for rank in status["ranks"]), status["notes"]), (54, []))
+        self.assertIn("54 done, 2 failed", self.muster("status", "--trace", "traces").stdout)
+
     def test_a_rank_without_a_file_is_missed(self):
         traces = self.traced(0)
         next(path for path in traces.iterdir() if path.stem.endswith("-000001")).unlink()

@@ -1,10 +1,13 @@
 // muster status, tasks, explain: one question, one answer.
 
+#include "look/afterwards.hpp"
 #include "look/commands.hpp"
 #include "look/runs.hpp"
+#include "look/traces.hpp"
 #include "look/view.hpp"
 
 #include <muster/base/error.hpp>
+#include <muster/look/task_name.hpp>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -22,8 +25,16 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array states{
-    "waiting", "withheld", "delayed", "ready", "placed", "running", "blocked", "done", "failed"};
+constexpr std::array states{"waiting",
+                            "withheld",
+                            "delayed",
+                            "ready",
+                            "placed",
+                            "running",
+                            "blocked",
+                            "done",
+                            "failed",
+                            "unstarted"};
 
 /// Standard output, of which a reader that has seen enough is the end.
 bool say(std::string_view line) {
@@ -36,8 +47,28 @@ int finish() {
     return std::cout ? 0 : 1;
 }
 
+/// --trace, --run: a run that has ended.
+void add_afterwards_options(po::options_description& options) {
+    options.add_options()("trace,t",
+                          po::value<std::string>()->value_name("DIR"),
+                          "of a run that has ended, from the traces in DIR (its MUSTER_TRACE)");
+    options.add_options()("run",
+                          po::value<std::string>()->value_name("RUN"),
+                          "which, of several whose traces are there; default: the last");
+}
+
+/// Of --trace. What is missing is said.
+Model load_ended(const Arguments& arguments) {
+    Model model = load_traces(arguments, {arguments.get<std::string>("trace")});
+    for (const std::string& sentence : shortcomings(model)) {
+        std::cerr << "muster: " << sentence << '\n';
+    }
+    return model;
+}
+
 void add_status_options(po::options_description& options) {
     add_run_options(options);
+    add_afterwards_options(options);
     options.add_options()(
         "json", po::bool_switch(), "one JSON object, of which nothing is left out");
     options.add_options()(
@@ -48,10 +79,17 @@ int run_status(const Arguments& arguments) {
     if (arguments.is_set("json") && arguments.is_set("prometheus")) {
         throw UsageError("--json and --prometheus are two forms of one answer: choose one");
     }
-    const auto run = find_run(arguments);
     json status;
-    const json hello =
-        ask(run, "status", [&](const json& item, const std::string&) { status = item; });
+    json hello;
+    if (arguments.has("trace")) {
+        const Model model = load_ended(arguments);
+        hello = hello_of(model);
+        status = status_of(model);
+    } else {
+        hello = ask(find_run(arguments), "status", [&](const json& item, const std::string&) {
+            status = item;
+        });
+    }
     if (arguments.is_set("json")) {
         status.erase("type");
         json both = hello;
@@ -71,11 +109,13 @@ int run_status(const Arguments& arguments) {
 
 void add_task_options(po::options_description& options) {
     add_run_options(options);
-    options.add_options()("state,s",
-                          po::value<std::vector<std::string>>()->composing()->value_name(
-                              "waiting|withheld|delayed|ready|placed|running|blocked|done|failed"),
-                          "only those; may be given several times, or with commas. \"placed\" are "
-                          "also those that run");
+    add_afterwards_options(options);
+    options.add_options()(
+        "state,s",
+        po::value<std::vector<std::string>>()->composing()->value_name(
+            "waiting|withheld|delayed|ready|placed|running|blocked|done|failed|unstarted"),
+        "only those; may be given several times, or with commas. \"placed\" are "
+        "also those that run");
     options.add_options()("name,n",
                           po::value<std::string>()->value_name("TEXT"),
                           "only those in whose name, or function's name, this is");
@@ -150,7 +190,6 @@ int run_tasks(const Arguments& arguments) {
                                                        : std::numeric_limits<std::uint64_t>::max();
     const bool as_json = arguments.is_set("json");
     const bool counts_only = arguments.is_set("count");
-    const auto run = find_run(arguments);
     std::map<std::string, std::uint64_t> counts;
     std::uint64_t shown = 0;
     std::string silent;
@@ -190,8 +229,26 @@ int run_tasks(const Arguments& arguments) {
             throw Enough{};
         }
     };
+    const std::string wanted_states = ',' + states_of(arguments) + ',';
+    const std::string wanted_name =
+        arguments.has("name") ? arguments.get<std::string>("name") : std::string();
     try {
-        (void)ask(run, request, take);
+        if (arguments.has("trace")) {
+            list_tasks(load_ended(arguments), [&](const json& task) {
+                const std::string state = task.at("state");
+                const bool fits =
+                    (wanted_states == ",," ||
+                     wanted_states.find(',' + state + ',') != std::string::npos) &&
+                    (task.at("function").get<std::string>().find(wanted_name) !=
+                         std::string::npos ||
+                     task.at("name").get<std::string>().find(wanted_name) != std::string::npos);
+                if (fits) {
+                    take(task, task.dump(-1, ' ', false, json::error_handler_t::replace));
+                }
+            });
+        } else {
+            (void)ask(find_run(arguments), request, take);
+        }
     } catch (const Enough&) {
         // what is asked for is there
     }
@@ -217,6 +274,7 @@ int run_tasks(const Arguments& arguments) {
 
 void add_explain_options(po::options_description& options) {
     add_run_options(options);
+    add_afterwards_options(options);
     options.add_options()("json", po::bool_switch(), "a JSON object");
 }
 
@@ -225,8 +283,24 @@ int run_explain(const Arguments& arguments) {
         throw UsageError(
             "muster explain needs a task, as muster tasks names it: muster explain 0:17");
     }
-    const auto run = find_run(arguments);
     bool all_known = true;
+    if (arguments.has("trace")) {
+        const Model model = load_ended(arguments);
+        for (const std::string& word : arguments.words) {
+            const auto task = muster::look::parse_task_name(word);
+            bool known = false;
+            const std::string text =
+                task ? explain(model, static_cast<std::uint64_t>(*task), known)
+                     : fmt::format("no task is called {}: they are named as 0:17", word);
+            say(arguments.is_set("json")
+                    ? json{{"task", word}, {"known", known}, {"text", text}}.dump()
+                    : text);
+            all_known = all_known && known;
+        }
+        const int ended = finish();
+        return ended == 0 && !all_known ? 1 : ended;
+    }
+    const auto run = find_run(arguments);
     for (const std::string& word : arguments.words) {
         const std::string task = word.starts_with("task ") ? word.substr(5) : word;
         (void)ask(run,
@@ -252,7 +326,8 @@ const Subcommand& status_command() {
                      {"muster status --job 4711",
                       "one of several, or a Slurm job, from a login node"},
                      {"muster status --json | jq .functions", "for a program"},
-                     {"muster status --prometheus > run.prom", "for a text file collector"}},
+                     {"muster status --prometheus > run.prom", "for a text file collector"},
+                     {"muster status --trace traces", "of a run that has ended"}},
         .description =
             "A run listens at a Unix socket that only its user can reach, in "
             "$XDG_RUNTIME_DIR/muster "

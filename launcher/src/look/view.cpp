@@ -93,18 +93,20 @@ struct Part {
 std::string host_line(const Sample& now) {
     const json& hello = now.hello;
     const std::string job = text(hello, "job");
-    return fmt::format("{} (process {}{}) on {}: {} rank{}, running for {}, coordinated by rank {} "
-                       "(term {}){}",
-                       text(hello, "program"),
-                       number(hello, "pid"),
-                       job.empty() ? std::string() : ", job " + job,
-                       text(hello, "host"),
-                       counted(number(hello, "ranks")),
-                       number(hello, "ranks") == 1 ? "" : "s",
-                       duration(number(now.status, "seconds")),
-                       number(now.status, "coordinator"),
-                       number(now.status, "term"),
-                       flag(now.status, "ending") ? ", ENDING: nothing starts any more" : "");
+    const bool goes_on = now.status.contains("term"); // else it is seen from its traces
+    std::string line = fmt::format("{} (process {}{}) on {}: {} rank{}, ",
+                                   text(hello, "program"),
+                                   number(hello, "pid"),
+                                   job.empty() ? std::string() : ", job " + job,
+                                   text(hello, "host"),
+                                   counted(number(hello, "ranks")),
+                                   number(hello, "ranks") == 1 ? "" : "s");
+    line += goes_on ? fmt::format("running for {}, coordinated by rank {} (term {})",
+                                  duration(number(now.status, "seconds")),
+                                  number(now.status, "coordinator"),
+                                  number(now.status, "term"))
+                    : fmt::format("ran for {}", duration(number(now.status, "seconds")));
+    return line + (flag(now.status, "ending") ? ", ENDING: nothing starts any more" : "");
 }
 
 std::string tasks_line(const Totals& totals, double done_rate, bool has_rate) {
@@ -360,7 +362,9 @@ std::vector<std::string> render(const Sample& now, const Sample* before, const P
         tasks_line(totals,
                    before == nullptr ? 0 : rate(totals.done, Totals(before->status).done, seconds),
                    seconds > 0));
-    lines.push_back(memory_line(list(now.status, "ranks")));
+    if (sum(list(now.status, "ranks"), "resident_bytes") > 0) {
+        lines.push_back(memory_line(list(now.status, "ranks")));
+    }
     if (seconds > 0 && totals.cpus > 0) {
         const double busy = rate(totals.busy, Totals(before->status).busy, seconds);
         lines.back() += fmt::format("; tasks took {:.1f} of {} CPUs", busy, totals.cpus);
