@@ -2,6 +2,7 @@
 
 #include "doctor/doctor_command.hpp"
 #include "jobs/jobs.hpp"
+#include "look/commands.hpp"
 #include "pool/pool.hpp"
 #include "run/run_command.hpp"
 #include "submit/submit.hpp"
@@ -21,7 +22,13 @@ std::span<const Subcommand* const> subcommands() {
                                 &sweep::follow_subcommand(),
                                 &submit::subcommand(),
                                 &jobs::subcommand(),
-                                &pool::subcommand()};
+                                &pool::subcommand(),
+                                &look::top_command(),
+                                &look::status_command(),
+                                &look::tasks_command(),
+                                &look::explain_command(),
+                                &look::trace_command(),
+                                &look::report_command()};
     return all;
 }
 

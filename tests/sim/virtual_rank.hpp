@@ -138,6 +138,10 @@ private:
 
     void carry_out(wire::AnswerStatus& /*order*/) {}
 
+    void carry_out(wire::AnswerTasks& /*order*/) {}
+
+    void carry_out(wire::NoteClock& /*order*/) {}
+
     void carry_out(wire::LookForTask& order);
     void carry_out(wire::AnswerExplain& order);
 

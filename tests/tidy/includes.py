@@ -11,12 +11,13 @@ ABOVE_CORE = {"core", "data", "slurm", "base"}
 LAYERS = {
     "base": set(),
     "slurm": {"base"},
-    "core": {"slurm", "base"},
+    "look": {"base"},
+    "core": {"look", "slurm", "base"},
     "data": {"core", "slurm", "base"},
     "train": ABOVE_CORE,
     "tune": ABOVE_CORE,
     "serve": ABOVE_CORE,
-    "launcher": ABOVE_CORE | {"train", "tune", "serve"},
+    "launcher": ABOVE_CORE | {"look", "train", "tune", "serve"},
 }
 
 # Folders of core/src, which include one another as "folder/file.hpp". A worker's results lie in
@@ -30,7 +31,7 @@ CORE_FOLDERS = {
     "registry": {"wire"},
     "transport": {"wire"},
     "exchange": {"wire"},
-    "gang": {"wire"},
+    "gang": {"wire", "trace"},
     "elect": {"wire"},
     "arena": {"wire"},
     "store": {"wire"},
@@ -42,9 +43,11 @@ CORE_FOLDERS = {
     "status": {"wire"},
     "journal": {"wire"},
     "recorder": {"wire", "journal", "process"},
+    "trace": {"wire"},
+    "look": {"wire", "status", "registry"},
     "rank": MACHINES | {"wire", "gang"},
     "runtime": MACHINES | {"wire", "rank", "transport", "registry", "resources", "process", "gang",
-                           "arena", "journal", "recorder"},
+                           "arena", "journal", "recorder", "trace", "look"},
 }
 
 # State machines: no threads, clocks or randomness inside.
@@ -68,8 +71,8 @@ OWNERS = [
 def layer_of(path):
     """The library a file belongs to; None for tests, examples and bench, which may use all."""
     parts = path.split("/")
-    if parts[:2] == ["core", "base"]:
-        return "base"
+    if parts[:2] in (["core", "base"], ["core", "look"]):
+        return parts[1]
     return parts[0] if parts[0] in LAYERS else None
 
 

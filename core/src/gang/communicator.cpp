@@ -1,7 +1,11 @@
 #include "gang/communicator_state.hpp"
+#include "trace/tracer.hpp"
 
 #include <muster/core/communicator.hpp>
+#include <muster/core/detail/client.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <exception>
 #include <utility>
 
@@ -110,7 +114,21 @@ void Communicator::run(Call call,
                        ReduceOp op,
                        int root) {
     static_assert(static_cast<int>(Call::all_to_all) == static_cast<int>(gang::Kind::all_to_all));
+    trace::Lane* const lane = trace::current_lane();
+    const auto begin = lane == nullptr ? TimePoint{} : std::chrono::steady_clock::now();
     state_->run(make_collective(static_cast<gang::Kind>(call), data, result, type, op, root));
+    if (lane != nullptr) {
+        const auto* const current = detail::current_task();
+        const std::uint64_t bytes = std::max(data.size(), result.size());
+        lane->add({.event = trace::Event::collective,
+                   .detail = static_cast<std::uint8_t>(call),
+                   .small = static_cast<std::uint16_t>(bytes >> 32U),
+                   .number = static_cast<std::uint32_t>(bytes),
+                   .id = current == nullptr ? 0 : static_cast<std::uint64_t>(current->id),
+                   .begin = trace::nanoseconds(begin),
+                   .value = static_cast<std::uint64_t>(
+                       (std::chrono::steady_clock::now() - begin).count())});
+    }
 }
 
 Request Communicator::start(Call call,

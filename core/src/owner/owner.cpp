@@ -75,6 +75,10 @@ void Owner::submit(Submission submission, wire::Actions& actions) {
     const std::uint64_t stride = block.task_class.stride(); // the block may go before the end
     block.live = submission.tasks.size();
     block.items.resize(submission.tasks.size());
+    if (block.task_class.function != wire::no_function) {
+        block.totals = &totals_[block.task_class.function];
+        block.totals->in[static_cast<std::size_t>(State::waiting)] += submission.tasks.size();
+    }
     unfinished_ += submission.tasks.size();
 
     std::vector<std::pair<TaskId, ObjectId>> doomed; // by a dependency that failed already
@@ -151,7 +155,7 @@ void Owner::decide(TaskId task, std::optional<wire::Outcome> outcome, wire::Acti
 }
 
 void Owner::make_ready(TaskId task, Place place) {
-    place.item().state = State::submitted;
+    enter(place, State::submitted);
     if (place.block->call) {
         news_.ready.push_back({task, *place.block->call});
         return;
@@ -239,7 +243,7 @@ void Owner::send_calls(ObjectId actor,
         const Place place = find(call);
         MUSTER_ASSERT(place.block != nullptr && place.item().state == State::submitted);
         const Block& block = *place.block;
-        place.item().grant(host);
+        grant(place, host);
         place.item().under_way = true;
         if (block.call->replays) {
             keep(call, place);
@@ -333,7 +337,7 @@ void Owner::on_grant(const wire::Grant& message, wire::Actions& actions) {
         }
         current = place.block;
         item.lease = message.lease;
-        item.grant(message.worker);
+        grant(place, message.worker);
         run.tasks.push_back(specify(task, item, message.worker));
     }
     if (current != nullptr) {
@@ -386,9 +390,12 @@ void Owner::complete(TaskId task, Place place, wire::Outcome outcome, wire::Acti
     const bool again = std::exchange(item.replaying, false);
     const bool was_dropped = item.dropped; // a call that was sent again for its actor's sake
     const bool queued = std::exchange(item.under_way, false) || !sent;
-    item.state = State::done;
+    enter(place, State::done);
     item.gang.reset();
     if (!again) {
+        if (place.block->totals != nullptr && outcome.kind == wire::Outcome::Kind::failed) {
+            ++place.block->totals->failed;
+        }
         item.outcome = std::move(outcome);
         --unfinished_;
     } else if (outcome.kept) {
@@ -713,79 +720,6 @@ std::uint64_t Owner::objects() const {
         objects += block.items.size();
     }
     return objects;
-}
-
-void Owner::check_invariants() const {
-    // Simulations check after each event: sorted lists, because maps would take most of their time.
-    std::vector<ObjectId> uses; ///< An object as often as there should be uses of it.
-    std::vector<ObjectId> lineage;
-    std::vector<ObjectId> named;
-    std::vector<TaskId> missing;
-    for (const auto& [object, tasks] : dependents_) {
-        missing.insert(missing.end(), tasks.begin(), tasks.end());
-    }
-    std::sort(missing.begin(), missing.end());
-    const auto count = [](const std::vector<ObjectId>& sorted, ObjectId object) {
-        const auto [begin, end] = std::equal_range(sorted.begin(), sorted.end(), object);
-        return static_cast<std::uint64_t>(end - begin);
-    };
-    std::uint64_t unfinished = 0;
-    std::uint64_t kept = 0;
-    for (const auto& [first, block] : blocks_) {
-        std::uint64_t live = 0;
-        for (std::uint64_t i = 0; i < block.items.size(); ++i) {
-            const Item& item = block.items[i];
-            live += item.dropped && item.lineage == 0 && !item.kept && !item.replaying ? 0 : 1;
-            unfinished += item.known() ? 0U : 1U;
-            kept += item.kept ? 1U : 0U;
-            MUSTER_ASSERT(!item.kept || kept_.at(block.call->actor).contains(first));
-            MUSTER_ASSERT(!item.replaying || item.state != State::done);
-            if (item.state == State::waiting) {
-                MUSTER_ASSERT(item.missing > 0);
-                MUSTER_ASSERT(count(missing, advance(first, i * block.task_class.stride())) >=
-                              item.missing - (item.withheld ? 1U : 0U));
-            } else {
-                MUSTER_ASSERT(item.missing == 0 || item.state == State::done);
-            }
-            for (const ObjectId object : item.task.dependencies) {
-                const bool ours = owner_of(object) == config_.self;
-                named.push_back(object);
-                if (item.state != State::done || item.kept || !ours) {
-                    uses.push_back(object);
-                }
-                if (item.retained && ours) {
-                    lineage.push_back(object);
-                }
-            }
-            MUSTER_ASSERT(item.state != State::done || item.retained || item.kept ||
-                          item.task.dependencies.empty());
-            MUSTER_ASSERT((item.gang != nullptr) ==
-                          (item.state == State::granted && block.task_class.ranks > 0));
-        }
-        MUSTER_ASSERT(live == block.live);
-    }
-    MUSTER_ASSERT(unfinished == unfinished_);
-    for (const auto& [actor, calls] : kept_) {
-        MUSTER_ASSERT(!calls.empty());
-        kept -= calls.size();
-    }
-    MUSTER_ASSERT(kept == 0);
-    std::sort(uses.begin(), uses.end());
-    std::sort(lineage.begin(), lineage.end());
-    std::sort(named.begin(), named.end());
-    named.erase(std::unique(named.begin(), named.end()), named.end());
-    for (const ObjectId object : named) {
-        const std::uint64_t used = count(uses, object);
-        if (owner_of(object) != config_.self) {
-            MUSTER_ASSERT(borrowed_.at(object).uses == used);
-            continue;
-        }
-        const Item* item = find_item(object);
-        const std::uint64_t retained_by = count(lineage, object);
-        MUSTER_ASSERT(item != nullptr && item->uses == used);
-        MUSTER_ASSERT(retained_by == 0 || item->lineage == retained_by);
-        MUSTER_ASSERT(!item->dropped || used == 0);
-    }
 }
 
 } // namespace muster::owner

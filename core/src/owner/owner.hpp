@@ -6,6 +6,7 @@
 
 #include <muster/core/detail/encoded_task.hpp>
 
+#include <array>
 #include <deque>
 #include <map>
 #include <memory>
@@ -212,8 +213,12 @@ public:
     /// The run is ending: no attempt is made up for any more, and none is waited for.
     void halt();
 
-    /// Adds this rank's unfinished tasks to `status`. Takes time in their number.
-    void describe(wire::Status& status) const;
+    /// Adds this rank's tasks to `status`. Takes time in their number unless it is to be `brief`:
+    /// then tasks that wait, and values, are not named.
+    void describe(wire::Status& status, bool brief) const;
+
+    /// A page of this rank's tasks.
+    [[nodiscard]] wire::TasksPage list(const wire::TasksWanted& wanted) const;
 
     /// An actor of ours was saved on its host; its callers are told which calls that covers.
     void on_saved(Rank from, wire::ActorSaved message, wire::Actions& actions);
@@ -321,12 +326,6 @@ private:
         wire::Outcome outcome;
         std::unique_ptr<GangRun> gang; ///< While granted.
 
-        void grant(Rank to) {
-            state = State::granted;
-            worker = to;
-            ++attempt;
-        }
-
         /// The outcome is known.
         [[nodiscard]] bool known() const { return state == State::done || replaying; }
     };
@@ -336,6 +335,13 @@ private:
         std::vector<wire::Range> ranges;
         std::vector<std::optional<Rank>> near; ///< By range.
         bool any_near = false;
+    };
+
+    /// Tasks of a function, ever.
+    struct Totals {
+        std::array<std::uint64_t, 5> in{}; ///< By state.
+        std::uint64_t failed = 0;
+        std::uint64_t retried = 0;
     };
 
     /// One submission. Ids [first, first + items.size() * task_class.stride()) are its own.
@@ -348,6 +354,7 @@ private:
         Duration timeout{};
         Duration deadline{};
         bool is_put = false; ///< A value, and no task.
+        Totals* totals = nullptr;
         std::vector<Item> items;
         std::uint64_t live = 0; ///< Items that are not gone: not dropped, or of use for lineage.
     };
@@ -368,6 +375,24 @@ private:
         [[nodiscard]] Item& item() const { return block->items[index]; }
     };
 
+    /// The item's state is this, from now on.
+    static void enter(Place place, State state) {
+        Item& item = place.item();
+        if (Totals* const totals = place.block->totals) {
+            --totals->in[static_cast<std::size_t>(item.state)];
+            ++totals->in[static_cast<std::size_t>(state)];
+        }
+        item.state = state;
+    }
+
+    static void grant(Place place, Rank to) {
+        enter(place, State::granted);
+        place.item().worker = to;
+        ++place.item().attempt;
+    }
+
+    [[nodiscard]] static wire::TaskRow
+    describe_row(TaskId task, const Block& block, const Item& item);
     [[nodiscard]] Place find(ObjectId object);
     [[nodiscard]] static Place place_in(std::pair<const ObjectId, Block>& block, ObjectId object);
     [[nodiscard]] const Item* find_item(ObjectId object) const;
@@ -445,6 +470,7 @@ private:
 
     Config config_;
     Rank coordinator_{};
+    std::map<FunctionId, Totals> totals_;                       ///< Blocks refer to them.
     std::map<ObjectId, Block> blocks_;                          ///< By first id.
     std::map<ObjectId, Block>::iterator found_ = blocks_.end(); ///< What find() found last.
     std::map<ObjectId, Borrowed> borrowed_;

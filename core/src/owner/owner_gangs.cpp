@@ -25,7 +25,7 @@ void Owner::on_gang_grant(const wire::Grant& message, wire::Actions& actions) {
     MUSTER_ASSERT(item.state == State::submitted && place.member == 0);
     MUSTER_ASSERT(message.members.size() == place.block->task_class.stride());
     item.lease = message.lease;
-    item.grant(message.members.front());
+    grant(place, message.members.front());
     item.gang = std::make_unique<GangRun>();
     item.gang->members = message.members;
     item.gang->ended.resize(message.members.size());

@@ -104,8 +104,11 @@ void Owner::retry(TaskId task, Place place, bool delayed, wire::Actions& actions
     Item& item = place.item();
     item.gang.reset();
     item.lease = {};
+    if (place.block->totals != nullptr) {
+        ++place.block->totals->retried;
+    }
     if (delayed) {
-        item.state = State::delayed;
+        enter(place, State::delayed);
         delayed_.emplace(now_ + delay_before(place.block->retry, item.retried), task);
     } else {
         requeue(task, place, actions);
@@ -126,7 +129,7 @@ bool Owner::has_dependencies(const Item& item) const {
 
 void Owner::requeue(TaskId task, Place place, wire::Actions& actions) {
     Item& item = place.item();
-    item.state = State::waiting;
+    enter(place, State::waiting);
     item.missing = item.withheld ? 1 : 0;
     std::optional<ObjectId> failed;
     for (const ObjectId object : item.task.dependencies) {
@@ -580,7 +583,7 @@ void Owner::recompute(ObjectId object, wire::Actions& actions) {
             continue;
         }
         ++item.retried;
-        item.state = State::waiting;
+        enter(place, State::waiting);
         item.missing = 0;
         item.outcome = {};
         item.lease = {};

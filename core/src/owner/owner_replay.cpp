@@ -111,7 +111,7 @@ void Owner::replay_calls(ObjectId actor, Rank host, wire::Actions& actions) {
 
 void Owner::undo_call(Place place) {
     Item& item = place.item();
-    item.state = State::granted; // to a host that is lost
+    enter(place, State::granted); // to a host that is lost
     item.outcome = {};
     item.dropped = false;
     ++unfinished_;

@@ -14,43 +14,110 @@ constexpr std::size_t values_named_max = 5;
 
 } // namespace
 
-void Owner::describe(wire::Status& status) const {
-    std::map<FunctionId, wire::FunctionStatus> functions;
+void Owner::describe(wire::Status& status, bool brief) const {
+    for (const auto& [id, totals] : totals_) {
+        const auto in = [&totals = totals](State state) {
+            return totals.in[static_cast<std::size_t>(state)];
+        };
+        status.functions.push_back({.function = id,
+                                    .waiting = in(State::waiting),
+                                    .ready = in(State::delayed) + in(State::submitted),
+                                    .granted = in(State::granted),
+                                    .done = in(State::done),
+                                    .failed = totals.failed,
+                                    .retried = totals.retried});
+        status.waiting_total += in(State::waiting);
+    }
+    if (brief) {
+        return;
+    }
     for (const auto& [first, block] : blocks_) {
-        if (block.task_class.function == wire::no_function) {
-            continue;
-        }
-        auto& function = functions[block.task_class.function];
-        function.function = block.task_class.function;
-        for (std::uint64_t i = 0; i < block.items.size(); ++i) {
+        for (std::uint64_t i = 0;
+             i < block.items.size() && status.waiting.size() < waiting_named_max;
+             ++i) {
             const Item& item = block.items[i];
-            switch (item.state) {
-            case State::waiting:
-                ++function.waiting;
-                ++status.waiting_total;
-                if (status.waiting.size() < waiting_named_max) {
-                    status.waiting.push_back(describe_waiting(
-                        advance(first, i * block.task_class.stride()), block, item));
-                }
-                break;
-            case State::delayed:
-            case State::submitted:
-                ++function.ready;
-                break;
-            case State::granted:
-                ++function.granted;
-                break;
-            case State::done:
-                break;
+            if (item.state == State::waiting && !block.is_put) {
+                status.waiting.push_back(
+                    describe_waiting(advance(first, i * block.task_class.stride()), block, item));
             }
         }
     }
-    for (const auto& [id, function] : functions) {
-        if (function.waiting + function.ready + function.granted > 0) {
-            status.functions.push_back(function);
+    describe_largest(status);
+}
+
+wire::TaskRow Owner::describe_row(TaskId task, const Block& block, const Item& item) {
+    using Of = wire::TaskRow::State;
+    wire::TaskRow row;
+    row.task = task;
+    row.function = block.task_class.function;
+    row.name = block.name;
+    row.is_call = block.call.has_value();
+    row.attempts = item.attempt;
+    switch (item.state) {
+    case State::waiting:
+        row.state = item.withheld ? Of::withheld : Of::waiting;
+        row.missing = item.missing;
+        break;
+    case State::delayed:
+        row.state = Of::delayed;
+        break;
+    case State::submitted:
+        row.state = Of::ready;
+        break;
+    case State::granted:
+        row.state = Of::placed;
+        row.at = item.worker;
+        break;
+    case State::done:
+        row.state = item.outcome.kind == wire::Outcome::Kind::failed ? Of::failed : Of::done;
+        break;
+    }
+    return row;
+}
+
+wire::TasksPage Owner::list(const wire::TasksWanted& wanted) const {
+    wire::TasksPage page;
+    page.request = wanted.request;
+    const auto matches = [&](const Block& block) {
+        return block.task_class.function != wire::no_function &&
+               (wanted.filter.name.empty() ||
+                block.name.find(wanted.filter.name) != std::string::npos ||
+                std::binary_search(wanted.filter.functions.begin(),
+                                   wanted.filter.functions.end(),
+                                   block.task_class.function));
+    };
+    auto place = blocks_.upper_bound(wanted.after);
+    if (place != blocks_.begin()) {
+        --place; // the page may have ended inside it
+    }
+    std::uint32_t looks = 0;
+    ObjectId looked_at = wanted.after;
+    for (; place != blocks_.end(); ++place) {
+        const auto& [first, block] = *place;
+        const std::uint64_t stride = block.task_class.stride();
+        const bool is_wanted = matches(block);
+        std::uint64_t i = first > wanted.after ? 0 : distance(first, wanted.after) / stride + 1;
+        for (; i < block.items.size(); ++i) {
+            if (looks++ == wanted.looks) {
+                page.next = looked_at;
+                return page;
+            }
+            const Item& item = block.items[i];
+            looked_at = advance(first, i * stride);
+            if (!is_wanted) {
+                looked_at = advance(first, (block.items.size() - 1) * stride);
+                break;
+            }
+            if (item.dropped) {
+                continue;
+            }
+            auto row = describe_row(looked_at, block, item);
+            if (((wanted.filter.states >> static_cast<unsigned>(row.state)) & 1U) != 0) {
+                page.rows.push_back(std::move(row));
+            }
         }
     }
-    describe_largest(status);
+    return page;
 }
 
 void Owner::describe_largest(wire::Status& status) const {

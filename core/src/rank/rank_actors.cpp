@@ -210,6 +210,7 @@ void RankMachine::apply(ActorWanted event) {
 }
 
 void RankMachine::apply(CallFinished event) {
+    count_attempt(event.report);
     actor_host_.on_call_finished(std::move(event.report), store_, std::move(event.saved));
 }
 

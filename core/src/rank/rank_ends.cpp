@@ -39,28 +39,68 @@ void RankMachine::apply(StatusRequested) {
 }
 
 void RankMachine::apply(RunningCounted event) {
-    wire::Status status;
-    const auto [asker, request] = status_asked_.front();
-    status_asked_.pop_front();
-    status.request = request;
-    status.running = std::move(event.oldest);
-    status.running_total = event.total;
-    for (auto& running : status.running) {
+    const Question question = std::move(counting_.front());
+    counting_.pop_front();
+    for (auto& running : event.oldest) {
         running.blocked = worker_.blocked(running.task);
     }
+    if (const auto* tasks = std::get_if<wire::TasksWanted>(&question.what)) {
+        pending_.push_back(wire::SendMessage{question.asker,
+                                             wire::TasksPage{.request = tasks->request,
+                                                             .rows = {},
+                                                             .running = std::move(event.oldest),
+                                                             .next = std::nullopt}});
+        return;
+    }
+    const auto& wanted = std::get<wire::StatusWanted>(question.what);
+    wire::Status status;
+    status.request = wanted.request;
+    status.running = std::move(event.oldest);
+    status.running_total = event.total;
     status.room = event.room;
+    status.resident = event.resident;
     status.values = store_.object_count();
     status.value_bytes = store_.size_bytes();
-    owner_.describe(status);
+    status.attempts = attempts_;
+    status.attempts_failed = attempts_failed_;
+    status.busy = busy_;
+    owner_.describe(status, wanted.brief);
     worker_.describe(status);
     if (scheduler_) {
         status.coordinator = scheduler_->describe();
     }
-    pending_.push_back(wire::SendMessage{asker, std::move(status)});
+    pending_.push_back(wire::SendMessage{question.asker, std::move(status)});
 }
 
 void RankMachine::apply(ReportWanted event) {
-    gather_.ask(event.request, pending_);
+    gather_.ask(event.request, event.brief, pending_);
+}
+
+void RankMachine::apply(TasksAsked event) {
+    pending_.push_back(wire::SendMessage{event.rank, std::move(event.question)});
+}
+
+void RankMachine::handle(Rank from, wire::TasksWanted& message) {
+    if (message.running) {
+        counting_.push_back({from, std::move(message)});
+        pending_.push_back(wire::CountRunning{.all = true});
+    } else {
+        pending_.push_back(wire::SendMessage{from, owner_.list(message)});
+    }
+}
+
+void RankMachine::handle(Rank /*from*/, wire::TasksPage& message) {
+    const std::uint64_t request = message.request;
+    pending_.push_back(wire::AnswerTasks{request, std::move(message)});
+}
+
+void RankMachine::handle(Rank from, wire::ClockAsked& message) {
+    pending_.push_back(
+        wire::SendMessage{from, wire::ClockTold{message.sent, now_.time_since_epoch().count()}});
+}
+
+void RankMachine::handle(Rank /*from*/, wire::ClockTold& message) {
+    clock_probe_.on_told(message, pending_);
 }
 
 void RankMachine::apply(ExplainWanted event) {
@@ -173,13 +213,30 @@ void RankMachine::handle(Rank /*from*/, wire::StatusAsked&) {
 }
 
 void RankMachine::handle(Rank from, wire::StatusWanted& message) {
-    status_asked_.emplace_back(from, message.request);
+    counting_.push_back({from, message});
     pending_.push_back(wire::CountRunning{});
 }
 
 void RankMachine::handle(Rank from, wire::Status& message) {
     gather_.on_status(
         from, std::move(message), election_.coordinator(), election_.term(), pending_);
+}
+
+void RankMachine::count_attempt(const worker::AttemptFinished& report) {
+    ++attempts_;
+    attempts_failed_ += report.ok ? 0U : 1U;
+    busy_ += report.busy;
+}
+
+void RankMachine::apply(worker::AttemptFinished event) {
+    const TaskId task = event.task;
+    count_attempt(event);
+    if (worker_.on_attempt_finished(std::move(event), store_, pending_)) {
+        actor_host_.on_made(task);
+        if (lost_.contains(owner_of(task))) {
+            actor_host_.on_lost(lost_, pending_);
+        }
+    }
 }
 
 void RankMachine::apply(TaskTimedOut event) {

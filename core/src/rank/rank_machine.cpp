@@ -81,7 +81,8 @@ constexpr bool may_be_held = !is_one_of<E,
                                         RunningCounted,
                                         ReportWanted,
                                         ExplainWanted,
-                                        TaskLookedFor>;
+                                        TaskLookedFor,
+                                        TasksAsked>;
 
 std::string list_ranks(const std::vector<Rank>& ranks) {
     std::string text;
@@ -127,11 +128,15 @@ RankMachine::RankMachine(const Config& config)
                    .enabled = config.watches,
                    .timeout = config.heartbeat_timeout,
                    .driver_timeout = config.driver_timeout}),
-      doomed_gangs_(config.heartbeat_timeout) {
+      doomed_gangs_(config.heartbeat_timeout),
+      clock_probe_({.enabled = config.compares_clocks && config.self != config.driver,
+                    .driver = config.driver}) {
 }
 
 void RankMachine::advance(TimePoint now, wire::Actions& actions) {
+    now_ = now;
     ending_.advance(now, pending_);
+    clock_probe_.advance(now, pending_);
     gather_.advance(now, election_.coordinator(), election_.term(), pending_);
     const auto due = owner_.next_timer();
     owner_.on_time(now, pending_);
@@ -164,6 +169,7 @@ std::optional<TimePoint> RankMachine::next_timer() const {
                               leaving_ ? std::nullopt : heartbeats_.next_timer(),
                               leaving_ ? std::nullopt : doomed_gangs_.next_timer(),
                               ending_.next_timer(),
+                              silent_ ? std::nullopt : clock_probe_.next_timer(),
                               gather_.next_timer()}) {
         next = timer && (!next || *timer < *next) ? timer : next;
     }
@@ -740,16 +746,6 @@ void RankMachine::apply(CancelRequested event) {
 
 void RankMachine::apply(ValueFreed event) {
     owner_.free(event.object, pending_);
-}
-
-void RankMachine::apply(worker::AttemptFinished event) {
-    const TaskId task = event.task;
-    if (worker_.on_attempt_finished(std::move(event), store_, pending_)) {
-        actor_host_.on_made(task);
-        if (lost_.contains(owner_of(task))) {
-            actor_host_.on_lost(lost_, pending_);
-        }
-    }
 }
 
 void RankMachine::apply(SlotReturned event) {

@@ -10,6 +10,7 @@
 #include "exchange/exchange.hpp"
 #include "owner/groups.hpp"
 #include "owner/owner.hpp"
+#include "rank/clock_probe.hpp"
 #include "rank/doomed_gangs.hpp"
 #include "sched/scheduler.hpp"
 #include "status/gather.hpp"
@@ -189,6 +190,13 @@ struct ValueUnmapped {
 /// A thread wants to know what every rank says of itself: answered by AnswerStatus.
 struct ReportWanted {
     std::uint64_t request = 0;
+    bool brief = false; ///< Only what costs no walk through all tasks.
+};
+
+/// A thread wants a page of the tasks of a rank: answered by AnswerTasks, unless the rank is lost.
+struct TasksAsked {
+    Rank rank{};
+    wire::TasksWanted question;
 };
 
 /// A thread asks what has become of a task: answered by AnswerExplain.
@@ -272,9 +280,10 @@ struct StatusRequested {};
 
 /// The answer to CountRunning.
 struct RunningCounted {
-    std::vector<wire::RunningStatus> oldest; ///< The oldest first; not all of them.
+    std::vector<wire::RunningStatus> oldest; ///< The oldest first; all only if they are wanted.
     std::uint64_t total = 0;
-    wire::RoomStatus room; ///< Of large values.
+    wire::RoomStatus room;      ///< Of large values.
+    std::uint64_t resident = 0; ///< Bytes of memory that the process has.
 };
 
 using AnyEvent = std::variant<Started,
@@ -324,7 +333,8 @@ using AnyEvent = std::variant<Started,
                               RunningCounted,
                               ReportWanted,
                               ExplainWanted,
-                              TaskLookedFor>;
+                              TaskLookedFor,
+                              TasksAsked>;
 
 /// One of them; compiled once, like wire::Message.
 struct Event : AnyEvent {
@@ -367,6 +377,7 @@ public:
         std::vector<std::string> hosts{}; ///< By rank, for messages; may be empty.
         std::vector<NodeId> nodes{};      ///< By rank; see store::Store::Config.
         const store::Places* places = nullptr;
+        bool compares_clocks = false; ///< With the driver's rank's, now and then: NoteClock.
     };
 
     explicit RankMachine(const Config& config);
@@ -470,6 +481,7 @@ private:
     void apply(ReportWanted event);
     void apply(ExplainWanted event);
     void apply(TaskLookedFor event);
+    void apply(TasksAsked event);
 
     void receive(Rank from, Term term, wire::Message message);
     void handle(Rank from, wire::Bid& message);
@@ -536,6 +548,10 @@ private:
     void handle(Rank from, wire::Status& message);
     void handle(Rank from, wire::Explain& message);
     void handle(Rank from, wire::Explained& message);
+    void handle(Rank from, wire::TasksWanted& message);
+    void handle(Rank from, wire::TasksPage& message);
+    void handle(Rank from, wire::ClockAsked& message);
+    void handle(Rank from, wire::ClockTold& message);
     void handle(Rank from, wire::GroupOpen& message);
     void handle(Rank from, wire::GroupPlaced& message);
     void handle(Rank from, wire::GroupFailed& message);
@@ -582,6 +598,7 @@ private:
     void abandon_if_past(LeaseId gang);
     /// A member that waits in MPI for a dead one costs its rank, so that the others go on.
     void end_with_doomed_gang(TimePoint now);
+    void count_attempt(const worker::AttemptFinished& report);
 
     Config config_;
     elect::Election election_;
@@ -610,8 +627,19 @@ private:
     wire::CoordinatorElected elected_;
     std::vector<MessageReceived> early_; ///< Of a term this rank has not heard of yet.
     wire::Actions pending_;
-    /// For which CountRunning is out: who asks, and with which request.
-    std::deque<std::pair<Rank, std::uint64_t>> status_asked_;
+
+    /// For which CountRunning is out: who asks, and what.
+    struct Question {
+        Rank asker{};
+        std::variant<wire::StatusWanted, wire::TasksWanted> what;
+    };
+
+    std::deque<Question> counting_;
+    ClockProbe clock_probe_;
+    TimePoint now_{};
+    std::uint64_t attempts_ = 0;
+    std::uint64_t attempts_failed_ = 0;
+    Duration busy_{};
     bool silent_ = false;
     bool stopped_ = false; ///< Silent, and no executor runs.
     bool said_goodbye_ = false;

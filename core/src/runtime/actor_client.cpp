@@ -118,6 +118,7 @@ std::shared_ptr<detail::ActorBlock> RankClient::spawn(const detail::ActorType& t
     submission.tasks = std::move(arguments.tasks);
     submission.actors = std::move(arguments.actors);
     const ObjectId actor = submission.first;
+    note_submitted(submission);
     if (!post_and_drive(rank::Event{rank::TasksSubmitted{std::move(submission)}})) {
         throw_ended();
     }
@@ -219,6 +220,7 @@ std::shared_ptr<detail::FutureBlock> RankClient::call(const detail::ActorBlock& 
     submission.first = next_id(1);
     auto block = std::make_shared<detail::FutureBlock>(shared_from_this(), submission.first, 1);
     submission.futures = block;
+    note_submitted(submission);
     if (!post_and_drive(rank::Event{rank::TasksSubmitted{std::move(submission)}})) {
         if (!must_not_throw) {
             throw_ended();

@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <iterator>
 #include <optional>
@@ -24,10 +25,39 @@ constexpr std::size_t saved_bytes_max = std::size_t{128} << 20;
 // The host has offered the lead, and is about to sleep.
 constexpr auto host_falls_asleep = std::chrono::microseconds{50};
 
+/// For the trace, which there is. No lock of the pool is held: the trace may wait for its file.
+void note_ran(const detail::CurrentTask& current,
+              const worker::AttemptFinished& report,
+              unsigned what,
+              TimePoint begin,
+              TimePoint end) {
+    if (!report.ok) {
+        const bool cancelled = !report.failure.empty() &&
+                               report.failure.front().kind == wire::FailureRecord::Kind::cancelled;
+        what |= look::ran_failed | (cancelled ? look::ran_cancelled : 0U);
+    }
+    constexpr std::uint32_t attempt_max = 0xffff;
+    trace::Lane& lane = *trace::current_lane();
+    lane.add({.event = trace::Event::ran,
+              .detail = static_cast<std::uint8_t>(what),
+              .small = static_cast<std::uint16_t>(std::min(current.attempt, attempt_max)),
+              .number = static_cast<std::uint32_t>(current.function),
+              .id = static_cast<std::uint64_t>(current.id),
+              .begin = trace::nanoseconds(begin),
+              .value = static_cast<std::uint64_t>((end - begin).count())});
+    if (!report.ok && !report.failure.empty()) {
+        lane.add({.event = trace::Event::failed_because,
+                  .number = lane.number_of(report.failure.front().message),
+                  .id = static_cast<std::uint64_t>(current.id),
+                  .begin = trace::nanoseconds(end)});
+    }
+}
+
 } // namespace
 
 void ExecutorPool::work() {
     seating_.begin_thread();
+    trace::current_lane() = client_->trace_lane();
     std::unique_lock lock(mutex_);
     while (true) {
         wanted_.wait(lock, [&] { return is_wanted() || lead_offered_; });
@@ -381,7 +411,14 @@ ExecutorPool::Left ExecutorPool::run_task(std::unique_lock<std::mutex>& lock,
     if (!report.ok) {
         complete_failure(current, report);
     }
-    report.busy = std::chrono::steady_clock::now() - begin;
+    const auto end = std::chrono::steady_clock::now();
+    report.busy = end - begin;
+    if (trace::current_lane() != nullptr && !coroutine) {
+        const unsigned what = (actor ? look::ran_call : 0U) | (task.gang ? look::ran_member : 0U) |
+                              (manner.isolate || isolated != nullptr ? look::ran_isolated : 0U) |
+                              (made.instance != nullptr ? look::ran_made_actor : 0U);
+        note_ran(current, report, what, begin, end);
+    }
     task = {}; // frees the arguments before the result is announced
     if (coroutine) {
         lock.lock();
@@ -403,6 +440,8 @@ ExecutorPool::Left ExecutorPool::run_coroutine(std::unique_lock<std::mutex>& loc
     const TaskId id = task->current.id;
     auto& running = running_.at(id); // stays in place while others come and go
     lock.unlock();
+    TimePoint last_begin{};
+    TimePoint last_end{};
     while (true) {
         detail::Wait* wait = nullptr;
         const auto begin = std::chrono::steady_clock::now();
@@ -410,9 +449,19 @@ ExecutorPool::Left ExecutorPool::run_coroutine(std::unique_lock<std::mutex>& loc
             const detail::CurrentScope scope(*client_, &task->current);
             wait = task->run->resume();
         }
-        task->busy += std::chrono::steady_clock::now() - begin;
+        const auto end = std::chrono::steady_clock::now();
+        task->busy += end - begin;
         if (wait == nullptr) {
+            last_begin = begin;
+            last_end = end;
             break;
+        }
+        if (trace::current_lane() != nullptr) {
+            note_ran(task->current,
+                     {},
+                     look::ran_suspended | (task->actor ? look::ran_call : 0U),
+                     begin,
+                     end);
         }
         lock.lock();
         const std::uint64_t number = running.wait = ++last_wait_;
@@ -445,6 +494,9 @@ ExecutorPool::Left ExecutorPool::run_coroutine(std::unique_lock<std::mutex>& loc
         task->run.reset(); // frees the arguments before the result is announced
     }
     report.busy = task->busy;
+    if (trace::current_lane() != nullptr) {
+        note_ran(task->current, report, task->actor ? look::ran_call : 0U, last_begin, last_end);
+    }
     finish(lock, task->current, task->task_class, task->actor, std::move(report), {});
     return Left::done;
 }

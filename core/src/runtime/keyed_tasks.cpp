@@ -122,6 +122,7 @@ std::shared_ptr<detail::FutureBlock> RankClient::submit_keyed(owner::Submission 
     }
     submission.futures = block;
     submission.withheld = true;
+    note_submitted(submission);
     bool posted = true;
     if (wanted.empty()) {
         posted = post(rank::Event{rank::TasksSubmitted{std::move(submission)}});

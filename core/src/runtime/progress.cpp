@@ -20,6 +20,7 @@
 #include <cstdio>
 #include <cstring>
 #include <ctime>
+#include <limits>
 #include <mutex>
 #include <stop_token>
 #include <thread>
@@ -43,6 +44,18 @@ constexpr std::size_t running_named_max = 16; // on the page of SIGUSR1, by rank
 [[noreturn]] void give_up(Rank rank, const std::string& why, int exit_code = 1) {
     write_line(fmt::format("error: {}: {}", to_string(rank), why));
     ::_exit(exit_code);
+}
+
+/// Memory that the process has, bytes; 0 if the system does not say.
+std::uint64_t resident_bytes() {
+    std::uint64_t pages = 0;
+    if (std::FILE* const file = std::fopen("/proc/self/statm", "re")) {
+        unsigned long size = 0;
+        unsigned long resident = 0;
+        pages = std::fscanf(file, "%lu %lu", &size, &resident) == 2 ? resident : 0;
+        std::fclose(file);
+    }
+    return pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
 const char* why(wire::EndCause cause) {
@@ -221,6 +234,9 @@ void ProgressLoop::on_bulk_sent(Rank to, std::uint64_t transfer) {
 
 void ProgressLoop::on_bulk_received(Rank from, std::uint64_t transfer) {
     Incoming incoming = std::move(receiving_.extract({from, transfer}).mapped());
+    if (trace::Lane* const lane = client_.trace_lane()) {
+        lane->add(trace::transfer_record(from, incoming.size, incoming.began, Clock::now()));
+    }
     if (incoming.into != nullptr) {
         if (incoming.data) {
             std::memcpy(incoming.into, incoming.data.get(), incoming.size);
@@ -466,9 +482,11 @@ void ProgressLoop::perform(wire::EndProcess& action) {
     end_process(action.exit_code, line.empty() ? nullptr : line.c_str());
 }
 
-void ProgressLoop::perform(wire::CountRunning& /*action*/) {
-    auto counted = pool_.count_running(running_named_max);
+void ProgressLoop::perform(wire::CountRunning& action) {
+    auto counted = pool_.count_running(action.all ? std::numeric_limits<std::size_t>::max()
+                                                  : running_named_max);
     counted.room = client_.room();
+    counted.resident = resident_bytes();
     feed(std::move(counted));
 }
 
@@ -483,6 +501,16 @@ void ProgressLoop::perform(wire::AnswerExplain& action) {
 
 void ProgressLoop::perform(wire::AnswerStatus& action) {
     client_.answer_status(std::move(action));
+}
+
+void ProgressLoop::perform(wire::AnswerTasks& action) {
+    client_.answer_tasks(std::move(action));
+}
+
+void ProgressLoop::perform(wire::NoteClock& action) {
+    if (trace::Lane* const lane = client_.trace_lane()) {
+        lane->add(trace::clock_record(action.at, action.offset, action.round_trip));
+    }
 }
 
 void ProgressLoop::perform(wire::PrintStatus& action) {

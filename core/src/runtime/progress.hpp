@@ -70,6 +70,7 @@ private:
             data; ///< Memory made for it; none if it goes straight to `into`.
         std::size_t size = 0;
         std::byte* into = nullptr; ///< Where it is wanted; null: in `data`.
+        TimePoint began = Clock::now();
     };
 
     void on_packet(Rank from, std::span<const std::byte> packet) override;
@@ -138,6 +139,8 @@ private:
     void perform(wire::LookForTask& action);
     void perform(wire::AnswerExplain& action);
     void perform(wire::AnswerStatus& action);
+    void perform(wire::AnswerTasks& action);
+    void perform(wire::NoteClock& action);
 
     void fill(detail::FutureBlock& block, std::uint64_t index, const wire::Outcome& outcome);
 

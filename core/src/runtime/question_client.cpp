@@ -44,6 +44,31 @@ std::string RankClient::explain(ObjectId task) {
     return status::explain(answer->status, name_of, host_of);
 }
 
+std::optional<wire::AnswerStatus> RankClient::ask_status() {
+    const std::uint64_t request = reports_.next_request();
+    post(rank::Event{rank::ReportWanted{request, true}});
+    return reports_.wait(request, patience);
+}
+
+std::optional<wire::TaskStatus> RankClient::ask_task(ObjectId task) {
+    const std::uint64_t request = explanations_.next_request();
+    post(rank::Event{rank::ExplainWanted{request, task}});
+    auto answer = explanations_.wait(request, patience);
+    return answer ? std::optional(std::move(answer->status)) : std::nullopt;
+}
+
+std::optional<wire::TasksPage> RankClient::ask_tasks(Rank rank, wire::TasksWanted question) {
+    question.request = task_lists_.next_request();
+    const std::uint64_t request = question.request;
+    post(rank::Event{rank::TasksAsked{rank, std::move(question)}});
+    auto answer = task_lists_.wait(request, patience);
+    return answer ? std::optional(std::move(answer->page)) : std::nullopt;
+}
+
+void RankClient::answer_tasks(wire::AnswerTasks answer) {
+    task_lists_.answer(std::move(answer));
+}
+
 void RankClient::answer_explain(wire::AnswerExplain answer) {
     explanations_.answer(std::move(answer));
 }
@@ -54,7 +79,7 @@ MemoryReport RankClient::memory_report() {
     }
     const std::uint64_t request = reports_.next_request();
     const Blocked blocked(*this);
-    post(rank::Event{rank::ReportWanted{request}});
+    post(rank::Event{rank::ReportWanted{request, false}});
     const auto answer = reports_.wait(request, patience);
     if (!answer && ended()) {
         throw_ended();

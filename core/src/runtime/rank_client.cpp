@@ -449,6 +449,7 @@ detail::FuturePlace RankClient::submit(const detail::FunctionEntry& function,
         block->set_keys(std::move(keys)); // what depends on it may be keyed, too
     }
     submission.futures = block;
+    note_submitted(submission);
     const bool few = count <= driven_tasks_max;
     LocalEvent event = rank::Event{rank::TasksSubmitted{std::move(submission)}};
     if (!(few ? post_and_drive(std::move(event)) : post(std::move(event)))) {
@@ -458,14 +459,24 @@ detail::FuturePlace RankClient::submit(const detail::FunctionEntry& function,
 }
 
 detail::FuturePlace RankClient::submit_lone(owner::Submission submission) {
+    const bool traced = trace_lane() != nullptr;
+    std::vector<ObjectId> dependencies; // joining takes the task
+    if (traced) {
+        dependencies = submission.tasks.front().dependencies;
+    }
     auto [place, crowded] = inbox_.join(submission);
     if (place.block != nullptr) {
+        if (traced) {
+            submission.tasks.front().dependencies = std::move(dependencies);
+            note_submitted(place.block->id(place.first), submission);
+        }
         return place;
     }
     const std::size_t room = crowded ? joined_tasks_max : 1;
     submission.first = next_id(room);
     place.block = std::make_shared<detail::FutureBlock>(shared_from_this(), submission.first, room);
     submission.futures = place.block;
+    note_submitted(submission);
     if (!post_and_drive(rank::Event{rank::TasksSubmitted{std::move(submission)}})) {
         throw_ended();
     }
@@ -598,6 +609,7 @@ void RankClient::wait_value(detail::FutureBlock& block, std::uint64_t index) {
     if (settled(state)) {
         return;
     }
+    const Waiting waiting(*this, block.id(index));
     Blocked blocked(*this, true);
     {
         const std::lock_guard lock(ending_);
@@ -633,6 +645,7 @@ RankClient::wait_any(detail::CompletionQueue& queue,
     if (const auto ready = queue.next(std::chrono::steady_clock::time_point::min())) {
         return ready;
     }
+    const Waiting waiting(*this, std::nullopt);
     Blocked blocked(*this, true);
     {
         const std::lock_guard lock(ending_);
@@ -704,6 +717,7 @@ void RankClient::end() {
     names_.end();
     explanations_.end();
     reports_.end();
+    task_lists_.end();
 }
 
 } // namespace muster::runtime

@@ -8,6 +8,7 @@
 #include "runtime/executor_pool.hpp"
 #include "runtime/inbox.hpp"
 #include "runtime/leadership.hpp"
+#include "trace/tracer.hpp"
 
 #include <muster/core/detail/client.hpp>
 #include <muster/core/detail/group_block.hpp>
@@ -46,6 +47,7 @@ public:
         recorder::Recorder* journal = nullptr;   ///< The driver's rank's, if the run has one.
         std::shared_ptr<arena::ValueMemory> values{}; ///< Where large values go; may be none.
         std::string host{};
+        trace::Tracer* tracer = nullptr; ///< What happens on this rank is noted there; may be none.
         /// How long a thread waits for room for a value while none is freed.
         Duration room_patience = std::chrono::minutes{1};
     };
@@ -85,6 +87,18 @@ public:
     [[nodiscard]] std::vector<std::optional<Buffer>>
     recorded(const detail::FunctionEntry& function, std::span<const std::string> keys) override;
     [[nodiscard]] MemoryReport memory_report() override;
+
+    // For who looks at the run from outside, on a thread of its own, which is no task's and not the
+    // driver's. Nothing: the run is ending, or no answer came within some seconds.
+    [[nodiscard]] std::optional<wire::AnswerStatus> ask_status();
+    [[nodiscard]] std::optional<wire::TaskStatus> ask_task(ObjectId task);
+    [[nodiscard]] std::optional<wire::TasksPage> ask_tasks(Rank rank, wire::TasksWanted question);
+
+    /// Where the calling thread notes what it does; null if the run is not traced.
+    [[nodiscard]] trace::Lane* trace_lane() const {
+        return config_.tracer == nullptr ? nullptr : config_.tracer->lane();
+    }
+
     void wait_value(detail::FutureBlock& block, std::uint64_t index) override;
     void want_value(detail::FutureBlock& block, std::uint64_t index) override;
     std::optional<std::size_t>
@@ -146,6 +160,7 @@ public:
     void answer_name(wire::AnswerName answer);
     void answer_explain(wire::AnswerExplain answer);
     void answer_status(wire::AnswerStatus answer);
+    void answer_tasks(wire::AnswerTasks answer);
 
     /// From the progress thread: how a task ended, for the journal if it is keyed.
     void
@@ -226,12 +241,30 @@ public:
 
     [[nodiscard]] Attached attach(detail::Watcher& watcher) { return {*this, watcher}; }
 
+    [[nodiscard]] std::shared_ptr<const wire::AnnounceCluster> announced() const;
+
 private:
+    /// Notes how long the calling thread waits, for which object if it is for one.
+    class Waiting {
+    public:
+        Waiting(const RankClient& client, std::optional<ObjectId> object);
+        Waiting(const Waiting&) = delete;
+        Waiting& operator=(const Waiting&) = delete;
+        ~Waiting();
+
+    private:
+        trace::Lane* lane_;
+        std::optional<ObjectId> object_;
+        TimePoint began_{};
+    };
+
+    void note_submitted(const owner::Submission& submission) const;
+    /// The same, of a submission that has not got its id. Only if the run is traced.
+    void note_submitted(ObjectId first, const owner::Submission& submission) const;
     [[nodiscard]] std::string name_of(FunctionId function) const;
     /// Waits, as in get(), until other values have been freed.
     /// @throws Error (out_of_memory) if it can never fit, or none is freed for long.
     [[nodiscard]] std::shared_ptr<std::byte[]> wait_for_room(std::size_t size);
-    [[nodiscard]] std::shared_ptr<const wire::AnnounceCluster> announced() const;
     [[nodiscard]] ObjectId next_id(std::uint64_t count);
     bool post(LocalEvent&& event);
     /// What the caller is probably going to wait for: sent on its way here, if the rank is quiet.
@@ -305,6 +338,7 @@ private:
     AnswerDesk<wire::AnswerName> names_;
     AnswerDesk<wire::AnswerExplain> explanations_;
     AnswerDesk<wire::AnswerStatus> reports_;
+    AnswerDesk<wire::AnswerTasks> task_lists_;
 
     std::atomic<std::uint32_t> outside_waiting_{0};
     std::atomic<bool> stopping_{false};

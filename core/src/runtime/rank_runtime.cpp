@@ -13,6 +13,8 @@
 #include <chrono>
 #include <cstring>
 #include <exception>
+#include <limits>
+#include <vector>
 
 namespace muster::runtime {
 namespace {
@@ -21,6 +23,7 @@ namespace {
 constexpr int watchdog_timeouts = 3;
 // The journal's, when the run must end: within the grace that launchers leave.
 constexpr std::chrono::milliseconds seal_time_max{500};
+constexpr std::chrono::milliseconds flush_time_max{200};
 
 void print_error(const std::string& text) {
     write_line("error: " + text);
@@ -62,6 +65,23 @@ int run_and_report(const std::function<int()>& driver,
     return 1;
 }
 
+/// What has run for a second.
+std::vector<trace::Record> records_of_running(const ExecutorPool& pool) {
+    const auto now = std::chrono::steady_clock::now();
+    std::vector<trace::Record> records;
+    for (const auto& item : pool.count_running(std::numeric_limits<std::size_t>::max()).oldest) {
+        if (item.age < std::chrono::seconds{1}) {
+            break;
+        }
+        records.push_back({.event = trace::Event::runs,
+                           .number = static_cast<std::uint32_t>(item.function),
+                           .id = static_cast<std::uint64_t>(item.task),
+                           .begin = trace::nanoseconds(now - item.age),
+                           .value = static_cast<std::uint64_t>(trace::nanoseconds(now))});
+    }
+    return records;
+}
+
 rank::RankMachine::Config with_values(rank::RankMachine::Config config,
                                       const std::vector<NodeId>& nodes,
                                       const store::Places& places) {
@@ -89,6 +109,7 @@ RankRuntime::RankRuntime(Config config,
                                                               config.journal,
                                                               values_,
                                                               config.machine.host,
+                                                              config.tracer,
                                                               config.room_patience},
                                            functions,
                                            pool_,
@@ -115,15 +136,23 @@ RankRuntime::RankRuntime(Config config,
                          if (watchdog_) {
                              watchdog_->stop();
                          }
+                         stop_telling();
                      },
                  .ended = [this](RunEnd end) { ended_.set_value(end); },
-                 .seal = [this] { (void)client_->seal_journal(seal_time_max); }}) {
+                 .seal = [this] { seal(); }}),
+      tracer_(config.tracer) {
     pool_.set_client(*client_);
+    if (tracer_ != nullptr) {
+        tracer_->set_running([this] { return records_of_running(pool_); });
+    }
     if (config.survives_lost_ranks == true && config.machine.watches) {
         const Duration limit = watchdog_timeouts * config.machine.heartbeat_timeout;
         watchdog_.emplace(progress_.rounds(), limit, [self = config.machine.self, limit] {
             end_stalled(self, limit);
         });
+    }
+    if (config.look) {
+        look_ = LookDesk::open(*config.look, *client_, functions);
     }
     progress_thread_ = std::thread([this] { progress_.run(); });
     if (config.journal != nullptr) {
@@ -134,6 +163,24 @@ RankRuntime::RankRuntime(Config config,
 
 RankRuntime::~RankRuntime() {
     progress_thread_.join();
+}
+
+// Nobody waits for an answer any more: the client has ended.
+void RankRuntime::stop_telling() {
+    if (tracer_ != nullptr) {
+        tracer_->forget_running();
+    }
+    look_.reset();
+}
+
+void RankRuntime::seal() {
+    (void)client_->seal_journal(seal_time_max);
+    if (tracer_ != nullptr) {
+        tracer_->flush(flush_time_max);
+    }
+    if (look_ != nullptr) {
+        look_->remove_socket();
+    }
 }
 
 void RankRuntime::run_driver(const std::function<int()>& driver) {

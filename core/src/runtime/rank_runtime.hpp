@@ -3,6 +3,7 @@
 #include "arena/value_memory.hpp"
 #include "runtime/executor_pool.hpp"
 #include "runtime/inbox.hpp"
+#include "runtime/look_desk.hpp"
 #include "runtime/progress.hpp"
 #include "runtime/rank_client.hpp"
 #include "runtime/watchdog.hpp"
@@ -33,6 +34,9 @@ public:
         arena::ValueMemory::Config values{};              ///< What its large values may take.
         Duration room_patience = std::chrono::minutes{1}; ///< Of who waits for room for one.
         Seating::Config seating{};                        ///< Its CPUs and GPUs, which tasks get.
+        trace::Tracer* tracer = nullptr; ///< Must outlive the runtime; may be none.
+        /// The driver's rank answers those who look at the run.
+        std::optional<LookDesk::Config> look{};
     };
 
     /// `functions` must outlive it.
@@ -73,6 +77,9 @@ private:
         std::shared_ptr<const arena::ValueMemory> values_;
     };
 
+    void seal();
+    void stop_telling();
+
     std::unique_ptr<transport::Transport> transport_;
     std::shared_ptr<arena::ValueMemory> values_;
     SharedValues shared_values_{values_};
@@ -83,8 +90,10 @@ private:
     std::promise<void> formed_;
     std::promise<RunEnd> ended_;
     ProgressLoop progress_;
+    trace::Tracer* tracer_;
     std::thread progress_thread_;
     std::optional<Watchdog> watchdog_; ///< Where others can do without this rank.
+    std::unique_ptr<LookDesk> look_;   ///< Where it answers who looks.
 };
 
 } // namespace muster::runtime

@@ -27,6 +27,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <cstdio>
 #include <iostream>
 #include <memory>
@@ -185,11 +186,53 @@ runtime::Seating::Config seating(const Setup& setup, const resources::Capacity& 
     return config;
 }
 
+using Tracer = std::unique_ptr<trace::Tracer>;
+
+/// @return none if the run is not traced.
+Result<Tracer>
+open_trace(const Setup& setup, const transport::World& world, std::uint64_t run_id, double cpus) {
+    if (setup.settings.trace.empty()) {
+        return Tracer{};
+    }
+    const auto self = static_cast<std::size_t>(index(world.rank));
+    look::TraceHeader header;
+    header.run_id = run_id;
+    header.rank = index(world.rank);
+    header.world_size = world.size;
+    header.node = index(world.node_of[self]);
+    header.host = world.host_of[self];
+    header.pid = ::getpid();
+    header.cpus = cpus;
+    header.program = ::program_invocation_short_name;
+    header.job = setup.settings.job;
+    look::Names names;
+    for (std::uint32_t i = 0; i < setup.functions.size(); ++i) {
+        names.emplace_back(i, setup.functions.at(FunctionId{i}).name);
+    }
+    return trace::Tracer::open(setup.settings.trace, std::move(header), names);
+}
+
+/// For those who look at the run.
+runtime::LookDesk::Config
+look_desk(const Setup& setup, const transport::World& world, std::uint64_t run_id) {
+    runtime::LookDesk::Config config;
+    config.runtime_directory = setup.settings.runtime_directory;
+    config.run.id = run_id;
+    config.run.pid = ::getpid();
+    config.run.job = setup.settings.job;
+    config.run.program = ::program_invocation_short_name;
+    config.run.trace = setup.settings.trace;
+    config.run.hosts = world.host_of;
+    config.run.began = setup.began;
+    return config;
+}
+
 RankRuntime::Config configure(const Setup& setup,
                               const transport::World& world,
                               std::uint64_t run_id,
                               const resources::Capacity& capacity,
-                              recorder::Recorder* journal) {
+                              recorder::Recorder* journal,
+                              trace::Tracer* tracer) {
     const auto self = static_cast<std::size_t>(index(world.rank));
     RankRuntime::Config config;
     config.machine = {.self = world.rank,
@@ -222,6 +265,11 @@ RankRuntime::Config configure(const Setup& setup,
     config.stop_grace = std::chrono::seconds(setup.settings.stop_grace_seconds);
     config.journal = world.rank == driver_rank ? journal : nullptr;
     config.seating = seating(setup, capacity);
+    config.tracer = tracer;
+    config.machine.compares_clocks = tracer != nullptr;
+    if (setup.settings.looked_at && world.rank == driver_rank) {
+        config.look = look_desk(setup, world, run_id);
+    }
     return config;
 }
 
@@ -236,13 +284,16 @@ int run_locally(const Setup& setup, const std::function<int()>& driver) {
     const auto journal =
         open_journal(setup.settings, transports.front()->world().host_of.front(), run_id)
             .value_or_throw();
+    std::vector<Tracer> tracers; // outlive the ranks, which run_ranks() ends
     for (auto& transport : transports) {
         const auto& world = transport->world();
         const auto& capacity = capacities[static_cast<std::size_t>(index(world.rank))];
-        ranks.push_back(
-            std::make_unique<RankRuntime>(configure(setup, world, run_id, capacity, journal.get()),
-                                          functions,
-                                          std::move(transport)));
+        tracers.push_back(
+            open_trace(setup, world, run_id, capacity.resources.cpus.value()).value_or_throw());
+        ranks.push_back(std::make_unique<RankRuntime>(
+            configure(setup, world, run_id, capacity, journal.get(), tracers.back().get()),
+            functions,
+            std::move(transport)));
     }
     return run_ranks(ranks, true, driver, journal.get());
 }
@@ -313,9 +364,15 @@ int run_over_mpi(int argc, char** argv, const Setup& setup, const std::function<
                   own.host,
                   neighbours.size());
     }
+    const std::uint64_t run_id = records[0].run_id;
+    auto opened = open_trace(setup, world, run_id, capacity.resources.cpus.value());
+    if (!opened) { // no reason not to run; whoever reads the others learns that this one is missing
+        log::error("trace", "not_traced why=\"{}\"", opened.error().message);
+    }
+    const Tracer tracer = opened ? std::move(*opened) : Tracer{}; // outlives the rank
     std::vector<std::unique_ptr<RankRuntime>> ranks;
     ranks.push_back(std::make_unique<RankRuntime>(
-        configure(setup, world, records[0].run_id, capacity, journal.get()),
+        configure(setup, world, run_id, capacity, journal.get(), tracer.get()),
         functions,
         std::move(transport)));
     return run_ranks(ranks, world.rank == driver_rank, driver, journal.get());

@@ -21,6 +21,12 @@ Result<Settings> read_settings(const slurm::Environment& environment, const RunO
     if (const auto text = environment.find("MUSTER_JOURNAL")) {
         settings.journal = *text;
     }
+    settings.trace = options.trace;
+    if (const auto text = environment.find("MUSTER_TRACE")) {
+        settings.trace = *text;
+    }
+    settings.runtime_directory = environment.find("XDG_RUNTIME_DIR").value_or(std::string_view{});
+    settings.job = environment.find("SLURM_JOB_ID").value_or(std::string_view{});
     if (const auto text = environment.find("MUSTER_PROGRAM_VERSION")) {
         settings.program_version = *text;
     }
@@ -81,6 +87,7 @@ Result<Settings> read_settings(const slurm::Environment& environment, const RunO
     number("MUSTER_DRIVER_CPUS", 0, 1 << 20, settings.driver_cpus);
     number("MUSTER_HEARTBEAT_TIMEOUT", 0, 3600, settings.heartbeat_timeout);
     number("MUSTER_BIND", 0, 1, settings.bind);
+    number("MUSTER_LOOK", 0, 1, settings.looked_at);
     number("MUSTER_PARKED_MAX", 1, 1 << 20, settings.parked_max);
     number("MUSTER_STOP_GRACE", 0, 86'400, settings.stop_grace_seconds);
     if (failure) {

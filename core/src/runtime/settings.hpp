@@ -27,7 +27,11 @@ struct Settings {
     std::string spill_directory;     ///< On the disk; empty: one is looked for.
     std::uint32_t object_wait_seconds = 60;
     std::string program_version;
-    bool bind = true; ///< Threads to the CPUs that their tasks were granted.
+    bool looked_at = true;         ///< Those who want to look at the run are answered.
+    std::string trace;             ///< A directory; empty: none is written.
+    std::string runtime_directory; ///< XDG_RUNTIME_DIR; may be empty.
+    std::string job;               ///< Slurm's; empty outside any.
+    bool bind = true;              ///< Threads to the CPUs that their tasks were granted.
 };
 
 /// @return a Failure that names the variable, what it says and what it may say.

@@ -10,27 +10,29 @@ void Gather::ask(wire::Actions& actions) {
     }
     page_ = true;
     asked_at_ = now_;
-    if (!began_at_) {
-        begin(actions);
+    if (!began_at_ || brief_) {
+        begin(false, actions);
     }
 }
 
-void Gather::ask(std::uint64_t request, wire::Actions& actions) {
+void Gather::ask(std::uint64_t request, bool brief, wire::Actions& actions) {
     if (began_at_) {
         requests_waiting_.push_back(request);
+        waiting_are_brief_ = waiting_are_brief_ && brief;
         return;
     }
     requests_.push_back(request);
-    begin(actions);
+    begin(brief, actions);
 }
 
-void Gather::begin(wire::Actions& actions) {
+void Gather::begin(bool brief, wire::Actions& actions) {
     began_at_ = now_;
+    brief_ = brief;
     answers_ = 0;
     ranks_.assign(static_cast<std::size_t>(config_.world_size), std::nullopt);
     ++request_;
     for (std::int32_t rank = 0; rank < config_.world_size; ++rank) {
-        actions.push_back(wire::SendMessage{Rank{rank}, wire::StatusWanted{request_}});
+        actions.push_back(wire::SendMessage{Rank{rank}, wire::StatusWanted{request_, brief}});
     }
 }
 
@@ -64,7 +66,7 @@ void Gather::finish(Rank coordinator, Term term, wire::Actions& actions) {
     }
     if (!requests_waiting_.empty()) {
         requests_ = std::exchange(requests_waiting_, {});
-        begin(actions);
+        begin(std::exchange(waiting_are_brief_, true), actions);
     }
 }
 

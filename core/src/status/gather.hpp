@@ -33,8 +33,8 @@ public:
 
     /// For a page: PrintStatus.
     void ask(wire::Actions& actions);
-    /// For a report: AnswerStatus.
-    void ask(std::uint64_t request, wire::Actions& actions);
+    /// For a report: AnswerStatus. A `brief` one may be; it may also be had in full.
+    void ask(std::uint64_t request, bool brief, wire::Actions& actions);
     /// @param coordinator, term  For the page.
     void
     on_status(Rank from, wire::Status status, Rank coordinator, Term term, wire::Actions& actions);
@@ -43,17 +43,19 @@ public:
     [[nodiscard]] std::optional<TimePoint> next_timer() const;
 
 private:
-    void begin(wire::Actions& actions);
+    void begin(bool brief, wire::Actions& actions);
     void finish(Rank coordinator, Term term, wire::Actions& actions);
 
     Config config_;
     TimePoint now_{};
     std::uint64_t request_ = 0;
-    std::optional<TimePoint> asked_at_;           ///< For the last page.
-    std::optional<TimePoint> began_at_;           ///< Of what is gathered now.
-    bool page_ = false;                           ///< It is for a page.
+    std::optional<TimePoint> asked_at_; ///< For the last page.
+    std::optional<TimePoint> began_at_; ///< Of what is gathered now.
+    bool page_ = false;                 ///< It is for a page.
+    bool brief_ = false;
     std::vector<std::uint64_t> requests_;         ///< For which it is.
     std::vector<std::uint64_t> requests_waiting_; ///< That came since.
+    bool waiting_are_brief_ = true;
     std::int32_t answers_ = 0;
     std::vector<std::optional<wire::Status>> ranks_;
 };

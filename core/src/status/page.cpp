@@ -140,16 +140,18 @@ private:
                 }
             }
         }
-        if (functions.empty()) {
-            return;
-        }
-        std::vector<wire::FunctionStatus> sorted;
-        for (const auto& [id, item] : functions) {
-            sorted.push_back(item);
-        }
         const auto all = [](const wire::FunctionStatus& item) {
             return item.waiting + item.ready + item.granted;
         };
+        std::vector<wire::FunctionStatus> sorted;
+        for (const auto& [id, item] : functions) {
+            if (all(item) > 0) {
+                sorted.push_back(item);
+            }
+        }
+        if (sorted.empty()) {
+            return;
+        }
         std::stable_sort(sorted.begin(), sorted.end(), [&](const auto& a, const auto& b) {
             return all(a) > all(b);
         });

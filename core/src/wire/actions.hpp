@@ -219,7 +219,9 @@ struct EndProcess {
 };
 
 /// Say what runs here, for the answer (event RunningCounted).
-struct CountRunning {};
+struct CountRunning {
+    bool all = false; ///< Not only the oldest.
+};
 
 /// All answers to "what waits on whom" that came; the silent ranks have none.
 struct PrintStatus {
@@ -243,6 +245,20 @@ struct LookForTask {
 struct AnswerExplain {
     std::uint64_t request = 0;
     TaskStatus status;
+};
+
+/// What was asked for by TasksAsked: a page of a rank's tasks.
+struct AnswerTasks {
+    std::uint64_t request = 0;
+    TasksPage page;
+};
+
+/// A clock was compared with the driver's rank's: that one is `offset` ahead of this rank's, within
+/// half of `round_trip`.
+struct NoteClock {
+    TimePoint at{};
+    Duration offset{};
+    Duration round_trip{};
 };
 
 using AnyAction = std::variant<SendMessage,
@@ -278,7 +294,9 @@ using AnyAction = std::variant<SendMessage,
                                PrintStatus,
                                AnswerStatus,
                                LookForTask,
-                               AnswerExplain>;
+                               AnswerExplain,
+                               AnswerTasks,
+                               NoteClock>;
 
 /// One of them; compiled once, like Message.
 struct Action : AnyAction {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "wire/group_messages.hpp"
+#include "wire/look_messages.hpp"
 #include "wire/shared_place.hpp"
 #include "wire/status.hpp"
 
@@ -661,6 +662,7 @@ struct StatusAsked {};
 /// From the driver's rank to all. Answered by Status.
 struct StatusWanted {
     std::uint64_t request = 0;
+    bool brief = false; ///< Only what costs no walk through all tasks.
 };
 
 /// What has become of that task? To its owner (stage unasked), which asks on, for `asker`: the
@@ -741,6 +743,10 @@ using AnyMessage = std::variant<Bid,
                                 Status,
                                 Explain,
                                 Explained,
+                                TasksWanted,
+                                TasksPage,
+                                ClockAsked,
+                                ClockTold,
                                 GroupOpen,
                                 GroupPlaced,
                                 GroupFailed,

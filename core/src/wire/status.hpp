@@ -16,12 +16,15 @@ namespace muster::wire {
 /// Not the number of any function: of objects that are no task's.
 inline constexpr FunctionId no_function{~std::uint32_t{0}};
 
-/// Unfinished tasks of one function, as their owner sees them.
+/// Tasks of one function, as their owner sees them.
 struct FunctionStatus {
     FunctionId function{};
     std::uint64_t waiting = 0; ///< For a dependency.
     std::uint64_t ready = 0;   ///< In the coordinator's queue; a call: for its actor.
     std::uint64_t granted = 0; ///< With the rank that runs them.
+    std::uint64_t done = 0;    ///< With a value or without.
+    std::uint64_t failed = 0;  ///< Of those, without.
+    std::uint64_t retried = 0; ///< Attempts that others made up for.
 };
 
 /// A dependency without an outcome.
@@ -162,6 +165,41 @@ struct Status {
     RoomStatus room;
     std::vector<ValueStatus> largest; ///< Of those it owns; the largest first.
     std::optional<CoordinatorStatus> coordinator;
+    std::uint64_t attempts = 0;        ///< Of tasks and calls, that have ended here.
+    std::uint64_t attempts_failed = 0; ///< Of those.
+    Duration busy{};                   ///< What they took, together.
+    std::uint64_t resident = 0;        ///< Bytes of memory that the process has.
+};
+
+/// Which tasks are listed.
+struct TaskFilter {
+    std::uint8_t states = 0xff;        ///< Bits, by TaskRow::State.
+    std::string name;                  ///< Part of the task's own name, or of its function's.
+    std::vector<FunctionId> functions; ///< Whose name has it.
+
+    friend bool operator==(const TaskFilter&, const TaskFilter&) = default;
+};
+
+/// One task or call, as its owner sees it.
+struct TaskRow {
+    enum class State : std::uint8_t {
+        waiting,  ///< For arguments.
+        withheld, ///< Until the journal says whether it is to run.
+        delayed,  ///< Until its next attempt.
+        ready,    ///< In the coordinator's queue; a call: for its actor.
+        placed,   ///< With the rank that runs it.
+        done,
+        failed,
+    };
+
+    TaskId task{};
+    FunctionId function{};
+    std::string name;
+    State state = State::waiting;
+    bool is_call = false; ///< Of an actor.
+    std::uint32_t attempts = 0;
+    std::uint32_t missing = 0; ///< Waiting: arguments that are not there.
+    Rank at{};                 ///< Placed: where.
 };
 
 } // namespace muster::wire

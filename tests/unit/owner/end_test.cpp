@@ -145,7 +145,7 @@ TEST(Owner, SaysWhatWaitsForWhat) {
     owner.grant(first, 2, Rank{2});
     owner.finish(advance(first, 4), LoneOwner::value(1)); // of no grant: ignored
     wire::Status status;
-    owner->describe(status);
+    owner->describe(status, false);
     ASSERT_EQ(status.functions.size(), 1U);
     EXPECT_EQ(status.functions[0].waiting, 2U);
     EXPECT_EQ(status.functions[0].ready, 3U);
@@ -162,6 +162,63 @@ TEST(Owner, SaysWhatWaitsForWhat) {
     EXPECT_EQ(status.waiting[0].first_missing[2].at, Rank{3});
     EXPECT_EQ(status.waiting[1].task, behind);
     EXPECT_EQ(status.waiting[1].first_missing.at(0).state, State::waiting);
+}
+
+TEST(Owner, ListsItsTasksInPagesOfBoundedWork) {
+    LoneOwner owner;
+    std::vector<TaskId> tasks;
+    for (const std::uint64_t count : {1U, 7U, 2U, 30U, 1U}) {
+        const TaskId first = owner.submit(count);
+        for (std::uint64_t i = 0; i < count; ++i) {
+            tasks.push_back(advance(first, i));
+        }
+    }
+    owner.flush();
+    owner.grant(tasks[1], 2, Rank{2});
+    for (const std::uint32_t looks : {1U, 2U, 3U, 8U, 1000U}) {
+        wire::TasksWanted wanted;
+        wanted.looks = looks;
+        std::vector<TaskId> listed;
+        std::size_t placed = 0;
+        bool more = true;
+        while (more) {
+            const wire::TasksPage page = owner->list(wanted);
+            ASSERT_LE(page.rows.size(), looks);
+            for (const auto& row : page.rows) {
+                listed.push_back(row.task);
+                placed += row.state == wire::TaskRow::State::placed ? 1U : 0U;
+            }
+            ASSERT_TRUE(!page.next || *page.next > wanted.after);
+            more = page.next.has_value();
+            wanted.after = page.next.value_or(ObjectId{});
+        }
+        EXPECT_EQ(listed, tasks) << looks;
+        EXPECT_EQ(placed, 2U);
+    }
+    wire::TasksWanted wanted;
+    wanted.looks = 1000;
+    wanted.filter.states = 1U << static_cast<unsigned>(wire::TaskRow::State::placed);
+    EXPECT_EQ(owner->list(wanted).rows.size(), 2U);
+    wanted.filter.name = "no task is called so";
+    EXPECT_TRUE(owner->list(wanted).rows.empty());
+}
+
+TEST(Owner, CountsItsTasksByStateWithoutAWalk) {
+    LoneOwner owner;
+    const TaskId first = owner.submit(3);
+    const TaskId behind = owner.submit(1, {first});
+    owner.flush();
+    owner.grant(first, 2, Rank{2});
+    owner.finish(first, LoneOwner::value(1));
+    wire::Status status;
+    owner->describe(status, true);
+    ASSERT_EQ(status.functions.size(), 1U);
+    const auto& counts = status.functions[0];
+    EXPECT_EQ(counts.waiting + counts.ready + counts.granted + counts.done, 4U);
+    EXPECT_EQ(counts.granted, 2U - counts.done);
+    EXPECT_TRUE(status.waiting.empty());
+    owner->check_invariants();
+    static_cast<void>(behind);
 }
 
 } // namespace

@@ -81,9 +81,9 @@ TEST_F(Asked, OneSignalToAllRanksIsOnePage) {
 
 TEST_F(Asked, AReportIsGatheredAfterItWasAskedFor) {
     to(10s);
-    gather.ask(7, actions);
-    gather.ask(8, actions); // what is known of the first may be older
-    gather.ask(9, actions);
+    gather.ask(7, false, actions);
+    gather.ask(8, false, actions); // what is known of the first may be older
+    gather.ask(9, false, actions);
     EXPECT_EQ(sent<wire::StatusWanted>(actions).size(), 3U);
     for (int rank = 0; rank < 3; ++rank) {
         answer(rank, 1);
@@ -103,6 +103,39 @@ TEST_F(Asked, AReportIsGatheredAfterItWasAskedFor) {
     EXPECT_EQ(pages().size(), 1U);
     EXPECT_EQ(sent<wire::StatusWanted>(actions).size(), 6U);
     EXPECT_FALSE(gather.next_timer());
+}
+
+TEST_F(Asked, APageIsNotMadeOfBriefAnswers) {
+    to(10s);
+    gather.ask(7, true, actions);
+    ASSERT_EQ(sent<wire::StatusWanted>(actions).size(), 3U);
+    EXPECT_TRUE(sent<wire::StatusWanted>(actions)[0].second.brief);
+    answer(0);
+    gather.ask(actions);
+    ASSERT_EQ(sent<wire::StatusWanted>(actions).size(), 6U);
+    EXPECT_FALSE(sent<wire::StatusWanted>(actions)[3].second.brief);
+    for (int rank = 0; rank < 3; ++rank) {
+        answer(rank, 1); // of the brief one: too late
+    }
+    EXPECT_TRUE(pages().empty());
+    for (int rank = 0; rank < 3; ++rank) {
+        answer(rank, 2);
+    }
+    EXPECT_EQ(pages().size(), 1U);
+    EXPECT_EQ(orders<wire::AnswerStatus>(actions).size(), 1U);
+}
+
+TEST_F(Asked, ABriefReportWaitsBehindAnotherAndIsFullIfOneOfThoseMustBe) {
+    to(10s);
+    gather.ask(7, true, actions);
+    gather.ask(8, true, actions);
+    gather.ask(9, false, actions);
+    for (int rank = 0; rank < 3; ++rank) {
+        answer(rank, 1);
+    }
+    ASSERT_EQ(sent<wire::StatusWanted>(actions).size(), 6U);
+    EXPECT_TRUE(sent<wire::StatusWanted>(actions)[0].second.brief);
+    EXPECT_FALSE(sent<wire::StatusWanted>(actions)[3].second.brief);
 }
 
 } // namespace

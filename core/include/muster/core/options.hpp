@@ -186,6 +186,9 @@ struct RunOptions {
     /// Which results a journal may hold: one that another version wrote is refused. Change it when
     /// results of before are not right any more. MUSTER_PROGRAM_VERSION.
     std::string program_version{};
+    /// Directory into which every rank writes what happens on it, for `muster trace` and `muster
+    /// report`; made if it is not there. Empty: nothing is written. MUSTER_TRACE.
+    std::string trace{};
 };
 
 } // namespace muster
