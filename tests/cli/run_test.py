@@ -355,13 +355,16 @@ class Mpi(MusterRun):
         self.assertEqual(run.code, 128 + signal.SIGABRT, run)
 
     def test_one_that_must_end_says_try_again(self):
+        # mpirun leaves a second from SIGTERM to SIGKILL, which may be short on a busy machine.
         run = self.muster("-n", "2", os.environ["ENDING_PROGRAM"], "wait", interrupt_at="ranks 2",
-                          signal_number=signal.SIGTERM, grace=5)
+                          signal_number=signal.SIGTERM, grace=5,
+                          environment={"OMPI_MCA_odls_base_sigkill_timeout": "4"})
         self.assertEqual(run.code, 75, run)
 
     def test_one_that_is_interrupted_is_130(self):
         run = self.muster("-n", "2", os.environ["ENDING_PROGRAM"], "wait", interrupt_at="ranks 2",
-                          signal_number=signal.SIGINT, grace=5)
+                          signal_number=signal.SIGINT, grace=5,
+                          environment={"OMPI_MCA_odls_base_sigkill_timeout": "4"})
         self.assertEqual(run.code, 130, run)
 
     def test_nothing_is_left_when_muster_is_killed(self):

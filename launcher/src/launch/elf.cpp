@@ -143,13 +143,15 @@ std::optional<ElfFacts> read_elf(std::string_view bytes) {
 }
 
 MpiLibrary mpi_library_of(std::string_view name) {
-    if (name.starts_with("libmpich.so") || name.starts_with("libmpichcxx.so") ||
-        name.starts_with("libmpi.so.12") || name.starts_with("libmpicxx.so.12") ||
-        name.starts_with("libmpi_cray.so") || name.starts_with("libmpi_gnu")) {
+    // Open MPI counts its library's interface from 0 to 40 and on; MPICH's is 12, whatever it is
+    // called: libmpi.so.12, libmpich.so.12, libmpi_gnu_91.so.12.
+    if (name.starts_with("libmpich") || name.starts_with("libmpi_cray.so") ||
+        (name.starts_with("libmpi") && name.ends_with(".so.12"))) {
         return MpiLibrary::mpich;
     }
     if (name.starts_with("libmpi.so") || name.starts_with("libmpi_cxx.so") ||
-        name.starts_with("libmpi_mpifh.so") || name.starts_with("libmpi_usempi")) {
+        name.starts_with("libmpi_mpifh.so") || name.starts_with("libmpi_ibm.so") ||
+        name.starts_with("libmpi_usempi")) {
         return MpiLibrary::open_mpi;
     }
     return MpiLibrary::none;

@@ -183,8 +183,7 @@ TEST(IsOnNodeOfJob, AShellOfSallocOnALoginNodeIsNot) {
     EXPECT_TRUE(is_on_node_of_job(job, "n1"));
     EXPECT_TRUE(is_on_node_of_job(job, "n2.site.org"));
     EXPECT_FALSE(is_on_node_of_job(job, "login"));
-    const auto batch =
-        allocation(1, {{"SLURM_JOB_NODELIST", "n1"}, {"SLURMD_NODENAME", "n1"}});
+    const auto batch = allocation(1, {{"SLURM_JOB_NODELIST", "n1"}, {"SLURMD_NODENAME", "n1"}});
     EXPECT_TRUE(is_on_node_of_job(batch, "another-name-of-n1"));
     Tools login = tools_of_slurm();
     login.host = "login";
@@ -241,6 +240,10 @@ TEST(Elf, NamesOfLibrariesTellTheMpi) {
     EXPECT_EQ(mpi_library_of("libmpi.so.40"), MpiLibrary::open_mpi);
     EXPECT_EQ(mpi_library_of("libmpi.so.12"), MpiLibrary::mpich);
     EXPECT_EQ(mpi_library_of("libmpich.so.12"), MpiLibrary::mpich);
+    EXPECT_EQ(mpi_library_of("libmpi_gnu_91.so.12"), MpiLibrary::mpich);
+    EXPECT_EQ(mpi_library_of("libmpi_cxx.so.40"), MpiLibrary::open_mpi);
+    EXPECT_EQ(mpi_library_of("libmpi_ibm.so.3"), MpiLibrary::open_mpi);
+    EXPECT_EQ(mpi_library_of("libmpifake.so"), MpiLibrary::none);
     EXPECT_EQ(mpi_library_of("libm.so.6"), MpiLibrary::none);
 }
 
