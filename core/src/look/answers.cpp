@@ -65,9 +65,9 @@ void Answers::answer(std::string_view request, const Server::Say& say) const {
     std::string verb;
     Words words;
     while (!request.empty()) {
-        const auto end = std::min(request.find(' '), request.size());
+        const auto end = request.find(' ');
         const std::string_view word = request.substr(0, end);
-        request.remove_prefix(std::min(end + 1, request.size()));
+        request = end == std::string_view::npos ? std::string_view() : request.substr(end + 1);
         if (const auto equals = word.find('='); equals != std::string_view::npos) {
             words.emplace(word.substr(0, equals), unescape(word.substr(equals + 1)));
         } else if (!word.empty()) {

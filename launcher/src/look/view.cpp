@@ -1,5 +1,7 @@
 #include "look/view.hpp"
 
+#include "cli/digits.hpp"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -298,11 +300,9 @@ void add_part(const Part& part, std::size_t lines_max, bool bold, std::vector<st
 } // namespace
 
 std::string counted(double value) {
-    std::string digits = fmt::format("{:.0f}", std::abs(value));
-    for (auto i = static_cast<std::ptrdiff_t>(digits.size()) - 3; i > 0; i -= 3) {
-        digits.insert(static_cast<std::size_t>(i), ",");
-    }
-    return value < 0 ? '-' + digits : digits;
+    const std::string digits =
+        grouped_digits(static_cast<std::uint64_t>(std::llround(std::abs(value))));
+    return value < 0 ? "-" + digits : digits;
 }
 
 std::string bytes(double value) {

@@ -1,5 +1,6 @@
 #include "sweep/driver.hpp"
 
+#include "cli/digits.hpp"
 #include "sweep/journal_files.hpp"
 #include "sweep/occurrences.hpp"
 #include "sweep/output_file.hpp"

@@ -1,5 +1,7 @@
 #include "sweep/progress.hpp"
 
+#include "cli/digits.hpp"
+
 #include <muster/base/duration.hpp>
 
 #include <fmt/format.h>
@@ -22,15 +24,6 @@ std::string duration_text(double seconds) {
 }
 
 } // namespace
-
-std::string grouped_digits(std::uint64_t number) {
-    std::string text = std::to_string(number);
-    for (std::size_t i = text.size(); i > 3;) {
-        i -= 3;
-        text.insert(i, ",");
-    }
-    return text;
-}
 
 std::string progress_line(const Standing& standing) {
     const std::uint64_t done = standing.succeeded + standing.failed;

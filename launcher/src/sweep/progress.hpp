@@ -23,9 +23,6 @@ struct Standing {
 /// "1,000 commands: 998 succeeded, 2 failed, in 29 s".
 [[nodiscard]] std::string summary_line(const Standing& standing);
 
-/// 1234567 as "1,234,567".
-[[nodiscard]] std::string grouped_digits(std::uint64_t number);
-
 /// Writes lines on standard error: over one another on a terminal, else one every now and then.
 class ProgressDisplay {
 public:

@@ -1,3 +1,4 @@
+#include "cli/digits.hpp"
 #include "sweep/command_sources.hpp"
 #include "sweep/progress.hpp"
 
