@@ -320,7 +320,7 @@ const Subcommand& status_command() {
     static const Subcommand command{
         .name = "status",
         .summary =
-            "Say how a run is getting on: ranks, tasks by state, memory, what waits for what",
+            "says how a run is getting on: ranks, tasks by state, memory, what waits for what",
         .usage = "[options]",
         .examples = {{"muster status", "the run on this machine"},
                      {"muster status --job 4711",
