@@ -44,9 +44,8 @@ class Look(SlurmCase):
         self.assertEqual(json.loads(tasks)["function"], "hold")
         lines = self.expect(self.from_login_node("top", "--count", "2", "--interval", "0.2", "--job", self.job)).stdout
         self.assertEqual(lines.count(" ranks=6 "), 2, lines)
-        wrong = self.from_login_node("status", "--job", self.job, "--node", "n3")
-        self.assertNotEqual(wrong.returncode, 0)
-        self.assertIn("name that by --node", wrong.stderr)
+        by_name = self.from_login_node("explain", "--node", "n1", "--job", self.job, json.loads(tasks)["task"])
+        self.assertRegex(self.expect(by_name).stdout, r'the "long" one \(0:\d+\) has run on rank \d \(n\d\) for')
         self.let_go()
         done = self.expect(self.run_on_head(MUSTER, "trace", "traces"))
         self.assertEqual(done.stderr, "")  # the clocks of all nodes were compared

@@ -320,7 +320,7 @@ const Subcommand& status_command() {
     static const Subcommand command{
         .name = "status",
         .summary =
-            "Say how a run is getting on: ranks, tasks by state, memory, what waits for what",
+            "says how a run is getting on: ranks, tasks by state, memory, what waits for what",
         .usage = "[options]",
         .examples = {{"muster status", "the run on this machine"},
                      {"muster status --job 4711",
@@ -348,7 +348,7 @@ const Subcommand& status_command() {
 const Subcommand& tasks_command() {
     static const Subcommand command{
         .name = "tasks",
-        .summary = "List a run's tasks",
+        .summary = "lists a run's tasks",
         .usage = "[options]",
         .examples = {{"muster tasks --state failed",
                       "what has failed, and is still of use to somebody"},
@@ -374,7 +374,7 @@ const Subcommand& tasks_command() {
 const Subcommand& explain_command() {
     static const Subcommand command{
         .name = "explain",
-        .summary = "Say how far a task has come, and what keeps it",
+        .summary = "says how far a task has come, and what keeps it",
         .usage = "[options] TASK...",
         .examples = {{"muster explain 0:17", "a task, as muster tasks names it"}},
         .description =

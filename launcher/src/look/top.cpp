@@ -269,7 +269,7 @@ int run_top(const Arguments& arguments) {
 const Subcommand& top_command() {
     static const Subcommand command{
         .name = "top",
-        .summary = "Watch a run: ranks, tasks by state, rates, memory, failures",
+        .summary = "shows a run as it goes on: ranks, tasks by state, rates, memory, failures",
         .usage = "[options]",
         .examples = {{"muster top", "the run on this machine, until it ends, or a q"},
                      {"muster top --job 4711", "one of several, or a Slurm job, from a login node"},

@@ -144,8 +144,8 @@ Model load_traces(const Arguments& arguments, const std::vector<std::string>& di
 const Subcommand& trace_command() {
     static const Subcommand command{
         .name = "trace",
-        .summary =
-            "Turn a run's traces into a file for Perfetto: tasks, transfers, collectives over time",
+        .summary = "turns a run's traces into a file for Perfetto: tasks, transfers, collectives "
+                   "over time",
         .usage = "[options] [DIR]",
         .examples = {{"MUSTER_TRACE=traces mpirun ./app && muster trace traces",
                       "writes trace.json"},
@@ -162,7 +162,7 @@ const Subcommand& report_command() {
     static const Subcommand command{
         .name = "report",
         .summary =
-            "Write an HTML page about a run: how busy it was, what was slow, failed, or critical",
+            "writes an HTML page about a run: how busy it was, what was slow, failed, or critical",
         .usage = "[options] [DIR]",
         .examples = {{"MUSTER_TRACE=traces mpirun ./app && muster report traces",
                       "writes report.html"},
