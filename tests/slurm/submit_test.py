@@ -68,7 +68,7 @@ class Submit(MusterCase):
         text = self.muster("submit", "--dry-run", "-n", "1", "--", PROGRAM).stdout
         self.assertIn(f"\n{PROGRAM} &\n", text)
         text = self.muster("submit", "--dry-run", "-n", "3", "--", "hostname").stdout
-        self.assertIn("\nsrun hostname &\n", text)
+        self.assertIn(f"\n{MUSTER} run -- hostname &\n", text)
         text = self.muster("submit", "--dry-run", "-n", "3", "--launch", "mpirun", "--", PROGRAM).stdout
         self.assertIn(f"\nmpirun --bind-to none {PROGRAM} &\n", text)
         text = self.muster("submit", "--dry-run", "-n", "3", "--launch", "muster", "--", PROGRAM).stdout
@@ -89,6 +89,14 @@ class Submit(MusterCase):
             job = self.submit(*SIX, "--gpus", "1", "--mem", "400", "--launch", launch, "--", PROGRAM, "resources")
             self.assertEqual(self.wait_for_end(job), "COMPLETED 0", self.logs())
             self.assertEqual(self.output(job).splitlines(), expected, launch)
+
+    def test_a_program_without_mpi_is_told_by_muster_run_what_torchrun_would(self):
+        job = self.submit(*SIX, "--", "python3", "-c",
+                          "import os; print('rank', os.environ['RANK'], 'of', os.environ['WORLD_SIZE'], os.uname()[1])")
+        self.assertEqual(self.wait_for_end(job), "COMPLETED 0", self.logs())
+        # Beside them srun says that this cluster binds nobody.
+        lines = sorted(line for line in self.output(job).splitlines() if line.startswith("rank "))
+        self.assertEqual(lines, [f"rank {rank} of 6 n{1 + rank // 2}" for rank in range(6)])
 
     def test_a_jobs_exit_code_is_its_commands(self):
         job = self.submit("-n", "1", "--", "sh", "-c", "exit 7")

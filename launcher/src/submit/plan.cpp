@@ -219,7 +219,7 @@ LaunchChoice choose_launch(const LaunchFacts& facts) {
         return {StepLauncher::none, "", "the job is one process"};
     }
     if (facts.library == launch::MpiLibrary::none) {
-        return {StepLauncher::srun, "", "the program is not linked with an MPI library"};
+        return {StepLauncher::muster, "", "the program is not linked with an MPI library"};
     }
     const bool open_mpi = facts.library == launch::MpiLibrary::open_mpi;
     const std::string_view library = open_mpi ? "Open MPI" : "MPICH";
@@ -257,7 +257,7 @@ void start_with(BatchScript& script, const LaunchChoice& choice, bool survive) {
         if (script.cpus_per_task) {
             options.push_back(fmt::format("--cpus-per-task={}", *script.cpus_per_task));
         }
-        if (survive || script.again != Again::no) {
+        if (survive || (script.again != Again::no && choice.is_muster)) {
             options.emplace_back("--kill-on-bad-exit=0");
         }
         if (survive) {

@@ -35,14 +35,18 @@ struct LaunchChoice {
     slurm::StepLauncher launcher = slurm::StepLauncher::none;
     std::string mpi; ///< srun's --mpi; empty: its default.
     std::string why; ///< For people, in a line.
+    /// A program of Muster's: its ranks know what to do when one is gone. Those of others would
+    /// wait.
+    bool is_muster = false;
 };
 
 [[nodiscard]] LaunchChoice choose_launch(const LaunchFacts& facts);
 
 /// Puts the choice into the script, with the options that go with it: CPUs of a task, which srun
 /// does not take over from the job; no binding by mpirun, since ranks share their node's CPUs out
-/// themselves; and what lets the others live when one is lost, if `survive`, or if exit code 75 is
-/// to be told from that of a process that was killed because another one had it.
+/// themselves; and what lets the others live when one is lost, if `survive`, or if a Muster
+/// program's exit code 75 is to be told from that of a process that was killed because another one
+/// had it.
 void start_with(slurm::BatchScript& script, const LaunchChoice& choice, bool survive);
 
 } // namespace muster::launcher::submit

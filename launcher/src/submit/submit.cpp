@@ -30,13 +30,14 @@ using slurm::Environment;
 LaunchChoice
 launch_of(const Arguments& arguments, const BatchScript& script, const Environment& environment) {
     const std::string wanted = arguments.get<std::string>("launch");
-    const LaunchFacts facts{launch::inspect_program(script.command.front(), environment).library,
-                            has_several_tasks(script),
-                            launch::srun_mpi_types("srun")};
-    if (wanted == "auto") {
-        return choose_launch(facts);
-    }
+    const auto program = launch::inspect_program(script.command.front(), environment);
+    const LaunchFacts facts{
+        program.library, has_several_tasks(script), launch::srun_mpi_types("srun")};
     LaunchChoice choice{slurm::StepLauncher::none, "", "--launch says so"};
+    if (wanted == "auto") {
+        choice = choose_launch(facts);
+    }
+    choice.is_muster = program.is_muster;
     if (wanted == "srun") {
         choice.launcher = slurm::StepLauncher::srun;
         // One process of several is what the flag is for; alone it does no harm.
@@ -46,7 +47,7 @@ launch_of(const Arguments& arguments, const BatchScript& script, const Environme
         choice.launcher = slurm::StepLauncher::mpirun;
     } else if (wanted == "muster") {
         choice.launcher = slurm::StepLauncher::muster;
-    } else if (wanted != "none") {
+    } else if (wanted != "none" && wanted != "auto") {
         throw UsageError(
             fmt::format("--launch is '{}'; it is auto, srun, mpirun, muster or none", wanted));
     }
@@ -200,7 +201,7 @@ const Subcommand& subcommand() {
              {"muster submit --array 1-100%10 --dry-run -- sh -c './sim $SLURM_ARRAY_TASK_ID'",
               "prints the script of a job array"}},
         .description =
-            R"(The command's words reach it as they are; no shell looks into them. Programs that are linked with Open MPI are started by 'srun --mpi=pmix', those with MPICH, Intel MPI or MVAPICH by 'srun --mpi=pmi2', by mpirun where srun does not offer that, and a job of one process as it is. --launch decides otherwise, and --launch muster starts them by 'muster run'.
+            R"(The command's words reach it as they are; no shell looks into them. Programs that are linked with Open MPI are started by 'srun --mpi=pmix', those with MPICH, Intel MPI or MVAPICH by 'srun --mpi=pmi2', by mpirun where srun does not offer that; other programs by 'muster run', which tells each of its processes what torchrun would; and a job of one process as it is. --launch decides otherwise.
 
 A run of Muster's that has to end before it is done (at its time limit, at --signal, at SIGTERM) ends in order, with exit code 75. With --requeue the job then runs again; with --chain, where Slurm does not allow that, it submits a job like itself. Either way it goes on from its journal (--journal), at most --again-max times, and not when somebody has cancelled it.
 

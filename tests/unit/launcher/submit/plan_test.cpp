@@ -137,7 +137,7 @@ TEST(SubmitPlan, TheMpiThatAProgramIsLinkedWithSaysHowItStarts) {
     EXPECT_EQ(choice(MpiLibrary::mpich, true, {"none", "pmix", "pmi2"}).mpi, "pmi2");
     EXPECT_EQ(choice(MpiLibrary::open_mpi, true, {"none", "pmi2"}).launcher, StepLauncher::mpirun);
     EXPECT_EQ(choice(MpiLibrary::open_mpi, true, {}).launcher, StepLauncher::mpirun);
-    EXPECT_EQ(choice(MpiLibrary::none, true, {"pmix"}).launcher, StepLauncher::srun);
+    EXPECT_EQ(choice(MpiLibrary::none, true, {"pmix"}).launcher, StepLauncher::muster);
     EXPECT_EQ(choice(MpiLibrary::none, true, {"pmix"}).mpi, "");
     EXPECT_EQ(choice(MpiLibrary::open_mpi, false, {"pmix"}).launcher, StepLauncher::none);
 }
@@ -153,9 +153,13 @@ TEST(SubmitPlan, SeveralTasksAreThoseOfNodesAndOfTheJob) {
 TEST(SubmitPlan, WhatStartsItGetsWhatItNeeds) {
     BatchScript one = script({"-n", "4", "-c", "2", "--requeue", "./app"});
     one.launcher_options = {"--exact"};
-    start_with(one, {StepLauncher::srun, "pmix", ""}, false);
+    BatchScript foreign = one;
+    start_with(one, {StepLauncher::srun, "pmix", "", true}, false);
     EXPECT_THAT(one.launcher_options,
                 ElementsAre("--mpi=pmix", "--cpus-per-task=2", "--kill-on-bad-exit=0", "--exact"));
+    start_with(foreign, {StepLauncher::srun, "pmix", "", false}, false);
+    EXPECT_THAT(foreign.launcher_options, ElementsAre("--mpi=pmix", "--cpus-per-task=2", "--exact"))
+        << "ranks of other programs would wait for a dead one";
     BatchScript other = script({"-n", "4", "--survive", "./app"});
     EXPECT_THAT(other.options, ElementsAre("--no-kill"));
     start_with(other, {StepLauncher::mpirun, "", ""}, true);
