@@ -85,7 +85,8 @@ public:
         wake_.notify_one();
     }
 
-    /// Keys that this run computes, and keys that others compute and this run waits for. Any thread.
+    /// Keys that this run computes, and keys that others compute and this run waits for. Any
+    /// thread.
     [[nodiscard]] std::pair<std::uint64_t, std::uint64_t> under_way();
 
     /// How a task of want() ended; a value must be here in full. Never waits for the disk.

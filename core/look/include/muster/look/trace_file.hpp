@@ -83,11 +83,11 @@ struct TraceHeader {
     std::int32_t rank = 0;
     std::int32_t world_size = 1;
     std::int32_t node = 0;
-    std::string host;
+    std::string host{};
     std::int64_t pid = 0;
     double cpus = 0;
-    std::string program;
-    std::string job;               ///< Slurm's; may be empty.
+    std::string program{};
+    std::string job{};             ///< Slurm's; may be empty.
     std::int64_t monotonic_ns = 0; ///< When the trace began,
     std::int64_t realtime_ns = 0;  ///< the same moment.
 
