@@ -55,6 +55,15 @@ class Examples(SlurmCase):
         self.assertEqual(self.wait_for_end(again), "COMPLETED 0", self.logs())
         self.assertEqual(len(self.run_on_head(muster, "cat", "sweep").stdout.splitlines()), 200)
 
+    def test_pool(self):
+        job = self.submit("pool.sbatch", POOL_INTERVAL="500ms", POOL_IDLE="1s", HOME=str(self.folder),
+                          XDG_STATE_HOME=str(self.folder / "state"))
+        self.assertEqual(self.wait_for_end(job, 120), "COMPLETED 0", self.logs())
+        self.assertIn("submitted job", self.output(job))
+        self.assertIn("all commands are done", self.output(job))
+        lines = self.expect(self.run_on_head(f"{BUILD}/launcher/muster", "cat", "pool")).stdout.splitlines()
+        self.assertEqual(sorted(int(line.split()[1]) for line in lines), list(range(1, 41)))
+
 
 if __name__ == "__main__":
     main()

@@ -38,6 +38,7 @@ h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.1rem; margin: 2.2rem 0 .6
 .tile b { display: block; font-size: 1.25rem; font-weight: 600; }
 .note { border-left: 4px solid var(--queued); background: var(--tile); padding: .4rem .8rem; margin: .4rem 0; }
 svg { display: block; width: 100%; height: auto; } text { font: 11px system-ui, sans-serif; fill: var(--soft); }
+.over { fill: var(--ink); stroke: var(--paper); stroke-width: 3px; paint-order: stroke; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: 13.5px; }
 th { text-align: left; color: var(--soft); font-weight: 500; } td, th { padding: .22rem .6rem; border-bottom: 1px solid var(--line); }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
@@ -270,7 +271,7 @@ private:
                 bin = next;
             }
             if (height >= 10) {
-                line("<text x=\"2\" y=\"{:.1f}\">{}</text>",
+                line("<text class=\"over\" x=\"2\" y=\"{:.1f}\">{}</text>",
                      static_cast<double>(row) * height + height - (height > 12 ? 6 : 2),
                      row_name(begin, end));
             }

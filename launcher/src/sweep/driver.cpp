@@ -39,6 +39,8 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t ahead_max = 20'000;
 /// How long to wait for a command while standard input may bring others.
 constexpr auto input_period = 20ms;
+/// Of a command, in the names of tasks: what `muster top` and `muster tasks` show.
+constexpr std::size_t task_name_max = 60;
 /// How often to look whether this job has anything to run.
 constexpr auto idle_period = 200ms;
 constexpr std::size_t failures_shown = 10;
@@ -403,7 +405,8 @@ private:
                             .memory = settings.memory,
                             .resources = settings.resources,
                             .priority = settings.priority};
-        options.name = name_of(pending.group, pending.command);
+        options.name = name_of(pending.group, pending.command) + ": " +
+                       pending.command.shown().substr(0, task_name_max);
         if (!plan_.journal.empty()) {
             order.output = (fs::path(plan_.journal) / "output").string();
             order.output_name = run_name_;
