@@ -331,6 +331,21 @@ class Journal(Case):
         self.assertEqual(follow.wait(60), 0)
         self.assertEqual(sweep.wait(60), 1)
 
+    def test_a_full_disk_stops_the_sweep_and_says_so(self):
+        # Files of 64 KiB at most: to a program that is as a full disk.
+        limited = self.folder / "limited"
+        limited.write_text(f"#!/bin/bash\ntrap '' XFSZ\nulimit -f 64\nexec {MUSTER} \"$@\"\n")
+        limited.chmod(0o755)
+        result = run(limited, "sweep", "--journal", self.journal, "--array", "1-500", "sh", "-c",
+                     "head -c 5000 /dev/zero; echo {}")
+        self.expect(result, 1)
+        self.assertIn("cannot write what commands print", result.stderr)
+        self.assertIn("--resume goes on", result.stderr)
+        before = len(self.muster("grep", "-l", "[0-9]$", self.journal).stdout.split())
+        self.assertGreater(before, 3)
+        self.expect(self.sweep("--resume", "--journal", self.journal, "--array", "1-500", "sh", "-c",
+                               "head -c 5000 /dev/zero; echo {}"), 0)
+
     def test_a_job_log_is_as_gnu_parallels(self):
         log = self.folder / "log"
         self.expect(self.sweep("--joblog", log, "sh", "-c", "exit {}", ":::", "0", "3"), 1)

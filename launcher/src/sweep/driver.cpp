@@ -431,7 +431,15 @@ private:
                 ++undone_;
                 return;
             }
-            // The rank it was on, or the disk: no end of its own, and not in the journal.
+            if (error.root_cause().type == "muster::launcher::sweep::OutputError") {
+                ++states_[pending.group].undone;
+                --states_[pending.group].open;
+                ++undone_;
+                output_error_ = error.root_cause().message;
+                stop_now();
+                return;
+            }
+            // The rank it was on: no end of its own, and not in the journal.
             record.run = run_;
             record.exit_code = 255;
             record.error = error.what();
@@ -535,11 +543,15 @@ private:
         }
         const bool too_many = plan_.fails_max && tally_.failed() > *plan_.fails_max;
         const auto stops = too_many ? HaltRule::When::now : tally_.stops();
-        if (stops != HaltRule::When::never && !stops_) {
-            stops_ = true;
-            if (stops == HaltRule::When::now) {
-                running_.cancel_all();
-            }
+        if (stops == HaltRule::When::now) {
+            stop_now();
+        }
+        stops_ = stops_ || stops != HaltRule::When::never;
+    }
+
+    void stop_now() {
+        if (!std::exchange(stops_, true)) {
+            running_.cancel_all();
         }
     }
 
@@ -567,6 +579,9 @@ private:
             }
             fmt::print(stderr, "muster sweep: {}\n", line);
         }
+        if (!output_error_.empty()) {
+            throw Error(output_error_);
+        }
         const bool wanted =
             plan_.halt.what == HaltRule::What::success && tally_.stops() != HaltRule::When::never;
         return (tally_.failed() > 0 && !wanted) || !skipped_.empty() ? 1 : 0;
@@ -592,6 +607,7 @@ private:
     std::uint64_t earlier_ = 0;
     std::uint64_t undone_ = 0;
     std::uint64_t failures_ = 0;
+    std::string output_error_;
     bool stops_ = false;
     Clock::time_point idle_since_ = Clock::now();
     std::uint64_t left_to_others_ = 0;

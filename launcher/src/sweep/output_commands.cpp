@@ -169,7 +169,7 @@ public:
             return;
         }
         const std::string expression = plain ? quoted(text) : text;
-        const int flags = REG_EXTENDED | REG_NOSUB | (ignores_case ? REG_ICASE : 0);
+        const int flags = REG_EXTENDED | (ignores_case ? REG_ICASE : 0);
         if (const int error = ::regcomp(&regex_, expression.c_str(), flags); error != 0) {
             std::string reason(256, '\0');
             reason.resize(::regerror(error, &regex_, reason.data(), reason.size()) - 1);
@@ -189,8 +189,12 @@ public:
     }
 
     [[nodiscard]] bool matches(const std::string& line) const {
-        return plain_ ? line.find(text_) != std::string::npos
-                      : ::regexec(&regex_, line.c_str(), 0, nullptr, 0) == 0;
+        if (plain_) {
+            return line.find(text_) != std::string::npos;
+        }
+        // What programs write may have any bytes in it, also nought.
+        regmatch_t whole{0, static_cast<regoff_t>(line.size())};
+        return ::regexec(&regex_, line.c_str(), 1, &whole, REG_STARTEND) == 0;
     }
 
 private:

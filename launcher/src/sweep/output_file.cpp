@@ -211,8 +211,12 @@ OutputWriter::OutputWriter(const fs::path& folder, const std::string& name)
     : path_(folder / (name + ".out")) {
     std::error_code error;
     fs::create_directories(folder, error);
-    out_ = open_or_throw(path_, O_WRONLY | O_CREAT | O_APPEND);
-    index_ = open_or_throw(folder / (name + ".idx"), O_WRONLY | O_CREAT | O_APPEND);
+    try {
+        out_ = open_or_throw(path_, O_WRONLY | O_CREAT | O_APPEND);
+        index_ = open_or_throw(folder / (name + ".idx"), O_WRONLY | O_CREAT | O_APPEND);
+    } catch (const Error& reason) {
+        throw OutputError(reason.what());
+    }
     size_ = static_cast<std::uint64_t>(::lseek(out_, 0, SEEK_END));
     index_size_ = static_cast<std::uint64_t>(::lseek(index_, 0, SEEK_END));
 }
@@ -243,10 +247,10 @@ void OutputWriter::append(int fd,
             continue;
         }
         if (n < 0) {
-            const Error error = system_error("cannot write what commands print to", path_);
+            const OutputError error(
+                system_error("cannot write what commands print to", path_).what());
             // Half a chunk would hide what follows it.
             [[maybe_unused]] const int cut = ::ftruncate(fd, static_cast<off_t>(size));
-            failed_ = true;
             throw error;
         }
         left -= static_cast<std::size_t>(n);
@@ -278,11 +282,6 @@ void OutputWriter::finish(Entry entry) {
     append(out_, header, code, size_);
     entry.end = size_;
     append(index_, encode(entry), {}, index_size_);
-}
-
-bool OutputWriter::usable() {
-    const std::lock_guard lock(mutex_);
-    return !failed_;
 }
 
 OutputFolder::OutputFolder(fs::path folder) : folder_(std::move(folder)) {

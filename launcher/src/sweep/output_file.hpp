@@ -1,5 +1,7 @@
 #pragma once
 
+#include <muster/base/error.hpp>
+
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -39,10 +41,16 @@ struct Entry {
     std::uint64_t end = 0;
 };
 
+/// What commands write cannot be kept: there is no sense in running more of them.
+class OutputError : public Error {
+public:
+    using Error::Error;
+};
+
 /// Appends to one file. Threads: any.
 class OutputWriter {
 public:
-    /// @throws Error with the path.
+    /// @throws OutputError with the path.
     OutputWriter(const std::filesystem::path& folder, const std::string& name);
     OutputWriter(const OutputWriter&) = delete;
     OutputWriter& operator=(const OutputWriter&) = delete;
@@ -51,14 +59,11 @@ public:
     /// Where the next chunk will lie, or one behind it.
     [[nodiscard]] std::uint64_t position();
 
-    /// @throws Error if it cannot be written; nothing of it is there then.
+    /// @throws OutputError if it cannot be written; nothing of it is there then.
     void write(OutputId id, std::uint32_t attempt, Channel channel, std::string_view bytes);
 
     /// The last of an attempt. @param entry  Its `end` is filled in.
     void finish(Entry entry);
-
-    /// False once a write has failed.
-    [[nodiscard]] bool usable();
 
 private:
     void append(int fd, std::string_view header, std::string_view bytes, std::uint64_t& size);
@@ -69,7 +74,6 @@ private:
     int index_ = -1;
     std::uint64_t size_ = 0;
     std::uint64_t index_size_ = 0;
-    bool failed_ = false;
 };
 
 /// All output of a sweep, for those who look at it, also while it is written.

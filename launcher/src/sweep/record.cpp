@@ -188,13 +188,12 @@ Record carry_out(const Order& order) {
         record.cpu_seconds = result.cpu_seconds;
         record.memory_peak_bytes = result.memory_peak.count;
         record.tail = record.ok() ? std::string() : result.err;
+    } catch (const OutputError&) {
+        throw; // the disk's fault, not the command's
     } catch (const Error& error) {
         // Stopped with the sweep: that is no end of the command's own.
         if (error.code() == ErrorCode::cancelled || this_task().stop_token.stop_requested()) {
             throw;
-        }
-        if (writer && error.code() == ErrorCode::failed && !writer->usable()) {
-            throw; // the disk, not the command
         }
         record.exit_code = code_of_no_start;
         record.error = error.what();
