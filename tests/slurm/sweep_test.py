@@ -26,9 +26,10 @@ class Sweep(SlurmCase):
         self.assertEqual(self.ran(), before)
 
     def test_two_thousand_commands_and_a_node_that_is_lost(self):
+        # Slurm may kill a command before its rank, which then reports it as failed: hence --retries.
         commands = ["--array", "1-2000", "sh", "-c", "echo {} >> ran; echo {}; sleep 0.01"]
         process = self.start("srun", "--mpi=pmix", "--kill-on-bad-exit=0", "--no-kill", *SIX_RANKS, MUSTER, "sweep",
-                             "--journal", "out", *commands, environment={"MUSTER_HEARTBEAT_TIMEOUT": "2"})
+                             "--retries", "2", "--journal", "out", *commands, environment={"MUSTER_HEARTBEAT_TIMEOUT": "2"})
         self.wait_for("some have run", lambda: len(self.ran()) > 300)
         self.cluster.call("scontrol", "update", "nodename=n3", "state=down", "reason=test")
         self.wait_for("all have run", lambda: "2,000 commands: 2,000 succeeded" in self.client_output(), 120)
