@@ -1,6 +1,6 @@
 #pragma once
 
-#include "wire/messages.hpp"
+#include "wire/task_messages.hpp"
 
 #include <optional>
 
