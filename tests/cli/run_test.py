@@ -13,6 +13,7 @@ import unittest
 from pathlib import Path
 
 import harness
+import meeting
 
 MUSTER = os.environ["MUSTER"]
 SKIPPED = 77
@@ -25,31 +26,7 @@ for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK
     os.environ[name]
 """
 
-# What torch's env:// does, without torch: rank 0 listens, the others connect, all say who they are.
-MEETING = CONTRACT + """
-import socket, sys, time
-rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-address = (os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]))
-if rank == 0:
-    server = socket.create_server(address)
-    met = {0}
-    while len(met) < world:
-        peer, _ = server.accept()
-        met.add(int(peer.makefile().readline()))
-        peer.close()
-    print("met", sorted(met))
-else:
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            peer = socket.create_connection(address, 5)
-            break
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
-    peer.sendall(f"{rank}\\n".encode())
-    peer.recv(1)
+MET = CONTRACT + meeting.MEETING + """
 print("rank", rank, "of", world, "local", os.environ["LOCAL_RANK"], "of", os.environ["LOCAL_WORLD_SIZE"],
       "on", os.environ["GROUP_RANK"])
 """
@@ -72,14 +49,14 @@ class MusterRun(unittest.TestCase):
 
 class Contract(MusterRun):
     def test_gives_every_rank_what_torchrun_does(self):
-        run = self.python(MEETING, "-n", "3")
+        run = self.python(MET, "-n", "3")
         self.assertEqual(run.code, 0, run)
         self.assertIn("met [0, 1, 2]", run.stdout, run)
         self.assertEqual(sorted(line for line in run.stdout.splitlines() if line.startswith("rank")),
                          [f"rank {i} of 3 local {i} of 3 on 0" for i in range(3)], run)
 
     def test_supervisors_of_several_nodes_give_ranks_across_them(self):
-        run = self.python(MEETING, "--launcher", "local", "-N", "3", "--per-node", "2")
+        run = self.python(MET, "--launcher", "local", "-N", "3", "--per-node", "2")
         self.assertEqual(run.code, 0, run)
         self.assertIn("met [0, 1, 2, 3, 4, 5]", run.stdout, run)
         self.assertIn("rank 3 of 6 local 1 of 2 on 1", run.stdout, run)
@@ -107,7 +84,7 @@ class Contract(MusterRun):
         self.assertEqual(sorted(run.stdout.splitlines()), ["0 got typed", "1 got"], run)
 
     def test_under_mpirun_each_process_is_a_supervisor(self):
-        run = harness.run(MUSTER, "run", "--", sys.executable, "-c", MEETING, ranks=3)
+        run = harness.run(MUSTER, "run", "--", sys.executable, "-c", MET, ranks=3)
         self.assertEqual((run.code, run.left_behind), (0, []), run)
         self.assertIn("met [0, 1, 2]", run.stdout, run)
         self.assertIn("rank 2 of 3 local 2 of 3 on 0", run.stdout, run)

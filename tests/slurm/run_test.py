@@ -7,36 +7,14 @@ import re
 import sys
 from pathlib import Path
 
-from slurm_case import SlurmCase, main
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "cli"))
+from meeting import MEETING  # noqa: E402
+from slurm_case import SlurmCase, main  # noqa: E402
 
 MUSTER = os.environ["MUSTER_PROGRAM"]
 PROGRAM = os.environ["SLURM_PROGRAM"]
 
-# What torch's env:// does, without torch: rank 0 listens, the others connect and say who they are.
-MEETING = """
-import os, socket, time
-rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-address = (os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]))
-if rank == 0:
-    server = socket.create_server(("", address[1]))
-    met = {0}
-    while len(met) < world:
-        peer, _ = server.accept()
-        met.add(int(peer.makefile().readline()))
-        peer.close()
-    print("met", sorted(met), flush=True)
-else:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            peer = socket.create_connection(address, 5)
-            break
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-    peer.sendall(f"{rank}\\n".encode())
-    peer.recv(1)
+MET = MEETING + """
 print("rank", rank, "of", world, "local", os.environ["LOCAL_RANK"], "group", os.environ["GROUP_RANK"], "on",
       socket.gethostname(), "attempt", os.environ["TORCHELASTIC_RESTART_COUNT"], flush=True)
 """
@@ -62,7 +40,7 @@ class Run(SlurmCase):
         return f"{sys.executable} {path}"
 
     def test_in_a_batch_script_a_supervisor_on_each_node_gives_torchruns_contract(self):
-        text = self.batch(f"{MUSTER} run --per-node 2 -- {self.script(MEETING)}", "-N3", "-n3")
+        text = self.batch(f"{MUSTER} run --per-node 2 -- {self.script(MET)}", "-N3", "-n3")
         self.assertEqual(lines_of(text), SIX, text)
         self.assertIn("met [0, 1, 2, 3, 4, 5]", text)
 
@@ -71,13 +49,13 @@ class Run(SlurmCase):
         self.assertEqual(done.stdout.split(), ["n2", "n2"], done.stderr)
 
     def test_a_job_without_the_scripts_variables_in_its_steps(self):
-        text = self.batch(f"{MUSTER} run --per-node 2 -- {self.script(MEETING)}", "-N3", "-n3", "--export=NONE")
+        text = self.batch(f"{MUSTER} run --per-node 2 -- {self.script(MET)}", "-N3", "-n3", "--export=NONE")
         self.assertEqual(lines_of(text), SIX, text)
 
     def test_each_task_of_srun_is_a_supervisor(self):
         for mpi in ("none", "pmi2"):
             done = self.expect(self.srun(f"--mpi={mpi}", "-N3", "--ntasks-per-node=2", MUSTER, "run", "-v", "--",
-                                         sys.executable, "-c", MEETING))
+                                         sys.executable, "-c", MET))
             self.assertEqual(lines_of(done.stdout), SIX, done.stdout + done.stderr)
             if mpi == "pmi2" and os.environ.get("PMI2_RING"):  # built with Slurm's client
                 self.assertRegex(done.stderr, r"supervisor 1 of 6, meets the others at n1:\d+ or 10\.")

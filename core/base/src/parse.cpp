@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
 #include <string>
 #include <utility>
@@ -20,6 +19,8 @@ Failure usage(std::string message) {
     return {ErrorCode::usage, std::move(message)};
 }
 
+} // namespace
+
 std::string_view trimmed(std::string_view text) {
     const auto first = text.find_first_not_of(" \t");
     if (first == std::string_view::npos) {
@@ -28,24 +29,13 @@ std::string_view trimmed(std::string_view text) {
     return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
-/// Digits only: no sign, no blank.
-std::optional<std::uint64_t> parse_digits(std::string_view text) {
-    std::uint64_t value = 0;
-    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || stop != text.data() + text.size()) {
-        return std::nullopt;
-    }
-    return value;
-}
-
-} // namespace
-
 Result<Amount> parse_amount(std::string_view text) {
     const auto point = text.find('.');
     const std::string_view fraction =
         point == std::string_view::npos ? std::string_view{} : text.substr(point + 1);
-    const auto whole = parse_digits(text.substr(0, point));
-    const auto parts = fraction.empty() ? std::optional<std::uint64_t>(0) : parse_digits(fraction);
+    const auto whole = parse_whole<std::uint64_t>(text.substr(0, point));
+    const auto parts =
+        fraction.empty() ? std::optional<std::uint64_t>(0) : parse_whole<std::uint64_t>(fraction);
     const bool dangling = point != std::string_view::npos && fraction.empty();
     if (!whole || !parts || dangling || fraction.size() > 4 ||
         *whole > static_cast<std::uint64_t>(whole_max)) {
@@ -81,7 +71,7 @@ Result<Bytes> parse_bytes(std::string_view text) {
     const auto end = std::min(all.find_first_not_of("0123456789."), all.size());
     const std::string_view name = trimmed(all.substr(end));
     const auto suffix = std::ranges::find(suffixes, name, &Suffix::name);
-    const auto whole = parse_digits(all.substr(0, end)); // amounts do not go as far
+    const auto whole = parse_whole<std::uint64_t>(all.substr(0, end)); // amounts do not go as far
     if (whole && suffix != suffixes.end()) {
         if (*whole > bytes_max >> suffix->shift) {
             return usage(fmt::format("'{}' is more than any node has", text));

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 namespace muster::resources {
 namespace {
@@ -19,31 +18,13 @@ Failure usage(std::string message) {
     return {ErrorCode::usage, std::move(message)};
 }
 
-std::string_view trimmed(std::string_view text) {
-    const auto first = text.find_first_not_of(" \t");
-    if (first == std::string_view::npos) {
-        return {};
-    }
-    return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
-/// Digits only: no sign, no blank.
-std::optional<std::uint64_t> parse_digits(std::string_view text) {
-    std::uint64_t value = 0;
-    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || stop != text.data() + text.size()) {
-        return std::nullopt;
-    }
-    return value;
-}
-
 Result<std::optional<std::int64_t>>
 read_count(const slurm::Environment& environment, std::string_view name, std::uint64_t most) {
     const auto text = environment.find(name);
     if (!text || trimmed(*text).empty()) {
         return std::optional<std::int64_t>{};
     }
-    const auto value = parse_digits(trimmed(*text));
+    const auto value = parse_whole<std::uint64_t>(trimmed(*text));
     if (!value || *value > most) {
         return usage(
             fmt::format("{} is '{}'; use a whole number from 0 to {}: how many each rank has",

@@ -1,5 +1,7 @@
 #include "cli/pages.hpp"
 
+#include <muster/slurm/batch_script.hpp>
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -141,13 +143,6 @@ std::vector<std::string> choices(const OptionText& option) {
 template <class Range>
 std::string join(const Range& range, std::string_view separator) {
     return fmt::format("{}", fmt::join(range, separator));
-}
-
-std::string in_single_quotes(std::string text) {
-    for (std::size_t at = 0; (at = text.find('\'', at)) != std::string::npos; at += 4) {
-        text.replace(at, 1, "'\\''");
-    }
-    return "'" + text + "'";
 }
 
 } // namespace
@@ -323,7 +318,7 @@ std::string zsh_completions(std::span<const Subcommand* const> subcommands) {
     for (const Subcommand* subcommand : subcommands) {
         commands += fmt::format(
             "        {}\n",
-            in_single_quotes(fmt::format("{}:{}", subcommand->name, subcommand->summary)));
+            slurm::shell_quoted(fmt::format("{}:{}", subcommand->name, subcommand->summary)));
         cases += fmt::format("        {})\n            _arguments \\\n", subcommand->name);
         for (const OptionText& option : option_texts(*subcommand)) {
             std::string description = option.description;
@@ -340,7 +335,7 @@ std::string zsh_completions(std::span<const Subcommand* const> subcommands) {
             } else if (!option.value.empty()) {
                 text += fmt::format(":{}:", option.value);
             }
-            cases += fmt::format("                {} \\\n", in_single_quotes(text));
+            cases += fmt::format("                {} \\\n", slurm::shell_quoted(text));
         }
         cases += "                '*:file:_files' ;;\n";
     }

@@ -1,4 +1,6 @@
-#include "sweep/words.hpp"
+#include "cli/words.hpp"
+
+#include <muster/slurm/batch_script.hpp>
 
 #include <fmt/format.h>
 
@@ -10,11 +12,6 @@ namespace {
 
 bool is_blank(char letter) {
     return letter == ' ' || letter == '\t' || letter == '\n' || letter == '\r';
-}
-
-bool is_plain(unsigned char letter) {
-    return std::isalnum(letter) != 0 ||
-           std::string_view("_-./:=@%+,").find(static_cast<char>(letter)) != std::string_view::npos;
 }
 
 } // namespace
@@ -75,23 +72,10 @@ Result<std::vector<std::string>> split_words(std::string_view line) {
     return words;
 }
 
-std::string shell_quoted(std::string_view text) {
-    if (!text.empty() && std::all_of(text.begin(), text.end(), [](char letter) {
-            return is_plain(static_cast<unsigned char>(letter));
-        })) {
-        return std::string(text);
-    }
-    std::string quoted = "'";
-    for (const char letter : text) {
-        quoted += letter == '\'' ? std::string("'\\''") : std::string(1, letter);
-    }
-    return quoted + "'";
-}
-
 std::string shell_line(const std::vector<std::string>& words) {
     std::string line;
     for (const std::string& word : words) {
-        line += (line.empty() ? "" : " ") + shell_quoted(word);
+        line += (line.empty() ? "" : " ") + slurm::shell_quoted(word);
     }
     return line;
 }

@@ -14,9 +14,6 @@ namespace muster::launcher {
 /// @return a Failure if a quote does not end.
 [[nodiscard]] Result<std::vector<std::string>> split_words(std::string_view line);
 
-/// The text as one word for a POSIX shell: as it is if nothing in it means something to the shell.
-[[nodiscard]] std::string shell_quoted(std::string_view text);
-
 /// Words that a shell reads back as they are.
 [[nodiscard]] std::string shell_line(const std::vector<std::string>& words);
 

@@ -1,10 +1,11 @@
 #include "jobs/records.hpp"
 
+#include <muster/base/parse.hpp>
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <utility>
 
 namespace muster::launcher::jobs {
@@ -45,14 +46,6 @@ std::string_view cut(std::string_view& text, char at) {
     return first;
 }
 
-template <class I>
-std::optional<I> whole(std::string_view text) {
-    I value{};
-    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    return error == std::errc{} && stop == text.data() + text.size() ? std::optional(value)
-                                                                     : std::nullopt;
-}
-
 std::optional<JobEvent> parse_event(std::string_view line) {
     using Kind = JobEvent::Kind;
     constexpr auto kinds =
@@ -60,7 +53,7 @@ std::optional<JobEvent> parse_event(std::string_view line) {
                                                           {"requeued", Kind::requeued},
                                                           {"continued", Kind::continued},
                                                           {"ended", Kind::ended}});
-    const auto time = whole<std::int64_t>(cut(line, ' '));
+    const auto time = parse_whole<std::int64_t>(cut(line, ' '));
     const auto name = cut(line, ' ');
     const auto kind = std::ranges::find(kinds, name, &std::pair<std::string_view, Kind>::first);
     if (!time || kind == kinds.end()) {
@@ -71,7 +64,7 @@ std::optional<JobEvent> parse_event(std::string_view line) {
         event.text = line;
         return event.text.empty() ? std::nullopt : std::optional(event);
     }
-    const auto number = whole<int>(cut(line, ' '));
+    const auto number = parse_whole<int>(cut(line, ' '));
     if (!number) {
         return std::nullopt;
     }
@@ -105,7 +98,7 @@ std::optional<JobRecord> parse_record(std::string_view text) {
         } else if (key == "name") {
             record.name = value;
         } else if (key == "submitted") {
-            record.submitted = whole<std::int64_t>(value).value_or(0);
+            record.submitted = parse_whole<std::int64_t>(value).value_or(0);
         } else if (key == "directory") {
             record.directory = value;
         } else if (key == "log") {

@@ -1,7 +1,7 @@
 #include "pool/pool.hpp"
 
+#include "cli/words.hpp"
 #include "pool/decide.hpp"
-#include "sweep/words.hpp"
 #include "tool/tool.hpp"
 
 #include <muster/base/duration.hpp>

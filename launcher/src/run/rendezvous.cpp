@@ -1,11 +1,11 @@
 #include "run/rendezvous.hpp"
 
+#include <muster/base/parse.hpp>
 #include <muster/slurm/hostlist.hpp>
 #include <muster/slurm/launch.hpp>
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <cstdint>
 #include <sstream>
 
@@ -23,13 +23,6 @@ std::uint64_t digest(std::string_view text) {
         value = (value ^ static_cast<unsigned char>(letter)) * 0x100000001b3;
     }
     return value;
-}
-
-std::optional<int> parse_int(std::string_view text) {
-    int value = 0;
-    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    return error == std::errc{} && stop == text.data() + text.size() ? std::optional(value)
-                                                                     : std::nullopt;
 }
 
 std::vector<std::string> split(const std::string& text, char separator) {
@@ -59,7 +52,7 @@ std::optional<Rendezvous> read_invitation(const slurm::Environment& environment)
         }
         const std::string name = word.substr(0, equals);
         const std::string value = word.substr(equals + 1);
-        const auto number = parse_int(value);
+        const auto number = parse_whole<int>(value);
         if (name == "at") {
             rendezvous.endpoints = split(value, ',');
         } else if (name == "nodes" && number) {

@@ -2,10 +2,9 @@
 
 #include <muster/base/duration.hpp>
 #include <muster/base/error.hpp>
+#include <muster/base/parse.hpp>
 
 #include <fmt/format.h>
-
-#include <charconv>
 
 namespace muster::launcher::run {
 namespace {
@@ -53,11 +52,8 @@ E choice(const Arguments& arguments,
 }
 
 std::optional<int> number(std::string_view text) {
-    int value = 0;
-    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    return error == std::errc{} && stop == text.data() + text.size() && value > 0
-               ? std::optional(value)
-               : std::nullopt;
+    const auto value = parse_whole<int>(text);
+    return value && *value > 0 ? value : std::nullopt;
 }
 
 } // namespace

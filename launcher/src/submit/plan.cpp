@@ -1,13 +1,13 @@
 #include "submit/plan.hpp"
 
 #include <muster/base/error.hpp>
+#include <muster/base/parse.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <charconv>
 #include <optional>
 #include <utility>
 
@@ -28,19 +28,12 @@ Texts texts_of(const Arguments& arguments, const std::string& name) {
     return arguments.has(name) ? arguments.get<Texts>(name) : Texts();
 }
 
-std::optional<int> whole(std::string_view text) {
-    int value = 0;
-    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    return error == std::errc{} && stop == text.data() + text.size() ? std::optional(value)
-                                                                     : std::nullopt;
-}
-
 std::optional<int> number_of(const Arguments& arguments, const std::string& name) {
     if (!arguments.has(name)) {
         return std::nullopt;
     }
     const Text text = arguments.get<Text>(name);
-    const auto value = whole(text);
+    const auto value = parse_whole<int>(text);
     if (!value || *value < 1) {
         throw UsageError(
             fmt::format("--{} is '{}'; it is a whole number of at least 1", name, text));
@@ -65,8 +58,8 @@ void read_signal(const Arguments& arguments, BatchScript& script) {
     const auto at = text.find('@');
     std::string name = text.substr(0, at);
     name = name.starts_with("SIG") ? name.substr(3) : name;
-    const auto seconds =
-        whole(at == Text::npos ? std::string_view("60") : std::string_view(text).substr(at + 1));
+    const auto seconds = parse_whole<int>(at == Text::npos ? std::string_view("60")
+                                                           : std::string_view(text).substr(at + 1));
     const bool named = !name.empty() && std::ranges::all_of(name, [](char letter) {
         return std::isalnum(static_cast<unsigned char>(letter)) != 0;
     });

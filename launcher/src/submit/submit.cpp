@@ -1,5 +1,6 @@
 #include "submit/submit.hpp"
 
+#include "cli/words.hpp"
 #include "jobs/record_files.hpp"
 #include "launch/elf.hpp"
 #include "submit/plan.hpp"
@@ -103,14 +104,6 @@ bool forgets(const BatchScript& script, const Environment& environment) {
            });
 }
 
-std::string command_text(const BatchScript& script) {
-    std::string text;
-    for (const std::string& word : script.command) {
-        text += (text.empty() ? "" : " ") + slurm::shell_quoted(word);
-    }
-    return text;
-}
-
 std::string text_of(const Arguments& arguments, const BatchScript& script) {
     const auto text = arguments.has("template")
                           ? slurm::write_batch_script(
@@ -164,7 +157,7 @@ int run(const Arguments& arguments) {
              .directory = directory.string(),
              .log = log,
              .array = script.array,
-             .command = command_text(script)});
+             .command = shell_line(script.command)});
         if (!saved) {
             std::cerr << "muster: muster jobs will not know this job: " << saved.error().message
                       << '\n';

@@ -1,10 +1,9 @@
 #include "sweep/halt.hpp"
 
 #include <muster/base/error.hpp>
+#include <muster/base/parse.hpp>
 
 #include <fmt/format.h>
-
-#include <charconv>
 
 namespace muster::launcher::sweep {
 
@@ -44,14 +43,12 @@ HaltRule parse_halt_rule(std::string_view text) {
     if (is_percent) {
         number.remove_suffix(1);
     }
-    std::uint64_t value = 0;
-    const auto [stop, error] = std::from_chars(number.data(), number.data() + number.size(), value);
-    if (error != std::errc{} || stop != number.data() + number.size() || value == 0 ||
-        (is_percent && value > 100)) {
+    const auto value = parse_whole<std::uint64_t>(number);
+    if (!value || *value == 0 || (is_percent && *value > 100)) {
         throw wrong();
     }
-    rule.percent = is_percent ? static_cast<double>(value) : 0;
-    rule.count = is_percent ? 0 : value;
+    rule.percent = is_percent ? static_cast<double>(*value) : 0;
+    rule.count = is_percent ? 0 : *value;
     return rule;
 }
 

@@ -1,8 +1,9 @@
 #include "sweep/job.hpp"
 
-#include "sweep/words.hpp"
+#include "cli/words.hpp"
 
 #include <muster/base/error.hpp>
+#include <muster/slurm/batch_script.hpp>
 
 #include <fmt/format.h>
 
@@ -46,17 +47,17 @@ std::string Command::identity() const {
 std::string Command::shown() const {
     std::string text;
     if (!directory.empty()) {
-        text += "cd " + shell_quoted(directory) + " && ";
+        text += "cd " + slurm::shell_quoted(directory) + " && ";
     }
     for (const auto& [name, value] : environment) {
-        text += name + "=" + shell_quoted(value) + " ";
+        text += name + "=" + slurm::shell_quoted(value) + " ";
     }
     const bool is_shell = argv.size() == 3 && argv[0] == "/bin/sh" && argv[1] == "-c";
     text += is_shell ? argv[2] : shell_line(argv);
     if (!input_file.empty()) {
-        text += " < " + shell_quoted(input_file);
+        text += " < " + slurm::shell_quoted(input_file);
     } else if (!input.empty()) {
-        text += " <<< " + shell_quoted(input);
+        text += " <<< " + slurm::shell_quoted(input);
     }
     for (auto at = text.find(slot_mark); at != std::string::npos; at = text.find(slot_mark)) {
         text.replace(at, slot_mark.size(), "{%}");
@@ -120,10 +121,10 @@ std::vector<std::string> Group::argv_of(const Row& row, std::uint64_t number) co
         return std::move(*words);
     }
     if (settings_.shell) {
-        std::string program = words_.front().fill(row, number, &shell_quoted);
+        std::string program = words_.front().fill(row, number, &slurm::shell_quoted);
         if (appends_values_) {
             for (const std::string& value : row) {
-                program += " " + shell_quoted(value);
+                program += " " + slurm::shell_quoted(value);
             }
         }
         return {"/bin/sh", "-c", std::move(program)};

@@ -1,8 +1,8 @@
 #include "sweep/job_file.hpp"
 
+#include "cli/words.hpp"
 #include "sweep/job_tree.hpp"
 #include "sweep/settings.hpp"
-#include "sweep/words.hpp"
 
 #include <muster/base/error.hpp>
 

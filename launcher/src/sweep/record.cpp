@@ -1,5 +1,6 @@
 #include "sweep/record.hpp"
 
+#include "run/machine.hpp"
 #include "sweep/output_file.hpp"
 
 #include <muster/core/command_task.hpp>
@@ -7,11 +8,8 @@
 #include <muster/core/this_task.hpp>
 
 #include <fmt/format.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstring>
 #include <map>
@@ -96,11 +94,6 @@ std::shared_ptr<OutputWriter> writer_for(RankState& state, const Order& order, R
     return writer;
 }
 
-std::string host_name() {
-    std::array<char, 256> name{};
-    return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
-}
-
 CommandSpec specify(const Command& command, std::size_t slot) {
     const auto fill = [&](std::string text) {
         for (auto at = text.find(slot_mark); at != std::string::npos;
@@ -155,7 +148,7 @@ Record carry_out(const Order& order) {
     record.run = order.run;
     record.last = order.last;
     record.rank = index(rank);
-    record.host = host_name();
+    record.host = run::host_name();
     record.began = seconds_since_1970();
     Entry entry{.id = order.id, .attempt = order.command.attempt};
     entry.begin = writer ? writer->position() : 0;

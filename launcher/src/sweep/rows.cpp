@@ -1,6 +1,7 @@
 #include "sweep/rows.hpp"
 
 #include <muster/base/error.hpp>
+#include <muster/base/parse.hpp>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -9,7 +10,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <limits>
 #include <set>
@@ -299,13 +299,6 @@ private:
     std::vector<std::string> columns_;
 };
 
-std::optional<std::int64_t> whole_number(std::string_view text) {
-    std::int64_t value = 0;
-    const char* const end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, value);
-    return error == std::errc{} && stop == end ? std::optional(value) : std::nullopt;
-}
-
 Range parse_range(std::string_view text) {
     const auto wrong = [&] {
         return UsageError(fmt::format("'{}' is not a range: write 1-10, 1-10:2 or 7", text));
@@ -314,9 +307,11 @@ Range parse_range(std::string_view text) {
     const std::string_view ends = text.substr(0, colon);
     // A minus sign may stand before either number.
     const auto dash = ends.find('-', 1);
-    const auto first = whole_number(ends.substr(0, dash));
-    const auto last = dash == std::string_view::npos ? first : whole_number(ends.substr(dash + 1));
-    const auto step = colon == std::string_view::npos ? 1 : whole_number(text.substr(colon + 1));
+    const auto first = parse_whole<std::int64_t>(ends.substr(0, dash));
+    const auto last =
+        dash == std::string_view::npos ? first : parse_whole<std::int64_t>(ends.substr(dash + 1));
+    const auto step =
+        colon == std::string_view::npos ? 1 : parse_whole<std::int64_t>(text.substr(colon + 1));
     constexpr std::int64_t most = std::int64_t{1} << 62; // so that differences fit
     if (!first || !last || !step || *step <= 0 ||
         std::max(std::abs(*first), std::abs(*last)) > most) {

@@ -1,11 +1,11 @@
 #include "sweep/selection.hpp"
 
 #include <muster/base/error.hpp>
+#include <muster/base/parse.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <string_view>
 
@@ -15,12 +15,8 @@ namespace {
 constexpr std::uint64_t number_max = (std::uint64_t{1} << group_shift) - 1;
 
 std::optional<std::uint64_t> number_in(std::string_view text) {
-    std::uint64_t value = 0;
-    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    return error == std::errc{} && stop == text.data() + text.size() && value > 0 &&
-                   value <= number_max
-               ? std::optional(value)
-               : std::nullopt;
+    const auto value = parse_whole<std::uint64_t>(text);
+    return value && *value > 0 && *value <= number_max ? value : std::nullopt;
 }
 
 } // namespace

@@ -7,21 +7,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 namespace muster::launcher::sweep {
 namespace {
 
 template <class T>
 T whole(std::string_view name, std::string_view text, T least, T most) {
-    T value{};
-    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || stop != text.data() + text.size() || value < least ||
-        value > most) {
+    const auto value = parse_whole<T>(text);
+    if (!value || *value < least || *value > most) {
         throw UsageError(
             fmt::format("{} {}: give a whole number from {} to {}", name, text, least, most));
     }
-    return value;
+    return *value;
 }
 
 template <class T>

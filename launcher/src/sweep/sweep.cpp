@@ -1,11 +1,11 @@
 #include "sweep/sweep.hpp"
 
+#include "cli/words.hpp"
 #include "run/all_nodes.hpp"
 #include "sweep/command_sources.hpp"
 #include "sweep/driver.hpp"
 #include "sweep/job_file.hpp"
 #include "sweep/settings.hpp"
-#include "sweep/words.hpp"
 
 #include <muster/base/error.hpp>
 #include <muster/core/runtime.hpp>

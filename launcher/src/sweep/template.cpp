@@ -1,13 +1,13 @@
 #include "sweep/template.hpp"
 
 #include <muster/base/error.hpp>
+#include <muster/base/parse.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <charconv>
 #include <utility>
 
 namespace muster::launcher::sweep {
@@ -70,16 +70,14 @@ std::optional<Template::Piece> Template::parse(std::string_view inside,
         place != columns.end()) {
         return Piece{What::column, part, static_cast<std::size_t>(place - columns.begin()), {}};
     }
-    std::size_t number = 0;
-    const auto [stop, error] = std::from_chars(name.data(), name.data() + name.size(), number);
-    if (error == std::errc{} && stop == name.data() + name.size()) {
-        if (number < 1 || number > columns.size()) {
+    if (const auto number = parse_whole<std::size_t>(name)) {
+        if (*number < 1 || *number > columns.size()) {
             throw UsageError(fmt::format("{{{}}} is not there: a command has {} value{}",
                                          inside,
                                          columns.size(),
                                          columns.size() == 1 ? "" : "s"));
         }
-        return Piece{What::column, part, number - 1, {}};
+        return Piece{What::column, part, *number - 1, {}};
     }
     if (have_names(columns) && is_word(name)) {
         throw UsageError(

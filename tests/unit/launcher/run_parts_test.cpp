@@ -5,6 +5,7 @@
 #include "run/rendezvous.hpp"
 #include "run/run_options.hpp"
 #include "run/wire.hpp"
+#include "sample.hpp"
 
 #include <muster/base/error.hpp>
 
@@ -301,15 +302,7 @@ TEST(Rendezvous, ProcessesOfAnMpirunMeetWhereItRuns) {
 }
 
 RunOptions options_of(std::vector<std::string> tokens) {
-    static const Subcommand subcommand{.name = "run",
-                                       .summary = "",
-                                       .usage = "",
-                                       .examples = {},
-                                       .description = "",
-                                       .exit_codes = {},
-                                       .words = Words::command,
-                                       .add_options = add_run_options,
-                                       .run = nullptr};
+    static const Subcommand subcommand = options_only("run", &add_run_options);
     return read_run_options(read_command_line(subcommand, tokens, Environment(), {}));
 }
 

@@ -34,4 +34,18 @@ inline const Subcommand& sample() {
     return subcommand;
 }
 
+/// A command of which only the options matter.
+inline Subcommand options_only(std::string_view name,
+                               void (*add_options)(po::options_description& options)) {
+    return {.name = name,
+            .summary = "",
+            .usage = "",
+            .examples = {},
+            .description = "",
+            .exit_codes = {},
+            .words = Words::command,
+            .add_options = add_options,
+            .run = nullptr};
+}
+
 } // namespace muster::launcher

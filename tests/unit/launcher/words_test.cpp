@@ -1,4 +1,6 @@
-#include "sweep/words.hpp"
+#include "cli/words.hpp"
+
+#include <muster/slurm/batch_script.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -34,7 +36,7 @@ TEST(Words, AreQuotedSoThatTheyAreReadBack) {
     const std::vector<std::string> words{
         "plain", "", "two words", "it's", "$x", "a\"b", "\\", "*", "#", "\n"};
     EXPECT_EQ(split(shell_line(words)), words);
-    EXPECT_EQ(shell_quoted("./a-b_c:d=e@f%1,2+3"), "./a-b_c:d=e@f%1,2+3");
+    EXPECT_EQ(slurm::shell_quoted("./a-b_c:d=e@f%1,2+3"), "./a-b_c:d=e@f%1,2+3");
 }
 
 } // namespace

@@ -1,6 +1,7 @@
 #pragma once
 
-#include <charconv>
+#include <muster/base/parse.hpp>
+
 #include <concepts>
 #include <functional>
 #include <map>
@@ -37,16 +38,7 @@ public:
     template <std::integral I>
     [[nodiscard]] std::optional<I> number(std::string_view name) const {
         const auto text = find(name);
-        if (!text) {
-            return std::nullopt;
-        }
-        I value{};
-        const char* const end = text->data() + text->size();
-        const auto [stop, error] = std::from_chars(text->data(), end, value);
-        if (error != std::errc{} || stop != end) {
-            return std::nullopt;
-        }
-        return value;
+        return text ? parse_whole<I>(*text) : std::nullopt;
     }
 
     [[nodiscard]] const Variables& variables() const { return variables_; }

@@ -1,4 +1,5 @@
 #include "cli/command_line.hpp"
+#include "sample.hpp"
 #include "submit/plan.hpp"
 
 #include <muster/base/error.hpp>
@@ -19,21 +20,13 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Pair;
 
-const Subcommand& options_only() {
-    static const Subcommand subcommand{.name = "submit",
-                                       .summary = "",
-                                       .usage = "",
-                                       .examples = {},
-                                       .description = "",
-                                       .exit_codes = {},
-                                       .words = Words::command,
-                                       .add_options = add_options,
-                                       .run = nullptr};
+const Subcommand& submit_options() {
+    static const Subcommand subcommand = options_only("submit", &add_options);
     return subcommand;
 }
 
 BatchScript script(const std::vector<std::string>& tokens) {
-    return script_of(read_command_line(options_only(), tokens, slurm::Environment(), {}));
+    return script_of(read_command_line(submit_options(), tokens, slurm::Environment(), {}));
 }
 
 std::string refused(const std::vector<std::string>& tokens) {

@@ -1,7 +1,8 @@
+#include "cli/words.hpp"
 #include "sweep/template.hpp"
-#include "sweep/words.hpp"
 
 #include <muster/base/error.hpp>
+#include <muster/slurm/batch_script.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -64,7 +65,7 @@ TEST(Template, AWordThatIsNoColumnIsRefusedIfColumnsHaveNames) {
 
 TEST(Template, QuotesValuesAndNothingElse) {
     const Template text("echo {} > '{#}'", {""});
-    EXPECT_EQ(text.fill({"a; rm -rf *"}, 1, &shell_quoted), "echo 'a; rm -rf *' > '1'");
+    EXPECT_EQ(text.fill({"a; rm -rf *"}, 1, &slurm::shell_quoted), "echo 'a; rm -rf *' > '1'");
     EXPECT_TRUE(text.has_values());
     EXPECT_FALSE(Template("{#} {%} x", {""}).has_values());
 }
