@@ -35,7 +35,7 @@ void with_type(ElementType type, const Use& use) {
         return use(float{});
     case ElementType::float64:
         return use(double{});
-    case ElementType::unsupported:
+    default:
         break;
     }
     MUSTER_ASSERT(!"an unsupported type was let through");
