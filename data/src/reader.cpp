@@ -14,11 +14,9 @@
 namespace muster::data {
 namespace {
 
-/// What a call of pread() costs is what about so many bytes do.
-constexpr std::uint64_t short_row_bytes = 512;
-
-/// A column of short rows is read by block while it takes no more than this part of the cache.
-constexpr std::uint64_t short_column_share = 4;
+/// A column of which no more than this part of the cache is taken is read by block, and so kept: a
+/// row costs a call otherwise.
+constexpr std::uint64_t kept_column_share = 2;
 
 /// Blocks of decoded chunks, and of rows as they are.
 constexpr std::uint64_t decoded_block_bytes = 256U << 10U;
@@ -106,9 +104,8 @@ void Reader::plan(std::size_t index, std::uint64_t column_bytes) {
     }
     const std::uint64_t wanted = is_plain ? plain_block_bytes : decoded_block_bytes;
     plan.block_rows = unit_rows * std::max<std::uint64_t>(1, wanted / (unit_rows * plan.row_bytes));
-    const bool is_short =
-        plan.row_bytes < short_row_bytes && column_bytes <= cache_bytes_max_ / short_column_share;
-    plan.way = is_plain && !is_short ? Way::row : Way::block;
+    const bool is_kept = column_bytes <= cache_bytes_max_ / kept_column_share;
+    plan.way = is_plain && !is_kept ? Way::row : Way::block;
     slot_bytes_ = std::max(slot_bytes_, std::min(plan.block_rows, column.rows()) * plan.row_bytes);
 }
 

@@ -25,11 +25,11 @@ namespace muster::data {
 ///
 /// A dataset is read in one of three ways:
 /// - *by row*: rows that lie in the file as they are (contiguous, or in chunks without filters that
-///   have whole rows), unless they are so short that a call for each would cost more than the
-///   bytes;
-/// - *by block*: chunks are decoded, and kept in a cache of limited size. A block is so many whole
-/// rows
-///   of chunks that it is worth its place: 256 KiB or one chunk;
+///   have whole rows), in a column that is too large to be kept in memory;
+/// - *by block*: blocks are read, and decoded where they are filtered, and kept in a cache of
+/// limited
+///   size. A block is so many whole rows of chunks that it is worth its place: 256 KiB, or 1 MiB of
+///   what is not filtered, or one chunk;
 /// - *by HDF5*: what neither is possible for (compact, external and virtual storage, filters
 /// unknown
 ///   here), one call at a time.
