@@ -84,6 +84,13 @@ public:
 
     [[nodiscard]] hid_t get() const { return id_; }
 
+    /// Gives the identifier up: for those who close it themselves, to hear how that went.
+    [[nodiscard]] hid_t release() {
+        const hid_t id = id_;
+        id_ = H5I_INVALID_HID;
+        return id;
+    }
+
 private:
     void reset() noexcept {
         if (id_ >= 0) {
