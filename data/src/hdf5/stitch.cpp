@@ -1,6 +1,7 @@
 #include "hdf5/attributes.hpp"
 #include "hdf5/describe.hpp"
 #include "hdf5/new_dataset.hpp"
+#include "hdf5/read_attributes.hpp"
 #include "hdf5/steady_driver.hpp"
 #include "hdf5/stored_type.hpp"
 #include "write/durable.hpp"
@@ -18,7 +19,6 @@ using hdf5::checked;
 using hdf5::Subject;
 
 constexpr std::string_view advice = "write it again, to another disk if it comes again";
-constexpr const char* generation_name = "muster_generation";
 
 void select_rows(const Subject& subject,
                  const hdf5::Space& space,
@@ -91,28 +91,6 @@ void check_health(const hdf5::WriteHealth& health, const std::string& shown) {
     }
 }
 
-/// Files that a virtual dataset refers to.
-void add_sources(hid_t dataset, std::set<std::string>& names) {
-    const hdf5::Guard guard;
-    const hid_t creation = H5Dget_create_plist(dataset);
-    if (creation < 0) {
-        return;
-    }
-    std::size_t count = 0;
-    if (H5Pget_layout(creation) == H5D_VIRTUAL && H5Pget_virtual_count(creation, &count) >= 0) {
-        for (std::size_t i = 0; i < count; ++i) {
-            const ssize_t length = H5Pget_virtual_filename(creation, i, nullptr, 0);
-            if (length > 0) {
-                std::string name(static_cast<std::size_t>(length) + 1, '\0');
-                H5Pget_virtual_filename(creation, i, name.data(), name.size());
-                name.pop_back();
-                names.insert(name);
-            }
-        }
-    }
-    H5Pclose(creation);
-}
-
 } // namespace
 
 void create_stitched(const std::filesystem::path& file,
@@ -124,7 +102,7 @@ void create_stitched(const std::filesystem::path& file,
     hdf5::WriteHealth health;
     hdf5::File created = hdf5::create_file(file.string(), health);
     std::vector<Attribute> all = attributes;
-    all.push_back({generation_name, static_cast<std::int64_t>(generation)});
+    all.push_back({hdf5::generation_name, static_cast<std::int64_t>(generation)});
     hdf5::write_attributes({shown}, created.get(), all);
     for (const NewColumn& column : columns) {
         stitch_column({shown, column.name}, created, column, sources);
@@ -150,22 +128,12 @@ Stitched read_stitched(const std::filesystem::path& path) {
     } catch (const Error&) { // whatever it is, no commit() has written it
         return stitched;
     }
-    {
-        const hdf5::Guard guard;
-        std::int64_t generation = 0;
-        if (H5Aexists(file->get(), generation_name) > 0) {
-            const hdf5::AttributeHandle attribute(
-                H5Aopen(file->get(), generation_name, H5P_DEFAULT));
-            if (attribute.get() >= 0 &&
-                H5Aread(attribute.get(), H5T_NATIVE_INT64, &generation) >= 0 && generation > 0) {
-                stitched.generation = static_cast<std::uint64_t>(generation);
-            }
-        }
-    }
+    stitched.generation = hdf5::read_generation(*file);
     std::set<std::string> names;
     for (const std::string& name : hdf5::dataset_names(*file, shown)) {
         const hdf5::Dataset dataset = hdf5::open_dataset(*file, shown, name);
-        add_sources(dataset.get(), names);
+        const auto sources = hdf5::virtual_sources({shown, name}, dataset.get());
+        names.insert(sources.begin(), sources.end());
     }
     stitched.sources.assign(names.begin(), names.end());
     return stitched;
