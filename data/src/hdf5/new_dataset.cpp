@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <span>
 #include <vector>
 
 namespace muster::data::hdf5 {
@@ -11,7 +12,7 @@ namespace {
 constexpr std::string_view action = "make";
 constexpr std::string_view advice = "check its name, shape and compression";
 
-// As registered with the HDF Group; the third member is what h5py's hdf5plugin is asked for.
+// As registered with the HDF Group.
 constexpr H5Z_filter_t blosc_filter = 32001;
 constexpr H5Z_filter_t lz4_filter = 32004;
 constexpr H5Z_filter_t zstd_filter = 32015;

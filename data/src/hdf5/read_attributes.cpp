@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <optional>
 #include <set>
+#include <string>
+#include <vector>
 
 namespace muster::data::hdf5 {
 namespace {
@@ -22,42 +24,62 @@ herr_t add_name(hid_t, const char* name, const H5A_info_t*, void* names) noexcep
     return 0;
 }
 
-std::optional<std::string> read_text(hid_t attribute, hid_t type) {
+/// One text, or a list of them.
+bool read_texts(hid_t attribute,
+                hid_t type,
+                const Space& space,
+                bool is_scalar,
+                std::size_t count,
+                Attribute& out) {
+    std::vector<std::string> texts;
     if (H5Tis_variable_str(type) > 0) {
-        const Type memory(H5Tcopy(type));
-        char* text = nullptr;
-        if (H5Aread(attribute, memory.get(), &text) < 0) {
-            return std::nullopt;
+        std::vector<char*> values(count, nullptr);
+        if (count > 0 && H5Aread(attribute, type, values.data()) < 0) {
+            return false;
         }
-        std::string result = text == nullptr ? "" : text;
-        H5free_memory(text);
-        return result;
+        for (const char* const value : values) {
+            texts.emplace_back(value == nullptr ? "" : value);
+        }
+        if (count > 0) {
+            H5Dvlen_reclaim(type, space.get(), H5P_DEFAULT, values.data());
+        }
+    } else {
+        const std::size_t size = H5Tget_size(type);
+        std::string all(size * count, '\0');
+        if (count > 0 && H5Aread(attribute, type, all.data()) < 0) {
+            return false;
+        }
+        for (std::size_t i = 0; i < count; ++i) {
+            std::string text = all.substr(i * size, size);
+            text.resize(std::min(text.find('\0'), text.size()));
+            if (H5Tget_strpad(type) == H5T_STR_SPACEPAD) {
+                text.resize(text.find_last_not_of(' ') + 1);
+            }
+            texts.push_back(std::move(text));
+        }
     }
-    std::string text(H5Tget_size(type), '\0');
-    if (H5Aread(attribute, type, text.data()) < 0) {
-        return std::nullopt;
+    if (is_scalar) {
+        out.value = std::move(texts.front());
+    } else {
+        out.value = std::move(texts);
     }
-    const auto end = text.find('\0');
-    text.resize(std::min(end, text.size()));
-    if (H5Tget_strpad(type) == H5T_STR_SPACEPAD) {
-        text.resize(text.find_last_not_of(' ') + 1);
-    }
-    return text;
+    return true;
 }
 
 /// A number, or a list of numbers.
 template <class T>
-void read_numbers(
+bool read_numbers(
     hid_t attribute, hid_t memory, bool is_scalar, std::size_t count, Attribute& out) {
     std::vector<T> values(count);
     if (count > 0 && H5Aread(attribute, memory, values.data()) < 0) {
-        throw Error("unreadable"); // becomes one of the others
+        return false;
     }
     if (is_scalar) {
         out.value = values.front();
     } else {
         out.value = std::move(values);
     }
+    return true;
 }
 
 /// Nothing if Attribute cannot hold it. Called under the Guard.
@@ -82,29 +104,17 @@ std::optional<Attribute> read_one(hid_t object, const std::string& name) {
     const H5T_class_t type_class = H5Tget_class(type.get());
     const bool is_wide_unsigned = H5Tget_size(type.get()) >= 8 && type_class == H5T_INTEGER &&
                                   H5Tget_sign(type.get()) == H5T_SGN_NONE;
-    try {
-        if (type_class == H5T_INTEGER && !is_wide_unsigned) {
-            read_numbers<std::int64_t>(attribute.get(),
-                                       H5T_NATIVE_INT64,
-                                       is_scalar,
-                                       static_cast<std::size_t>(count),
-                                       result);
-        } else if (type_class == H5T_FLOAT && H5Tget_size(type.get()) <= 8) {
-            read_numbers<double>(attribute.get(),
-                                 H5T_NATIVE_DOUBLE,
-                                 is_scalar,
-                                 static_cast<std::size_t>(count),
-                                 result);
-        } else if (type_class == H5T_STRING && is_scalar) {
-            auto text = read_text(attribute.get(), type.get());
-            if (!text) {
-                return std::nullopt;
-            }
-            result.value = std::move(*text);
-        } else {
-            return std::nullopt;
-        }
-    } catch (const Error&) {
+    const auto size = static_cast<std::size_t>(count);
+    bool is_read = false;
+    if (type_class == H5T_INTEGER && !is_wide_unsigned) {
+        is_read =
+            read_numbers<std::int64_t>(attribute.get(), H5T_NATIVE_INT64, is_scalar, size, result);
+    } else if (type_class == H5T_FLOAT && H5Tget_size(type.get()) <= 8) {
+        is_read = read_numbers<double>(attribute.get(), H5T_NATIVE_DOUBLE, is_scalar, size, result);
+    } else if (type_class == H5T_STRING) {
+        is_read = read_texts(attribute.get(), type.get(), space, is_scalar, size, result);
+    }
+    if (!is_read) {
         return std::nullopt;
     }
     return result;

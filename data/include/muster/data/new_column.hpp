@@ -32,7 +32,12 @@ struct Compression {
 /// A note beside a column, or beside the whole table.
 struct Attribute {
     std::string name;
-    std::variant<std::int64_t, double, std::string, std::vector<std::int64_t>, std::vector<double>>
+    std::variant<std::int64_t,
+                 double,
+                 std::string,
+                 std::vector<std::int64_t>,
+                 std::vector<double>,
+                 std::vector<std::string>>
         value;
 
     bool operator==(const Attribute&) const = default;
