@@ -26,7 +26,6 @@ constexpr std::uint64_t plain_block_bytes = 1U << 20U;
 constexpr std::uint64_t converted_bytes = 256U << 10U;
 
 constexpr std::size_t hdf5_open_max = 64;
-constexpr std::size_t files_open_max = 256;
 
 constexpr unsigned block_bits = 40;
 
@@ -60,8 +59,8 @@ struct Reader::Workspace {
 };
 
 Reader::Reader(Catalog catalog, const TableOptions& options)
-    : catalog_(std::move(catalog)), files_(files_open_max),
-      cache_bytes_max_(options.memory_bytes_max), plans_(catalog_.datasets.size()) {
+    : catalog_(std::move(catalog)), cache_bytes_max_(options.memory_bytes_max),
+      plans_(catalog_.datasets.size()) {
     for (const Catalog::File& file : catalog_.files) {
         files_.add(file.path, file.stamp);
     }
