@@ -46,18 +46,42 @@ Compression compression_of(const Column& column) {
     return compression;
 }
 
+/// How the values are kept: of a virtual dataset, as the first of its files keeps them.
+Column storage_of(const Subject& subject, const Column& column, hid_t dataset) {
+    if (column.layout != StorageLayout::virtual_dataset) {
+        return column;
+    }
+    const auto folder = std::filesystem::path(subject.file).parent_path();
+    for (const std::string& source : hdf5::virtual_sources(subject, dataset)) {
+        try {
+            const std::string path =
+                source == "." ? std::string(subject.file) : (folder / source).string();
+            const hdf5::File file = hdf5::open_file(path);
+            const hdf5::Dataset first = hdf5::open_dataset(file, path, column.name);
+            return hdf5::describe(first, path, column.name);
+        } catch (const Error&) {
+            break; // under another name, or not there: reading will tell
+        }
+    }
+    return column;
+}
+
 NewColumn declaration_of(const Subject& subject, const Column& column, hid_t dataset) {
+    const Column storage = storage_of(subject, column, dataset);
     NewColumn result;
     result.name = column.name;
     result.type = column.type;
     result.row_shape.assign(column.shape.begin() + 1, column.shape.end());
     result.string_bytes = column.type == ElementType::fixed_string ? column.element_bytes : 0;
-    result.compression = compression_of(column);
+    result.compression = compression_of(storage);
     result.attributes = hdf5::read_attributes(subject, dataset).attributes;
     // A chunk that crosses rows has no counterpart: then the default it is.
-    if (!column.chunk.empty() &&
-        std::equal(result.row_shape.begin(), result.row_shape.end(), column.chunk.begin() + 1)) {
-        result.chunk_rows = column.chunk.front();
+    const bool is_whole_rows =
+        storage.chunk.size() == 1 + result.row_shape.size() &&
+        std::equal(result.row_shape.begin(), result.row_shape.end(), storage.chunk.begin() + 1);
+    // That of a short file is its only one, and says nothing of what is good for more rows.
+    if (is_whole_rows && storage.chunk.front() < storage.rows()) {
+        result.chunk_rows = storage.chunk.front();
     }
     return result;
 }

@@ -115,6 +115,10 @@ OutputOptions output_options(const Arguments& arguments, const std::string& path
     }
     options.chunk_rows = positive(arguments, "chunk-rows");
     options.replace = arguments.is_set("force");
+    std::error_code error;
+    if (!options.replace && std::filesystem::exists(path, error)) { // before anything is read
+        throw Error(fmt::format("'{}' exists; --force replaces it", path));
+    }
     const bool has_codec = arguments.has("compress");
     const bool is_any = has_codec || arguments.is_set("shuffle") || arguments.is_set("checksum");
     if (arguments.has("level") && !has_codec) {
