@@ -397,34 +397,4 @@ Column describe(const Dataset& dataset, const std::string& path, const std::stri
     return column;
 }
 
-hid_t memory_type(ElementType type) {
-    const Guard guard; // the names below are macros that may initialise the library
-    switch (type) {
-    case ElementType::int8:
-        return H5T_NATIVE_INT8;
-    case ElementType::int16:
-        return H5T_NATIVE_INT16;
-    case ElementType::int32:
-        return H5T_NATIVE_INT32;
-    case ElementType::int64:
-        return H5T_NATIVE_INT64;
-    case ElementType::uint8:
-        return H5T_NATIVE_UINT8;
-    case ElementType::uint16:
-        return H5T_NATIVE_UINT16;
-    case ElementType::uint32:
-        return H5T_NATIVE_UINT32;
-    case ElementType::uint64:
-        return H5T_NATIVE_UINT64;
-    case ElementType::float32:
-        return H5T_NATIVE_FLOAT;
-    case ElementType::float64:
-        return H5T_NATIVE_DOUBLE;
-    default:
-        break;
-    }
-    MUSTER_ASSERT(!"a type that HDF5 does not convert was let through");
-    return H5I_INVALID_HID;
-}
-
 } // namespace muster::data::hdf5

@@ -27,7 +27,7 @@ std::vector<float> ascending(std::size_t count, float first = 0) {
 }
 
 std::vector<float> read_all(const fs::path& file, const std::string& name) {
-    const Table table = Table::open(file, {column<float>(name)});
+    const Table table = Table::open(file, {.columns = {column<float>(name)}});
     std::vector<float> values(table.rows() * table.column(name).row_elements());
     table.read_rows(name, 0, table.rows(), std::span(values));
     return values;
@@ -170,7 +170,7 @@ TEST_F(Writer, TheFolderMayBeMoved) {
 TEST_F(Writer, AReaderOfTheVersionBeforeGoesOnReading) {
     const auto path = fixtures.path("x.h5");
     commit(path, std::array{write_shard(path, 0, 5, 0)});
-    const Table before = Table::open(path, {column<float>("x")});
+    const Table before = Table::open(path, {.columns = {column<float>("x")}});
     commit(path, std::array{write_shard(path, 0, 5, 1000)}, {.replace = true});
     std::vector<float> values(10);
     before.read_rows("x", 0, 5, std::span(values));
