@@ -73,7 +73,9 @@ NewColumn declaration_of(const Subject& subject, const Column& column, hid_t dat
     result.type = column.type;
     result.row_shape.assign(column.shape.begin() + 1, column.shape.end());
     result.string_bytes = column.type == ElementType::fixed_string ? column.element_bytes : 0;
-    result.compression = compression_of(storage);
+    if (column.type != ElementType::string) { // which a writer does not compress
+        result.compression = compression_of(storage);
+    }
     result.attributes = hdf5::read_attributes(subject, dataset).attributes;
     // A chunk that crosses rows has no counterpart: then the default it is.
     const bool is_whole_rows =
@@ -84,6 +86,32 @@ NewColumn declaration_of(const Subject& subject, const Column& column, hid_t dat
         result.chunk_rows = storage.chunk.front();
     }
     return result;
+}
+
+/// How values lie in memory: as stored_type() has them, but with the names and the character set of
+/// the file's own type, which HDF5 does not convert.
+hdf5::Type memory_type(const Subject& subject, const Column& column, hid_t dataset) {
+    constexpr std::string_view action = "read the type of";
+    const hdf5::Type stored(
+        checked(subject, action, read_advice, [&] { return H5Dget_type(dataset); }));
+    hdf5::Type own(checked(subject, action, read_advice, [&] { return H5Tcopy(stored.get()); }));
+    switch (column.type) {
+    case ElementType::fixed_string:
+        checked(subject, action, read_advice, [&] {
+            return H5Tset_strpad(own.get(), H5T_STR_NULLPAD);
+        });
+        return own;
+    case ElementType::string:
+    case ElementType::boolean:
+        return own;
+    case ElementType::complex64:
+    case ElementType::complex128:
+        return hdf5::Type(checked(subject, action, read_advice, [&] {
+            return H5Tget_native_type(own.get(), H5T_DIR_DEFAULT);
+        }));
+    default:
+        return hdf5::stored_type(subject, column.type, column.element_bytes);
+    }
 }
 
 struct Open {
@@ -172,10 +200,8 @@ RowStream::RowStream(const std::filesystem::path& file, const std::vector<std::s
         }
         const Subject subject{state_->path, name};
         state_->columns.push_back(declaration_of(subject, column, dataset.get()));
-        state_->open.push_back({std::move(dataset),
-                                hdf5::stored_type(subject, column.type, column.element_bytes),
-                                {},
-                                {}});
+        hdf5::Type type = memory_type(subject, column, dataset.get());
+        state_->open.push_back({std::move(dataset), std::move(type), {}, {}});
         described.push_back(column);
     }
     check::same_rows(state_->path, described);

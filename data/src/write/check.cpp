@@ -136,6 +136,14 @@ void check_shape(const std::string& path, const NewColumn& column) {
 
 void check_compression(const std::string& path, const NewColumn& column) {
     const Compression& compression = column.compression;
+    if (column.type == ElementType::string && compression != Compression{}) {
+        throw UsageError(
+            fmt::format("'{}': column '{}' is text of any length, which HDF5 keeps outside "
+                        "of chunks and cannot compress; leave its compression out, or "
+                        "make it a fixed_string",
+                        path,
+                        column.name));
+    }
     if (!compression.level) {
         return;
     }
