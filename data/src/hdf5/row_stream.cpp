@@ -46,20 +46,72 @@ Compression compression_of(const Column& column) {
     return compression;
 }
 
+/// How the values are kept: of a virtual dataset, as the first of its files keeps them.
+Column storage_of(const Subject& subject, const Column& column, hid_t dataset) {
+    if (column.layout != StorageLayout::virtual_dataset) {
+        return column;
+    }
+    const auto folder = std::filesystem::path(subject.file).parent_path();
+    for (const std::string& source : hdf5::virtual_sources(subject, dataset)) {
+        try {
+            const std::string path =
+                source == "." ? std::string(subject.file) : (folder / source).string();
+            const hdf5::File file = hdf5::open_file(path);
+            const hdf5::Dataset first = hdf5::open_dataset(file, path, column.name);
+            return hdf5::describe(first, path, column.name);
+        } catch (const Error&) {
+            break; // under another name, or not there: reading will tell
+        }
+    }
+    return column;
+}
+
 NewColumn declaration_of(const Subject& subject, const Column& column, hid_t dataset) {
+    const Column storage = storage_of(subject, column, dataset);
     NewColumn result;
     result.name = column.name;
     result.type = column.type;
     result.row_shape.assign(column.shape.begin() + 1, column.shape.end());
     result.string_bytes = column.type == ElementType::fixed_string ? column.element_bytes : 0;
-    result.compression = compression_of(column);
+    if (column.type != ElementType::string) { // which a writer does not compress
+        result.compression = compression_of(storage);
+    }
     result.attributes = hdf5::read_attributes(subject, dataset).attributes;
     // A chunk that crosses rows has no counterpart: then the default it is.
-    if (!column.chunk.empty() &&
-        std::equal(result.row_shape.begin(), result.row_shape.end(), column.chunk.begin() + 1)) {
-        result.chunk_rows = column.chunk.front();
+    const bool is_whole_rows =
+        storage.chunk.size() == 1 + result.row_shape.size() &&
+        std::equal(result.row_shape.begin(), result.row_shape.end(), storage.chunk.begin() + 1);
+    // That of a short file is its only one, and says nothing of what is good for more rows.
+    if (is_whole_rows && storage.chunk.front() < storage.rows()) {
+        result.chunk_rows = storage.chunk.front();
     }
     return result;
+}
+
+/// How values lie in memory: as stored_type() has them, but with the names and the character set of
+/// the file's own type, which HDF5 does not convert.
+hdf5::Type memory_type(const Subject& subject, const Column& column, hid_t dataset) {
+    constexpr std::string_view action = "read the type of";
+    const hdf5::Type stored(
+        checked(subject, action, read_advice, [&] { return H5Dget_type(dataset); }));
+    hdf5::Type own(checked(subject, action, read_advice, [&] { return H5Tcopy(stored.get()); }));
+    switch (column.type) {
+    case ElementType::fixed_string:
+        checked(subject, action, read_advice, [&] {
+            return H5Tset_strpad(own.get(), H5T_STR_NULLPAD);
+        });
+        return own;
+    case ElementType::string:
+    case ElementType::boolean:
+        return own;
+    case ElementType::complex64:
+    case ElementType::complex128:
+        return hdf5::Type(checked(subject, action, read_advice, [&] {
+            return H5Tget_native_type(own.get(), H5T_DIR_DEFAULT);
+        }));
+    default:
+        return hdf5::stored_type(subject, column.type, column.element_bytes);
+    }
 }
 
 struct Open {
@@ -148,10 +200,8 @@ RowStream::RowStream(const std::filesystem::path& file, const std::vector<std::s
         }
         const Subject subject{state_->path, name};
         state_->columns.push_back(declaration_of(subject, column, dataset.get()));
-        state_->open.push_back({std::move(dataset),
-                                hdf5::stored_type(subject, column.type, column.element_bytes),
-                                {},
-                                {}});
+        hdf5::Type type = memory_type(subject, column, dataset.get());
+        state_->open.push_back({std::move(dataset), std::move(type), {}, {}});
         described.push_back(column);
     }
     check::same_rows(state_->path, described);

@@ -72,17 +72,17 @@ ChunkChoice choose_chunk(const NewColumn& column) {
     const std::uint64_t row = row_bytes(column);
     if (column.chunk_rows > 0) {
         return {column.chunk_rows,
-                fmt::format("{} rows were asked for, {}",
+                fmt::format("{} rows, as asked for: {}",
                             column.chunk_rows,
                             size_text(column.chunk_rows * row))};
     }
     if (row >= chunk_bytes_wanted) {
-        return {1, fmt::format("one row has {}, more than a chunk should", size_text(row))};
+        return {1, fmt::format("one row, which has {} already", size_text(row))};
     }
     const std::uint64_t rows = chunk_bytes_wanted / row;
     return {rows,
-            fmt::format("{} rows of {} are {}, near 1 MiB: little to decode for a few rows of it, "
-                        "few entries in the index",
+            fmt::format("{} rows of {}, together {}: little to decode for a few of them, and few "
+                        "chunks to find one among",
                         rows,
                         size_text(row),
                         size_text(rows * row))};
@@ -136,6 +136,14 @@ void check_shape(const std::string& path, const NewColumn& column) {
 
 void check_compression(const std::string& path, const NewColumn& column) {
     const Compression& compression = column.compression;
+    if (column.type == ElementType::string && compression != Compression{}) {
+        throw UsageError(
+            fmt::format("'{}': column '{}' is text of any length, which HDF5 keeps outside "
+                        "of chunks and cannot compress; leave its compression out, or "
+                        "make it a fixed_string",
+                        path,
+                        column.name));
+    }
     if (!compression.level) {
         return;
     }

@@ -210,10 +210,10 @@ TEST_F(Writer, ATaskMayReturnASummary) {
 TEST(ChunkChoice, IsNearOneMebibyteAndSaysWhy) {
     EXPECT_EQ(choose_chunk(new_column<std::uint8_t>("x", {28, 28})).rows, 1337);
     EXPECT_THAT(choose_chunk(new_column<std::uint8_t>("x", {28, 28})).reason,
-                HasSubstr("1337 rows of 784 bytes are 1023.6 KiB"));
+                HasSubstr("1337 rows of 784 bytes, together 1023.6 KiB"));
     EXPECT_EQ(choose_chunk(new_column<float>("x", {1024, 1024})).rows, 1);
     EXPECT_THAT(choose_chunk(new_column<float>("x", {1024, 1024})).reason,
-                HasSubstr("one row has 4.0 MiB"));
+                HasSubstr("one row, which has 4.0 MiB"));
     EXPECT_EQ(choose_chunk(new_column<std::string>("x")).rows, 65'536);
 }
 

@@ -18,7 +18,8 @@ enum class Codec : std::uint8_t { none, deflate, lz4, zstd, blosc };
 /// "none", "deflate", …
 [[nodiscard]] std::string_view to_string(Codec codec);
 
-/// What is done to each chunk on writing, and undone on reading.
+/// What is done to each chunk on writing, and undone on reading. Nothing, for text of any length:
+/// HDF5 keeps it outside of chunks.
 struct Compression {
     Codec codec = Codec::none;
     /// Of deflate 0 to 9 (4 if absent), zstd 1 to 22 (3), blosc 0 to 9 (5); lz4 has none.
