@@ -57,11 +57,12 @@ void shuffled(const std::filesystem::path& file,
               const std::string& name,
               data::Order order,
               int repetitions,
-              bench::Report& report) {
+              bench::Report& report,
+              std::uint64_t memory_bytes_max = 512U << 20U) {
     for (int i = 0; i < repetitions; ++i) {
         // A new table each time: nothing decoded is left of the last.
         const data::Table table =
-            data::Table::open(file, {.columns = columns, .memory_bytes_max = 512U << 20U});
+            data::Table::open(file, {.columns = columns, .memory_bytes_max = memory_bytes_max});
         data::BatchLoader loader(table,
                                  columns,
                                  {.batch_size = batch_rows,
@@ -158,6 +159,13 @@ int main(int argc, char** argv) {
     gathered(files / "contiguous.h5", repetitions, report);
     shuffled(
         files / "contiguous.h5", "loader.contiguous", data::Order::shuffled, repetitions, report);
+    // As if it did not fit into memory: each row from the file.
+    shuffled(files / "contiguous.h5",
+             "loader.contiguous.by_row",
+             data::Order::shuffled,
+             repetitions,
+             report,
+             64U << 20U);
     shuffled(files / "contiguous.h5",
              "loader.contiguous.by_block",
              data::Order::shuffled_by_block,
