@@ -386,6 +386,7 @@ class Foreign(Data):
         self.assertEqual(self.columns("a.nc")["t"]["attributes"]["units"], "K")
         with self.copy("a.nc", "-c", "t", "-c", "time") as copy:
             np.testing.assert_array_equal(copy["t"][:], np.arange(40).reshape(10, 4))
+            self.assertEqual((copy.attrs["title"], copy["t"].attrs["units"]), ("a test", "K"))
 
     def test_pandas_and_pytables(self):
         frame = pd.DataFrame({"a": np.arange(5), "b": np.arange(5) / 2})
