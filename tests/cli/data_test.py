@@ -387,6 +387,8 @@ class Foreign(Data):
         with self.copy("a.nc", "-c", "t", "-c", "time") as copy:
             np.testing.assert_array_equal(copy["t"][:], np.arange(40).reshape(10, 4))
             self.assertEqual((copy.attrs["title"], copy["t"].attrs["units"]), ("a test", "K"))
+        with netCDF4.Dataset(self.path("copy.h5")) as copy:
+            self.assertEqual(copy["t"].shape, (10, 4))
 
     def test_pandas_and_pytables(self):
         frame = pd.DataFrame({"a": np.arange(5), "b": np.arange(5) / 2})

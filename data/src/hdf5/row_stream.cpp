@@ -73,6 +73,8 @@ NewColumn declaration_of(const Subject& subject,
         result.compression = compression_of(storage);
     }
     result.attributes = hdf5::read_attributes(subject, dataset).attributes;
+    std::erase_if(result.attributes,
+                  [](const Attribute& attribute) { return ties_datasets(attribute.name); });
     // A chunk that crosses rows has no counterpart: then the default it is.
     const bool is_whole_rows =
         storage.chunk.size() == 1 + result.row_shape.size() &&

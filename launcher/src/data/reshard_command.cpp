@@ -23,6 +23,9 @@ int run(const Arguments& arguments) {
         sources.push_back(open_table(name, columns));
     }
     output.attributes = muster::data::inspect(names.front()).attributes;
+    std::erase_if(output.attributes, [](const muster::data::Attribute& attribute) {
+        return muster::data::ties_datasets(attribute.name);
+    });
     write_table(*one_after_the_other(std::move(sources), names), output);
     return 0;
 }
