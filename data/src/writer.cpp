@@ -194,7 +194,7 @@ ShardWriter::ShardWriter(const fs::path& path,
                                 folder.string(),
                                 error.message()));
     }
-    const std::uint64_t generation = write::read_stitched(path).generation + 1;
+    const std::uint64_t generation = write::read_generation(path) + 1;
     fs::path file = folder / write::to_text({generation, shard, write::nonce()});
     std::string shown = file.string();
     state_ = std::unique_ptr<State>(
@@ -229,8 +229,7 @@ ShardSummary ShardWriter::finish() {
 Committed commit(const fs::path& path, std::span<const ShardSummary> shards, WriteOptions options) {
     const std::string shown = path.string();
     write::check_place(path, options.replace);
-    const write::Stitched before = write::read_stitched(path);
-    const auto ordered = write::in_order(shown, before.generation, shards);
+    const auto ordered = write::in_order(shown, write::read_generation(path), shards);
     const std::string folder = write::shards_folder(path.filename().string());
     Committed committed{ordered.front().generation, 0, {}};
     std::vector<write::Source> sources;

@@ -303,6 +303,14 @@ class Shards(Data):
             self.assertEqual(list(file["y"][:]), [0, 1, 2])
         self.assertEqual(len(list(self.path("y.h5.shards").iterdir())), 3, "empty ones are not kept")
 
+    def test_many_shards_need_few_descriptors(self):
+        self.muster("convert", self.path("t.npz"), self.path("t.h5"), "--shards", "60")
+        for command in ("verify t.h5", "inspect t.h5", "reshard t.h5 u.h5"):
+            run = subprocess.run(["sh", "-c", f"ulimit -n 40; exec {MUSTER} data {command}"], cwd=self.folder,
+                                 capture_output=True, text=True, timeout=60)
+            self.assertEqual((run.returncode, run.stderr), (0, ""), command)
+        self.check("u.h5")
+
     def test_in_place_while_somebody_reads(self):
         self.muster("convert", self.path("t.npz"), self.path("t.h5"), "--shards", "2")
         with h5py.File(self.path("t.h5")) as before:
@@ -378,6 +386,9 @@ class Foreign(Data):
         self.assertEqual(self.columns("a.nc")["t"]["attributes"]["units"], "K")
         with self.copy("a.nc", "-c", "t", "-c", "time") as copy:
             np.testing.assert_array_equal(copy["t"][:], np.arange(40).reshape(10, 4))
+            self.assertEqual((copy.attrs["title"], copy["t"].attrs["units"]), ("a test", "K"))
+        with netCDF4.Dataset(self.path("copy.h5")) as copy:
+            self.assertEqual(copy["t"].shape, (10, 4))
 
     def test_pandas_and_pytables(self):
         frame = pd.DataFrame({"a": np.arange(5), "b": np.arange(5) / 2})

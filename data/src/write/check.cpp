@@ -56,6 +56,19 @@ std::string_view to_string(Codec codec) {
     return names[static_cast<std::size_t>(codec)];
 }
 
+bool ties_datasets(std::string_view attribute_name) {
+    constexpr std::array<std::string_view, 9> names{"CLASS",
+                                                    "NAME",
+                                                    "DIMENSION_LIST",
+                                                    "DIMENSION_LABELS",
+                                                    "REFERENCE_LIST",
+                                                    "_Netcdf4Coordinates",
+                                                    "_Netcdf4Dimid",
+                                                    "_NCProperties",
+                                                    "_nc3_strict"};
+    return std::ranges::find(names, attribute_name) != names.end();
+}
+
 std::uint64_t NewColumn::row_elements() const {
     std::uint64_t elements = 1;
     for (const std::uint64_t axis : row_shape) {

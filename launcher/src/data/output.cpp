@@ -148,7 +148,7 @@ void write_table(RowSource& source, const OutputOptions& options) {
     }
     const std::uint64_t rows = source.rows();
     const std::uint64_t batch = batch_rows(columns);
-    const muster::data::WriteOptions write_options{options.replace, {}};
+    const muster::data::WriteOptions write_options{options.replace, options.attributes};
     std::uint64_t files = 1;
     std::uint64_t bytes = 0;
     if (!options.shards && !options.shard_rows) {

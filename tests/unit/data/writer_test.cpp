@@ -1,5 +1,6 @@
 #include "hdf5_fixtures.hpp"
 
+#include <muster/base/error.hpp>
 #include <muster/data/table.hpp>
 #include <muster/data/writer.hpp>
 
@@ -165,6 +166,14 @@ TEST_F(Writer, TheFolderMayBeMoved) {
     commit(path, std::array{write_shard(path, 0, 5, 0)});
     fs::rename(fixtures.path("before"), fixtures.path("after"));
     EXPECT_EQ(read_all(fixtures.path("after/x.h5"), "x"), ascending(10));
+}
+
+TEST_F(Writer, AShardThatIsMissingIsAnErrorAndNotZeros) {
+    const auto path = fixtures.path("x.h5");
+    const ShardSummary shard = write_shard(path, 0, 5, 1);
+    commit(path, std::array{shard});
+    fs::remove(path.string() + ".shards/" + shard.file);
+    EXPECT_THROW(read_all(path, "x"), Error);
 }
 
 TEST_F(Writer, AReaderOfTheVersionBeforeGoesOnReading) {

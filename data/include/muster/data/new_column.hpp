@@ -44,6 +44,10 @@ struct Attribute {
     bool operator==(const Attribute&) const = default;
 };
 
+/// Whether an attribute of this name is how netCDF-4 and HDF5's dimension scales tie the datasets
+/// of a file to one another: it means nothing, or something wrong, beside a copy of some of them.
+[[nodiscard]] bool ties_datasets(std::string_view attribute_name);
+
 /// A column to be written. Its shape is (rows, row_shape...), and rows grow.
 struct NewColumn {
     std::string name; ///< Path inside the file; "group/name" makes the group.
