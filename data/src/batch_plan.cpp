@@ -1,7 +1,6 @@
 #include <muster/base/assert.hpp>
 #include <muster/base/error.hpp>
 #include <muster/data/batch_plan.hpp>
-#include <muster/data/shuffle.hpp>
 
 #include <fmt/format.h>
 
@@ -17,8 +16,8 @@ std::uint64_t piece_begin(std::uint64_t rows, std::uint64_t rank, std::uint64_t 
 
 } // namespace
 
-BatchPlan::BatchPlan(std::uint64_t rows, std::uint64_t batch_size, std::uint64_t seed, Shard shard)
-    : rows_(rows), batch_size_(batch_size), seed_(seed), shard_(shard) {
+BatchPlan::BatchPlan(OrderSpec order, std::uint64_t batch_size, Shard shard, Tail tail)
+    : order_(std::move(order)), batch_size_(batch_size), shard_(shard), tail_(tail) {
     if (batch_size == 0) {
         throw UsageError("a batch of 0 rows was asked for; use a batch size of at least 1");
     }
@@ -29,31 +28,40 @@ BatchPlan::BatchPlan(std::uint64_t rows, std::uint64_t batch_size, std::uint64_t
 }
 
 std::uint64_t BatchPlan::batches() const {
-    return rows_ / batch_size_ + (rows_ % batch_size_ != 0 ? 1 : 0);
+    const bool has_tail = order_.rows % batch_size_ != 0 && tail_ != Tail::drop;
+    return order_.rows / batch_size_ + (has_tail ? 1 : 0);
 }
 
 std::uint64_t BatchPlan::batch_rows(std::uint64_t batch) const {
     MUSTER_ASSERT(batch < batches());
-    return std::min(batch_size_, rows_ - batch * batch_size_);
+    return tail_ == Tail::pad ? batch_size_
+                              : std::min(batch_size_, order_.rows - batch * batch_size_);
+}
+
+std::uint64_t BatchPlan::piece_rows(std::uint64_t batch, std::uint32_t rank) const {
+    MUSTER_ASSERT(rank < shard_.world);
+    const std::uint64_t size = batch_rows(batch);
+    return piece_begin(size, rank + 1ULL, shard_.world) - piece_begin(size, rank, shard_.world);
 }
 
 Position BatchPlan::position(std::uint64_t step) const {
-    MUSTER_ASSERT(rows_ > 0);
+    MUSTER_ASSERT(batches() > 0);
     return {.epoch = step / batches(), .batch = step % batches()};
 }
 
-void BatchPlan::indices(std::uint64_t epoch,
+void BatchPlan::indices(const EpochOrder& order,
                         std::uint64_t batch,
                         std::vector<std::uint64_t>& indices) const {
     const std::uint64_t size = batch_rows(batch);
     const std::uint64_t first = batch * batch_size_;
-    const std::uint64_t begin = first + piece_begin(size, shard_.rank, shard_.world);
+    std::uint64_t position = first + piece_begin(size, shard_.rank, shard_.world);
     const std::uint64_t end = first + piece_begin(size, shard_.rank + 1ULL, shard_.world);
-    const Permutation order(rows_, seed_, epoch);
     indices.clear();
-    indices.reserve(end - begin);
-    for (std::uint64_t position = begin; position < end; ++position) {
-        indices.push_back(order(position));
+    while (position < end) { // once, but for padding, which goes round
+        const std::uint64_t at = position % order_.rows;
+        const std::uint64_t count = std::min(end - position, order_.rows - at);
+        order.append(at, count, indices);
+        position += count;
     }
 }
 

@@ -63,6 +63,17 @@ void readable(const std::string& file, const Column& column, ElementType as) {
     }
 }
 
+void is_text(const std::string& file, const Column& column) {
+    if (column.type != ElementType::string && column.type != ElementType::fixed_string) {
+        throw Error(
+            fmt::format("'{}': dataset '{}' holds {} values, not strings; read it as numbers",
+                        file,
+                        column.name,
+                        column.type_text),
+            ErrorCode::usage);
+    }
+}
+
 void range(const std::string& file,
            const Column& column,
            std::uint64_t first,

@@ -22,6 +22,9 @@ void matches(const std::string& file, const Column& column, const ColumnSpec& sp
 /// The column can be read as `as` without loss.
 void readable(const std::string& file, const Column& column, ElementType as);
 
+/// The column is of strings.
+void is_text(const std::string& file, const Column& column);
+
 /// Rows [first, first + count) exist.
 void range(const std::string& file, const Column& column, std::uint64_t first, std::uint64_t count);
 

@@ -1,16 +1,26 @@
-#include "table_source.hpp"
+#include "storage.hpp"
 
 #include <muster/base/error.hpp>
 
 #include <fmt/format.h>
 
 namespace muster::data {
+namespace {
 
-std::shared_ptr<TableSource> open_hdf5_source(const std::filesystem::path& file,
-                                              const std::vector<std::string>&) {
+[[noreturn]] void refuse(const std::string& path) {
     throw Error(fmt::format("cannot open '{}': this muster was built without HDF5; install HDF5 "
                             "(Debian: libhdf5-dev) and configure with -DMUSTER_WITH_HDF5=ON",
-                            file.string()));
+                            path));
+}
+
+} // namespace
+
+FileDescription describe_file(const std::string& path, const std::vector<std::string>&) {
+    refuse(path);
+}
+
+std::unique_ptr<Hdf5Rows> open_with_hdf5(const std::string& path, const Column&) {
+    refuse(path);
 }
 
 } // namespace muster::data

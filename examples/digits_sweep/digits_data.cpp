@@ -19,16 +19,18 @@ namespace {
 using muster::data::column;
 using muster::data::Table;
 
-/// The 5,000 images are 4 MB as stored; of a file too large for this, batches are read from disk.
+/// The 5,000 images are 4 MB as stored; of a file too large for this, chunks are decoded again.
 constexpr std::uint64_t memory_bytes_max = 64U << 20U;
 
 /// Below this, some part of the split would be empty.
 constexpr std::uint64_t rows_min = 10;
 
+std::vector<muster::data::ColumnSpec> columns() {
+    return {column<float>("images", {{28, 28}}), column<std::uint8_t>("labels", {{}})};
+}
+
 Table open_table(const std::string& file) {
-    return Table::open(file,
-                       {column<float>("images", {{28, 28}}), column<std::uint8_t>("labels", {{}})},
-                       {.memory_bytes_max = memory_bytes_max});
+    return Table::open(file, {.columns = columns(), .memory_bytes_max = memory_bytes_max});
 }
 
 std::vector<std::int64_t> checked_labels(const Table& table) {
@@ -96,9 +98,8 @@ const std::vector<std::uint64_t>& DigitsData::rows(Part part) const {
 
 Images DigitsData::read(Part part, muster::data::Shard shard) const {
     const auto one_batch = static_cast<int>(rows(part).size());
-    const muster::data::BatchLoader loader = batches(part, one_batch, 0, shard);
     Images images;
-    read_images(loader, loader.rows(0, 0), images);
+    take_images(batches(part, one_batch, 0, shard).read(0), images);
     return images;
 }
 
@@ -107,18 +108,23 @@ muster::data::BatchLoader DigitsData::batches(Part part,
                                               std::uint64_t seed,
                                               muster::data::Shard shard) const {
     return {table_,
-            rows(part),
-            {.batch_size = static_cast<std::uint64_t>(batch_size), .seed = seed, .shard = shard}};
+            columns(),
+            // No thread reads ahead: trials fill the cores, and the images are in memory.
+            {.rows = rows(part),
+             .batch_size = static_cast<std::uint64_t>(batch_size),
+             .seed = seed,
+             .shard = shard,
+             .threads = 0}};
 }
 
-void read_images(const muster::data::BatchLoader& loader,
-                 const std::vector<std::uint64_t>& rows,
-                 Images& images) {
-    loader.read("images", rows, images.images);
-    loader.read("labels", rows, images.labels);
-    for (float& value : images.images) {
-        value *= 1.0F / 255.0F;
-    }
+void take_images(const muster::data::Batch& batch, Images& images) {
+    const auto values = batch.column<float>("images");
+    const auto labels = batch.column<std::uint8_t>("labels");
+    images.images.resize(values.size());
+    std::transform(values.begin(), values.end(), images.images.begin(), [](float value) {
+        return value * (1.0F / 255.0F);
+    });
+    images.labels.assign(labels.begin(), labels.end());
 }
 
 } // namespace digits

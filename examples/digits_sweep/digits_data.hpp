@@ -45,9 +45,7 @@ private:
     std::vector<std::vector<std::uint64_t>> rows_; ///< By Part.
 };
 
-/// Reads these rows through `loader`, scaled to [0, 1].
-void read_images(const muster::data::BatchLoader& loader,
-                 const std::vector<std::uint64_t>& rows,
-                 Images& images);
+/// The images of a batch, scaled to [0, 1].
+void take_images(const muster::data::Batch& batch, Images& images);
 
 } // namespace digits

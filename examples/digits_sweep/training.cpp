@@ -57,8 +57,10 @@ void Trainer::train_epoch(ModelState& state) {
     ranks_.barrier(); // a gang of one sends nothing below, so that it hears here if it is to stop
     const auto epoch = static_cast<std::uint64_t>(state.epoch);
     Images images;
-    for (std::uint64_t batch = 0; batch < loader_.batches(); ++batch) {
-        read_images(loader_, loader_.rows(epoch, batch), images);
+    const std::uint64_t batches = loader_.batches();
+    loader_.seek(epoch * batches); // whoever trained this state before stopped between epochs
+    for (std::uint64_t batch = 0; batch < batches; ++batch) {
+        take_images(*loader_.next(), images);
         reducer_.begin(images.labels.size());
         if (!images.labels.empty()) { // a last, short batch may have no piece for everybody
             loss_and_gradient(config_,
@@ -69,7 +71,7 @@ void Trainer::train_epoch(ModelState& state) {
         }
         (void)reducer_.finish();
         const double epochs_done =
-            state.epoch + static_cast<double>(batch) / static_cast<double>(loader_.batches());
+            state.epoch + static_cast<double>(batch) / static_cast<double>(batches);
         descend(state, gradient_, cosine_rate(config_.learning_rate, epochs_done / epochs_));
     }
     ++state.epoch;

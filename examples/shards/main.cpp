@@ -7,7 +7,6 @@
 #include <array>
 #include <cstdint>
 #include <iostream>
-#include <numeric>
 #include <string>
 #include <vector>
 
@@ -16,16 +15,17 @@ namespace data = muster::data;
 /// A reader's piece of some steps, counted over all epochs.
 std::vector<std::uint8_t>
 labels(std::uint32_t reader, std::uint32_t readers, int first, int count) {
-    const auto table =
-        data::Table::open(DIGITS_DATA_FILE, {data::column<std::uint8_t>("labels", {{}})});
-    std::vector<std::uint64_t> rows(table.rows());
-    std::iota(rows.begin(), rows.end(), std::uint64_t{0});
-    const data::BatchLoader loader(
-        table, rows, {.batch_size = 64, .seed = 1, .shard = {.rank = reader, .world = readers}});
+    const std::vector columns{data::column<std::uint8_t>("labels", {{}})};
+    data::BatchLoader loader(data::Table::open(DIGITS_DATA_FILE, {.columns = columns}),
+                             columns,
+                             {.batch_size = 64,
+                              .seed = 1,
+                              .shard = {.rank = reader, .world = readers},
+                              .first_step = static_cast<std::uint64_t>(first)});
     std::vector<std::uint8_t> all;
-    std::vector<std::uint8_t> piece;
-    for (int step = first; step < first + count; ++step) {
-        loader.read("labels", loader.rows(static_cast<std::uint64_t>(step)), piece);
+    for (int step = 0; step < count; ++step) {
+        const auto batch = loader.next();
+        const auto piece = batch->column<std::uint8_t>("labels");
         all.insert(all.end(), piece.begin(), piece.end());
     }
     return all;

@@ -34,8 +34,9 @@ int print(const std::string& text) {
 
 const Subcommand* find(std::string_view name) {
     const auto all = subcommands();
-    const auto place =
-        std::find_if(all.begin(), all.end(), [&](const auto* one) { return one->name == name; });
+    const auto place = std::find_if(all.begin(), all.end(), [&](const auto* one) {
+        return one->name == name || one->page_name() == name;
+    });
     return place == all.end() ? nullptr : *place;
 }
 
@@ -54,7 +55,7 @@ int print_manual(std::span<const std::string> words) {
     if (words.size() == 1 && words.front() == "--names") {
         std::string names;
         for (const Subcommand* subcommand : subcommands()) {
-            names += std::string(subcommand->name) + "\n";
+            names += subcommand->page_name() + "\n";
         }
         return print(names);
     }
@@ -68,10 +69,17 @@ int print_manual(std::span<const std::string> words) {
     return print(manual_page(*subcommand, version()));
 }
 
+std::string take_first(std::vector<std::string>& tokens) {
+    std::string first = tokens.front();
+    tokens.erase(tokens.begin());
+    return first;
+}
+
 int run(int argc, char** argv, const slurm::Environment& environment) {
-    const std::vector<std::string> tokens(argv + std::min(argc, 2), argv + argc);
-    const std::string name = argc > 1 ? argv[1] : "--help";
-    if (name == "--help" || name == "-h" || (name == "help" && tokens.empty())) {
+    std::vector<std::string> tokens(argv + std::min(argc, 2), argv + argc);
+    std::string name = argc > 1 ? argv[1] : "--help";
+    const bool asks_help = name == "help";
+    if (name == "--help" || name == "-h" || (asks_help && tokens.empty())) {
         return print(overview(subcommands()));
     }
     if (name == "--version") {
@@ -83,17 +91,25 @@ int run(int argc, char** argv, const slurm::Environment& environment) {
     if (name == "manual") {
         return print_manual(tokens);
     }
-    const Subcommand* subcommand = find(name == "help" ? tokens.front() : name);
+    if (asks_help) {
+        name = take_first(tokens);
+    }
+    if (is_group(subcommands(), name)) {
+        if (tokens.empty() || tokens.front() == "--help" || tokens.front() == "-h") {
+            return print(group_overview(subcommands(), name));
+        }
+        name += " " + take_first(tokens);
+    }
+    const Subcommand* subcommand = find(name);
     if (subcommand == nullptr) {
-        throw UsageError("there is no command '" + (name == "help" ? tokens.front() : name) +
-                         "'; see muster --help");
+        throw UsageError("there is no command '" + name + "'; see muster --help");
     }
     // Whatever else is wrong with the line, who asks for help gets it.
     const auto own = subcommand->words == Words::command
                          ? split_command(tokens, subcommand->options()).options_end
                          : tokens.size();
     const std::span<const std::string> options(tokens.data(), own);
-    if (name == "help" || std::any_of(options.begin(), options.end(), [](const std::string& token) {
+    if (asks_help || std::any_of(options.begin(), options.end(), [](const std::string& token) {
             return token == "--help" || token == "-h";
         })) {
         return print(help_page(*subcommand));

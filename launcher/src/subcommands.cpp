@@ -1,5 +1,6 @@
 #include "subcommands.hpp"
 
+#include "data/commands.hpp"
 #include "doctor/doctor_command.hpp"
 #include "jobs/jobs.hpp"
 #include "look/commands.hpp"
@@ -28,7 +29,11 @@ std::span<const Subcommand* const> subcommands() {
                                 &look::tasks_command(),
                                 &look::explain_command(),
                                 &look::trace_command(),
-                                &look::report_command()};
+                                &look::report_command(),
+                                &data::inspect_command(),
+                                &data::convert_command(),
+                                &data::reshard_command(),
+                                &data::verify_command()};
     return all;
 }
 

@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -140,6 +141,71 @@ void make_serialize(const Path& folder) {
     make_value(folder, 11, vector<std::monostate>(3));
 }
 
+void put(std::string& text, std::uint64_t number, std::size_t bytes) {
+    for (std::size_t i = 0; i < bytes; ++i) {
+        text += static_cast<char>(number >> (8 * i) & 0xFFU);
+    }
+}
+
+std::string npy(std::string_view descr, std::string_view order, std::string_view shape) {
+    const std::string header = "{'descr': '" + std::string(descr) +
+                               "', 'fortran_order': " + std::string(order) +
+                               ", 'shape': " + std::string(shape) + ", }\n";
+    std::string text = "\x93NUMPY\x01";
+    put(text, 0, 1);
+    put(text, header.size(), 2);
+    return text + header + std::string(48, '\1');
+}
+
+/// An archive of one file; checksums do not hold, which is for the fuzzer to mend.
+std::string zip(int method, std::string_view packed) {
+    std::string text;
+    const auto common = [&](std::uint64_t mark) {
+        put(text, mark, 4);
+        put(text, mark == 0x02014b50 ? 0x00140014 : 20, mark == 0x02014b50 ? 4 : 2);
+        put(text, 0, 2);
+        put(text, static_cast<std::uint64_t>(method), 2);
+        put(text, 0, 8);
+        put(text, packed.size(), 4);
+        put(text, method == 0 ? packed.size() : 300, 4);
+        put(text, 5, 2);
+        put(text, 0, 2);
+    };
+    common(0x04034b50);
+    text += "x.npy";
+    text += packed;
+    const auto directory = text.size();
+    common(0x02014b50);
+    put(text, 0, 14);
+    text += "x.npy";
+    const auto bytes = text.size() - directory;
+    put(text, 0x06054b50, 4);
+    put(text, 0, 4);
+    put(text, 0x00010001, 4);
+    put(text, bytes, 4);
+    put(text, directory, 4);
+    put(text, 0, 2);
+    return text;
+}
+
+/// By the number that tables.cpp gives each format.
+void make_tables(const Path& folder) {
+    const auto add = [&](const std::string& name, char format, std::string_view text) {
+        const std::string input = format + std::string(text);
+        write(folder / name, std::as_bytes(std::span(input)));
+    };
+    add("csv",
+        0,
+        "\xEF\xBB\xBF"
+        "id,name,x\r\n1,\"a \"\"b\"\"\",2.5\r\n2,,nan\r\n");
+    add("csv-torn", 0, "a,b\n1,\"2\n");
+    add("npy", 1, npy("<f4", "False", "(4, 3)"));
+    add("npy-fortran", 1, npy(">i2", "True", "(2, 3, 4)"));
+    add("npy-text", 1, npy("<U3", "False", "(4,)"));
+    add("zip", 2, zip(0, npy("|u1", "False", "(3,)")));
+    add("zip-deflated", 2, zip(8, std::string_view("\xab\xa8\x18\x99\x00\x00", 6)));
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -151,4 +217,5 @@ int main(int argc, char** argv) {
     make_wire(corpus / "wire");
     make_journal(corpus / "journal");
     make_serialize(corpus / "serialize");
+    make_tables(corpus / "tables");
 }

@@ -1,9 +1,7 @@
 #include "body.hpp"
+#include "directory.hpp"
 #include "records.hpp"
 
-#include <unistd.h>
-
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
@@ -50,21 +48,6 @@ std::string failure_of(const data::Pipeline& pipeline) {
         }
     });
 }
-
-struct Directory {
-    std::filesystem::path path =
-        std::filesystem::temp_directory_path() / ("muster-pipeline-" + std::to_string(::getpid()));
-
-    Directory() { std::filesystem::create_directories(path); }
-
-    Directory(const Directory&) = delete;
-    Directory& operator=(const Directory&) = delete;
-
-    ~Directory() {
-        std::error_code ignored; // nothing depends on it
-        std::filesystem::remove_all(path, ignored);
-    }
-};
 
 } // namespace
 

@@ -2,8 +2,10 @@
 
 #include <hdf5.h>
 
+#include <array>
 #include <cstdlib>
 #include <fstream>
+#include <limits>
 #include <numeric>
 #include <stdexcept>
 
@@ -19,9 +21,6 @@ Id must(Id id) {
 }
 
 hid_t stored_type(const Hdf5Dataset& dataset) {
-    if (dataset.is_big_endian) {
-        return H5T_STD_I16BE;
-    }
     switch (dataset.type) {
     case data::ElementType::int8:
         return H5T_STD_I8LE;
@@ -43,23 +42,36 @@ hid_t stored_type(const Hdf5Dataset& dataset) {
         return H5T_IEEE_F32LE;
     case data::ElementType::float64:
         return H5T_IEEE_F64LE;
-    case data::ElementType::unsupported:
-        break;
+    default:
+        return H5T_C_S1;
     }
-    return H5T_C_S1;
 }
 
 void write_values(hid_t id, const Hdf5Dataset& dataset) {
     const std::uint64_t elements = std::accumulate(
         dataset.shape.begin(), dataset.shape.end(), std::uint64_t{1}, std::multiplies<>());
-    if (dataset.type == data::ElementType::unsupported || elements == 0) {
+    if (dataset.type == data::ElementType::unsupported || elements == 0 ||
+        dataset.rows_written == 0) {
         return;
     }
     std::vector<int> values(elements);
     for (std::size_t i = 0; i < values.size(); ++i) {
         values[i] = dataset.first + static_cast<int>(i % 10);
     }
-    must(H5Dwrite(id, H5T_NATIVE_INT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()));
+    if (dataset.shape.empty() || dataset.rows_written >= dataset.shape.front()) {
+        must(H5Dwrite(id, H5T_NATIVE_INT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()));
+        return;
+    }
+    std::vector<hsize_t> count(dataset.shape.begin(), dataset.shape.end());
+    const std::vector<hsize_t> start(count.size(), 0);
+    count[0] = dataset.rows_written;
+    const hid_t space = must(H5Dget_space(id));
+    must(H5Sselect_hyperslab(space, H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr));
+    const hid_t memory =
+        must(H5Screate_simple(static_cast<int>(count.size()), count.data(), nullptr));
+    must(H5Dwrite(id, H5T_NATIVE_INT, memory, space, H5P_DEFAULT, values.data()));
+    H5Sclose(memory);
+    H5Sclose(space);
 }
 
 void write_dataset(hid_t file, const Hdf5Dataset& dataset) {
@@ -71,13 +83,20 @@ void write_dataset(hid_t file, const Hdf5Dataset& dataset) {
     if (dataset.type == data::ElementType::unsupported) {
         must(H5Tset_size(type, 4));
     }
+    if (dataset.is_big_endian) {
+        must(H5Tset_order(type, H5T_ORDER_BE));
+    }
     const hid_t links = must(H5Pcreate(H5P_LINK_CREATE));
     must(H5Pset_create_intermediate_group(links, 1));
     const hid_t creation = must(H5Pcreate(H5P_DATASET_CREATE));
     if (!dataset.chunk.empty()) {
         const std::vector<hsize_t> chunk(dataset.chunk.begin(), dataset.chunk.end());
         must(H5Pset_chunk(creation, static_cast<int>(chunk.size()), chunk.data()));
-        must(H5Pset_deflate(creation, 1));
+        for (const std::string& filter : dataset.filters) {
+            must(filter == "deflate"   ? H5Pset_deflate(creation, 1)
+                 : filter == "shuffle" ? H5Pset_shuffle(creation)
+                                       : H5Pset_fletcher32(creation));
+        }
     }
     const hid_t id =
         must(H5Dcreate2(file, dataset.name.c_str(), type, space, links, creation, H5P_DEFAULT));
@@ -122,6 +141,52 @@ std::filesystem::path Hdf5Fixtures::write_digits(const std::string& name, std::u
     return write(name,
                  {{.name = "images", .shape = {rows, 28, 28}, .chunk = {1, 28, 28}},
                   {.name = "labels", .shape = {rows}}});
+}
+
+std::filesystem::path
+Hdf5Fixtures::write_not_a_number(const std::string& name, std::uint64_t rows, std::uint64_t which) {
+    std::vector<double> values(rows, 1.0);
+    values[which] = std::numeric_limits<double>::quiet_NaN();
+    const hid_t file = must(H5Fcreate(path(name).c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT));
+    const hsize_t count = rows;
+    const hid_t space = must(H5Screate_simple(1, &count, nullptr));
+    const hid_t id =
+        must(H5Dcreate2(file, "x", H5T_IEEE_F64LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    must(H5Dwrite(id, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()));
+    H5Dclose(id);
+    H5Sclose(space);
+    must(H5Fclose(file));
+    return path(name);
+}
+
+std::filesystem::path Hdf5Fixtures::write_virtual(const std::string& name,
+                                                  const std::vector<std::string>& sources,
+                                                  const std::vector<std::uint64_t>& rows,
+                                                  std::uint64_t row_elements) {
+    const hsize_t total = std::accumulate(rows.begin(), rows.end(), std::uint64_t{0});
+    const std::array<hsize_t, 2> shape{total, row_elements};
+    const hid_t file = must(H5Fcreate(path(name).c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT));
+    const hid_t space = must(H5Screate_simple(2, shape.data(), nullptr));
+    const hid_t creation = must(H5Pcreate(H5P_DATASET_CREATE));
+    hsize_t first = 0;
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+        const std::array<hsize_t, 2> start{first, 0};
+        const std::array<hsize_t, 2> count{rows[i], row_elements};
+        must(H5Sselect_hyperslab(
+            space, H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr));
+        const hid_t source = must(H5Screate_simple(2, count.data(), nullptr));
+        must(H5Pset_virtual(creation, space, sources[i].c_str(), "x", source));
+        H5Sclose(source);
+        first += rows[i];
+    }
+    must(H5Sselect_all(space));
+    const hid_t id =
+        must(H5Dcreate2(file, "x", H5T_STD_U8LE, space, H5P_DEFAULT, creation, H5P_DEFAULT));
+    H5Dclose(id);
+    H5Pclose(creation);
+    H5Sclose(space);
+    must(H5Fclose(file));
+    return path(name);
 }
 
 std::filesystem::path Hdf5Fixtures::write_text(const std::string& name, const std::string& text) {

@@ -109,14 +109,21 @@ NewBlock::NewBlock(std::vector<Field> fields,
     const auto memory = allocate(size);
     std::memcpy(memory.get(), header.bytes().data(), header.size());
     const Buffer encoded(memory, size);
+    // Equal blocks have equal encodings: nothing is left as the memory happened to be.
+    const auto clear_behind = [&](std::uint64_t end) {
+        std::memset(memory.get() + end, 0, whole(end - header.size()) + header.size() - end);
+    };
     std::size_t text = 0;
     for (std::size_t i = 0; i < fields.size(); ++i) {
         const std::uint64_t begin = header.size() + layout.begins[i];
         if (fields[i].type == ValueType::text) {
             const std::uint64_t offsets = (rows + 1) * sizeof(std::uint64_t);
+            clear_behind(begin + offsets);
+            clear_behind(begin + whole(offsets) + text_bytes[text]);
             block_.values_.push_back({encoded.slice(begin + whole(offsets), text_bytes[text++]),
                                       encoded.slice(begin, offsets)});
         } else {
+            clear_behind(begin + rows * fields[i].row_bytes());
             block_.values_.push_back({encoded.slice(begin, rows * fields[i].row_bytes()), {}});
         }
     }
@@ -157,12 +164,12 @@ Buffer Block::muster_encoding() const {
     return std::move(packed).finish().encoded_;
 }
 
-void muster_encode(Writer& writer, const Block& block) {
+void muster_encode(muster::Writer& writer, const Block& block) {
     const Buffer encoded = block.muster_encoding();
     writer.write(encoded.bytes().data(), encoded.size());
 }
 
-void muster_decode(Reader& reader, Block& block) {
+void muster_decode(muster::Reader& reader, Block& block) {
     Block read;
     decode(reader, read.fields_);
     decode(reader, read.rows_);

@@ -6,8 +6,8 @@ namespace muster::data::hdf5 {
 namespace {
 
 /// Guards HDF5's global tables where the library does not guard them itself.
-std::mutex& library_mutex() {
-    static std::mutex mutex;
+std::recursive_mutex& library_mutex() {
+    static std::recursive_mutex mutex;
     return mutex;
 }
 

@@ -19,8 +19,9 @@ struct Subject {
 };
 
 /// Held during a call. HDF5 has one set of global tables: a library built without thread safety
-/// is called under one mutex of this process. Error printing is off meanwhile, and as it was
-/// afterwards: the application may use HDF5 too.
+/// is called under one mutex of this process, which a thread may take again, as handles do that are
+/// closed under it. Error printing is off meanwhile, and as it was afterwards: the application may use
+/// HDF5 too.
 class Guard {
 public:
     Guard();
@@ -29,7 +30,7 @@ public:
     Guard& operator=(const Guard&) = delete;
 
 private:
-    std::unique_lock<std::mutex> lock_;
+    std::unique_lock<std::recursive_mutex> lock_;
     H5E_auto2_t printer_ = nullptr;
     void* printer_data_ = nullptr;
 };
@@ -83,6 +84,13 @@ public:
     Handle& operator=(const Handle&) = delete;
 
     [[nodiscard]] hid_t get() const { return id_; }
+
+    /// Gives the identifier up: for those who close it themselves, to hear how that went.
+    [[nodiscard]] hid_t release() {
+        const hid_t id = id_;
+        id_ = H5I_INVALID_HID;
+        return id;
+    }
 
 private:
     void reset() noexcept {

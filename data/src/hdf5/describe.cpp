@@ -4,10 +4,12 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <cstring>
 
@@ -74,8 +76,6 @@ ElementType integer_type(std::size_t bytes, bool is_signed) {
 
 std::string_view class_text(H5T_class_t type_class) {
     switch (type_class) {
-    case H5T_STRING:
-        return "string";
     case H5T_COMPOUND:
         return "compound";
     case H5T_ENUM:
@@ -97,6 +97,82 @@ std::string_view class_text(H5T_class_t type_class) {
     }
 }
 
+bool is_swapped(hid_t type) {
+    const H5T_order_t order = H5Tget_order(type);
+    constexpr H5T_order_t ours =
+        std::endian::native == std::endian::little ? H5T_ORDER_LE : H5T_ORDER_BE;
+    return H5Tget_size(type) > 1 && (order == H5T_ORDER_LE || order == H5T_ORDER_BE) &&
+           order != ours;
+}
+
+/// IEEE 754 binary of 16, 32 or 64 bits, whatever its byte order.
+ElementType real_type(hid_t type) {
+    const std::size_t bytes = H5Tget_size(type);
+    std::size_t sign = 0;
+    std::size_t exponent = 0;
+    std::size_t exponent_bits = 0;
+    std::size_t mantissa = 0;
+    std::size_t mantissa_bits = 0;
+    if (H5Tget_precision(type) != 8 * bytes ||
+        H5Tget_fields(type, &sign, &exponent, &exponent_bits, &mantissa, &mantissa_bits) < 0) {
+        return ElementType::unsupported;
+    }
+    const auto is = [&](std::size_t size, std::size_t exponent_size) {
+        return bytes == size && exponent_bits == exponent_size &&
+               mantissa_bits == 8 * size - 1 - exponent_size && mantissa == 0 &&
+               exponent == mantissa_bits && sign == 8 * size - 1;
+    };
+    return is(4, 8)    ? ElementType::float32
+           : is(8, 11) ? ElementType::float64
+           : is(2, 5)  ? ElementType::float16
+                       : ElementType::unsupported;
+}
+
+/// A byte with the two values FALSE = 0 and TRUE = 1, by any case of those names.
+bool is_boolean(hid_t type) {
+    if (H5Tget_size(type) != 1 || H5Tget_nmembers(type) != 2) {
+        return false;
+    }
+    for (unsigned i = 0; i < 2; ++i) {
+        signed char value = -1;
+        char* const name = H5Tget_member_name(type, i);
+        if (name == nullptr || H5Tget_member_value(type, i, &value) < 0) {
+            H5free_memory(name);
+            return false;
+        }
+        const bool fits =
+            ::strcasecmp(name, value == 0 ? "FALSE" : "TRUE") == 0 && (value == 0 || value == 1);
+        H5free_memory(name);
+        if (!fits) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/// Two reals of one type, packed, in the byte order `swapped` tells.
+ElementType complex_type(hid_t type, bool& swapped) {
+    if (H5Tget_nmembers(type) != 2) {
+        return ElementType::unsupported;
+    }
+    const Type real(H5Tget_member_type(type, 0));
+    const Type imaginary(H5Tget_member_type(type, 1));
+    if (real.get() < 0 || imaginary.get() < 0 || H5Tget_class(real.get()) != H5T_FLOAT ||
+        H5Tequal(real.get(), imaginary.get()) <= 0) {
+        return ElementType::unsupported;
+    }
+    const std::size_t half = H5Tget_size(real.get());
+    if (H5Tget_size(type) != 2 * half || H5Tget_member_offset(type, 0) != 0 ||
+        H5Tget_member_offset(type, 1) != half) {
+        return ElementType::unsupported;
+    }
+    swapped = is_swapped(real.get());
+    const ElementType part = real_type(real.get());
+    return part == ElementType::float32   ? ElementType::complex64
+           : part == ElementType::float64 ? ElementType::complex128
+                                          : ElementType::unsupported;
+}
+
 void describe_type(const Subject& subject, const Dataset& dataset, Column& column) {
     constexpr std::string_view action = "read the type of";
     const Type type(
@@ -104,36 +180,121 @@ void describe_type(const Subject& subject, const Dataset& dataset, Column& colum
     const Guard guard;
     const H5T_class_t type_class = H5Tget_class(type.get());
     const std::size_t bytes = H5Tget_size(type.get());
-    if (type_class != H5T_INTEGER && type_class != H5T_FLOAT) {
-        column.type_text = class_text(type_class);
+    column.element_bytes = bytes;
+    column.is_swapped = is_swapped(type.get());
+    column.type_text = class_text(type_class);
+    switch (type_class) {
+    case H5T_INTEGER:
+        if (H5Tget_precision(type.get()) == 8 * bytes) {
+            column.type = integer_type(bytes, H5Tget_sign(type.get()) == H5T_SGN_2);
+        }
+        column.type_text = fmt::format("{}-bit integer", H5Tget_precision(type.get()));
+        break;
+    case H5T_FLOAT:
+        column.type = real_type(type.get());
+        column.type_text = fmt::format("{}-bit floating-point", H5Tget_precision(type.get()));
+        break;
+    case H5T_ENUM:
+        column.type = is_boolean(type.get()) ? ElementType::boolean : ElementType::unsupported;
+        break;
+    case H5T_COMPOUND:
+        column.type = complex_type(type.get(), column.is_swapped);
+        break;
+    case H5T_STRING:
+        if (H5Tis_variable_str(type.get()) > 0) {
+            column.type = ElementType::string;
+            column.element_bytes = 0;
+            column.type_text = to_string(column.type);
+        } else {
+            column.type = ElementType::fixed_string;
+            column.type_text = fmt::format("string of {} bytes", bytes);
+        }
         return;
+    default:
+        break;
     }
-    const std::size_t bits = H5Tget_precision(type.get());
-    if (type_class == H5T_INTEGER && bits == 8 * bytes) {
-        column.type = integer_type(bytes, H5Tget_sign(type.get()) == H5T_SGN_2);
-    } else if (type_class == H5T_FLOAT && bits == 32 && bytes == 4) {
-        column.type = ElementType::float32;
-    } else if (type_class == H5T_FLOAT && bits == 64 && bytes == 8) {
-        column.type = ElementType::float64;
+    if (column.type != ElementType::unsupported) {
+        column.type_text = to_string(column.type);
     }
-    column.type_text = column.type != ElementType::unsupported
-                           ? std::string(to_string(column.type))
-                           : fmt::format("{}-bit {}",
-                                         bits,
-                                         type_class == H5T_INTEGER ? "integer" : "floating-point");
 }
 
-void describe_chunks(const Subject& subject, const Dataset& dataset, Column& column) {
+std::string filter_name(H5Z_filter_t id, const char* given) {
+    switch (id) {
+    case H5Z_FILTER_DEFLATE:
+        return "deflate";
+    case H5Z_FILTER_SHUFFLE:
+        return "shuffle";
+    case H5Z_FILTER_FLETCHER32:
+        return "fletcher32";
+    case H5Z_FILTER_SZIP:
+        return "szip";
+    case H5Z_FILTER_NBIT:
+        return "nbit";
+    case H5Z_FILTER_SCALEOFFSET:
+        return "scaleoffset";
+    case 32000:
+        return "lzf";
+    case 32001:
+        return "blosc";
+    case 32004:
+        return "lz4";
+    case 32008:
+        return "bitshuffle";
+    case 32015:
+        return "zstd";
+    case 32026:
+        return "blosc2";
+    default:
+        return given[0] != 0 ? std::string(given) : fmt::format("filter {}", id);
+    }
+}
+
+void describe_layout(const Subject& subject, const Dataset& dataset, Column& column) {
     constexpr std::string_view action = "read the layout of";
     const PropertyList creation(checked(
         subject, action, damaged_advice, [&] { return H5Dget_create_plist(dataset.get()); }));
     const Guard guard;
-    if (H5Pget_layout(creation.get()) != H5D_CHUNKED) {
+    column.stored_bytes = H5Dget_storage_size(dataset.get());
+    switch (H5Pget_layout(creation.get())) {
+    case H5D_COMPACT:
+        column.layout = StorageLayout::compact;
+        return;
+    case H5D_VIRTUAL:
+        column.layout = StorageLayout::virtual_dataset;
+        return;
+    case H5D_CHUNKED:
+        column.layout = StorageLayout::chunked;
+        break;
+    default:
+        column.layout = H5Pget_external_count(creation.get()) > 0 ? StorageLayout::external
+                                                                  : StorageLayout::contiguous;
         return;
     }
     std::array<hsize_t, H5S_MAX_RANK> chunk{};
     const int rank = H5Pget_chunk(creation.get(), H5S_MAX_RANK, chunk.data());
     column.chunk.assign(chunk.begin(), chunk.begin() + std::max(rank, 0));
+    const int filters = H5Pget_nfilters(creation.get());
+    for (int i = 0; i < filters; ++i) {
+        constexpr std::size_t values_max = 32;
+        std::array<unsigned, values_max> values{};
+        std::size_t count = values.size();
+        std::array<char, 64> name{};
+        unsigned flags = 0;
+        unsigned config = 0;
+        const H5Z_filter_t id = H5Pget_filter2(creation.get(),
+                                               static_cast<unsigned>(i),
+                                               &flags,
+                                               &count,
+                                               values.data(),
+                                               name.size() - 1,
+                                               name.data(),
+                                               &config);
+        column.filters.push_back(
+            {id,
+             filter_name(id, name.data()),
+             {values.begin(),
+              values.begin() + static_cast<std::ptrdiff_t>(std::min(count, values_max))}});
+    }
 }
 
 } // namespace
@@ -232,38 +393,8 @@ Column describe(const Dataset& dataset, const std::string& path, const std::stri
     });
     column.shape.assign(shape.begin(), shape.begin() + rank);
     describe_type(subject, dataset, column);
-    describe_chunks(subject, dataset, column);
+    describe_layout(subject, dataset, column);
     return column;
-}
-
-hid_t memory_type(ElementType type) {
-    const Guard guard; // the names below are macros that may initialise the library
-    switch (type) {
-    case ElementType::int8:
-        return H5T_NATIVE_INT8;
-    case ElementType::int16:
-        return H5T_NATIVE_INT16;
-    case ElementType::int32:
-        return H5T_NATIVE_INT32;
-    case ElementType::int64:
-        return H5T_NATIVE_INT64;
-    case ElementType::uint8:
-        return H5T_NATIVE_UINT8;
-    case ElementType::uint16:
-        return H5T_NATIVE_UINT16;
-    case ElementType::uint32:
-        return H5T_NATIVE_UINT32;
-    case ElementType::uint64:
-        return H5T_NATIVE_UINT64;
-    case ElementType::float32:
-        return H5T_NATIVE_FLOAT;
-    case ElementType::float64:
-        return H5T_NATIVE_DOUBLE;
-    case ElementType::unsupported:
-        break;
-    }
-    MUSTER_ASSERT(!"an unsupported type was let through");
-    return H5I_INVALID_HID;
 }
 
 } // namespace muster::data::hdf5

@@ -26,7 +26,4 @@ open_dataset(const File& file, const std::string& path, const std::string& name)
 [[nodiscard]] Column
 describe(const Dataset& dataset, const std::string& path, const std::string& name);
 
-/// HDF5's identifier for a C++ number in memory; not to be closed.
-[[nodiscard]] hid_t memory_type(ElementType type);
-
 } // namespace muster::data::hdf5

@@ -95,9 +95,15 @@ void store_file(const Subcommand& subcommand,
 std::string variable_name(std::string_view subcommand, std::string_view option) {
     std::string name = fmt::format("MUSTER_{}_{}", subcommand, option);
     std::transform(name.begin(), name.end(), name.begin(), [](unsigned char letter) {
-        return letter == '-' ? '_' : static_cast<char>(std::toupper(letter));
+        return letter == '-' || letter == ' ' ? '_' : static_cast<char>(std::toupper(letter));
     });
     return name;
+}
+
+std::string Subcommand::page_name() const {
+    std::string page(name);
+    std::replace(page.begin(), page.end(), ' ', '-');
+    return page;
 }
 
 po::options_description Subcommand::options() const {

@@ -145,18 +145,72 @@ std::string join(const Range& range, std::string_view separator) {
     return fmt::format("{}", fmt::join(range, separator));
 }
 
+std::string list_line(const Subcommand& subcommand) {
+    return fmt::format("    {:<14}{}\n", subcommand.name, subcommand.summary);
+}
+
+/// What stands first on the command line: "data" of "data verify", or the whole name.
+std::string_view first_word(const Subcommand& subcommand) {
+    return subcommand.name.substr(0, subcommand.name.find(' '));
+}
+
+/// What stands second; empty for a command of no group.
+std::string_view second_word(const Subcommand& subcommand) {
+    const auto blank = subcommand.name.find(' ');
+    return blank == std::string_view::npos ? "" : subcommand.name.substr(blank + 1);
+}
+
+/// Each group with the second words of its commands, in their order.
+struct Group {
+    std::string_view name;
+    std::vector<std::string_view> words;
+};
+
+std::vector<Group> groups_of(std::span<const Subcommand* const> subcommands) {
+    std::vector<Group> groups;
+    for (const Subcommand* subcommand : subcommands) {
+        if (second_word(*subcommand).empty()) {
+            continue;
+        }
+        const auto name = first_word(*subcommand);
+        auto place = std::ranges::find(groups, name, &Group::name);
+        if (place == groups.end()) {
+            place = groups.insert(groups.end(), {name, {}});
+        }
+        place->words.push_back(second_word(*subcommand));
+    }
+    return groups;
+}
+
 } // namespace
 
 std::string overview(std::span<const Subcommand* const> subcommands) {
     std::string page = "muster: runs programs, sweeps and services on the nodes of a job\n\n"
                        "Usage: muster COMMAND [options] …\n\n";
     for (const Subcommand* subcommand : subcommands) {
-        page += fmt::format("    {:<12}{}\n", subcommand->name, subcommand->summary);
+        page += list_line(*subcommand);
     }
     page += "\n    muster COMMAND --help     examples and options of a command\n"
             "    muster --version          what this program was built with\n"
             "    muster completions bash|zsh\n";
     return page;
+}
+
+bool is_group(std::span<const Subcommand* const> subcommands, std::string_view word) {
+    const auto groups = groups_of(subcommands);
+    return std::ranges::find(groups, word, &Group::name) != groups.end();
+}
+
+std::string group_overview(std::span<const Subcommand* const> subcommands, std::string_view group) {
+    std::string page = fmt::format("Usage: muster {} COMMAND [options] …\n\n", group);
+    for (const Subcommand* subcommand : subcommands) {
+        if (first_word(*subcommand) == group) {
+            page += list_line(*subcommand);
+        }
+    }
+    return page +
+           fmt::format("\n    muster {} COMMAND --help     examples and options of a command\n",
+                       group);
 }
 
 std::string help_page(const Subcommand& subcommand) {
@@ -200,7 +254,7 @@ std::string help_page(const Subcommand& subcommand) {
             [&] {
                 std::string name(subcommand.name);
                 std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) {
-                    return static_cast<char>(std::toupper(c));
+                    return c == ' ' ? '_' : static_cast<char>(std::toupper(c));
                 });
                 return name;
             }() +
@@ -212,9 +266,9 @@ std::string help_page(const Subcommand& subcommand) {
 std::string manual_page(const Subcommand& subcommand, std::string_view version) {
     std::string page =
         fmt::format(".TH MUSTER\\-{} 1 \"\" \"muster {}\"\n.SH NAME\nmuster\\-{} \\- {}\n",
-                    troff(subcommand.name),
+                    troff(subcommand.page_name()),
                     version,
-                    troff(subcommand.name),
+                    troff(subcommand.page_name()),
                     troff(subcommand.summary));
     page += fmt::format(
         ".SH SYNOPSIS\n.B muster {}\n{}\n", troff(subcommand.name), troff(subcommand.usage));
@@ -251,8 +305,9 @@ std::string manual_overview(std::span<const Subcommand* const> subcommands,
                     version);
     std::string see;
     for (const Subcommand* subcommand : subcommands) {
-        page += fmt::format(
-            ".TP\n.BR muster\\-{} (1)\n{}\n", troff(subcommand->name), troff(subcommand->summary));
+        page += fmt::format(".TP\n.BR muster\\-{} (1)\n{}\n",
+                            troff(subcommand->page_name()),
+                            troff(subcommand->summary));
     }
     return page + see;
 }
@@ -261,7 +316,9 @@ std::string bash_completions(std::span<const Subcommand* const> subcommands) {
     std::vector<std::string_view> names;
     std::string cases;
     for (const Subcommand* subcommand : subcommands) {
-        names.push_back(subcommand->name);
+        if (std::ranges::find(names, first_word(*subcommand)) == names.end()) {
+            names.push_back(first_word(*subcommand));
+        }
         std::vector<std::string> options;
         std::string values;
         for (const OptionText& option : option_texts(*subcommand)) {
@@ -282,11 +339,23 @@ std::string bash_completions(std::span<const Subcommand* const> subcommands) {
                     option.long_name);
             }
         }
-        cases += fmt::format("        {})\n            case $before in\n{}            esac\n"
+        cases += fmt::format("        '{}')\n            case $before in\n{}            esac\n"
                              "            options='{}' ;;\n",
                              subcommand->name,
                              values,
                              join(options, " "));
+    }
+    std::string groups;
+    for (const Group& group : groups_of(subcommands)) {
+        groups += fmt::format("    if [[ $command == {0} ]]; then\n"
+                              "        if ((COMP_CWORD == 2)); then\n"
+                              "            COMPREPLY=($(compgen -W '{1}' -- \"$word\"))\n"
+                              "            return\n"
+                              "        fi\n"
+                              "        command=\"{0} ${{COMP_WORDS[2]}}\"\n"
+                              "    fi\n",
+                              group.name,
+                              join(group.words, " "));
     }
     return fmt::format(
         "# bash completion of muster; made by: muster completions bash\n"
@@ -298,7 +367,9 @@ std::string bash_completions(std::span<const Subcommand* const> subcommands) {
         "        COMPREPLY=($(compgen -W '{} completions --help --version' -- \"$word\"))\n"
         "        return\n"
         "    fi\n"
-        "    case ${{COMP_WORDS[1]}} in\n"
+        "    local command=${{COMP_WORDS[1]}}\n"
+        "{}"
+        "    case $command in\n"
         "        completions) COMPREPLY=($(compgen -W 'bash zsh' -- \"$word\")); return ;;\n"
         "{}    esac\n"
         "    if [[ $word == -* ]]; then\n"
@@ -309,17 +380,37 @@ std::string bash_completions(std::span<const Subcommand* const> subcommands) {
         "}}\n"
         "complete -o filenames -F _muster muster\n",
         join(names, " "),
+        groups,
         cases);
 }
 
 std::string zsh_completions(std::span<const Subcommand* const> subcommands) {
     std::string commands;
     std::string cases;
-    for (const Subcommand* subcommand : subcommands) {
+    std::string groups;
+    for (const Group& group : groups_of(subcommands)) {
         commands += fmt::format(
             "        {}\n",
-            slurm::shell_quoted(fmt::format("{}:{}", subcommand->name, subcommand->summary)));
-        cases += fmt::format("        {})\n            _arguments \\\n", subcommand->name);
+            slurm::shell_quoted(fmt::format("{}:{}", group.name, join(group.words, ", "))));
+        groups += fmt::format("    if [[ $command == {0} ]]; then\n"
+                              "        if ((CURRENT == 2)); then\n"
+                              "            _values 'command' {1}\n"
+                              "            return\n"
+                              "        fi\n"
+                              "        command=\"{0} $words[2]\"\n"
+                              "        shift words\n"
+                              "        ((CURRENT--))\n"
+                              "    fi\n",
+                              group.name,
+                              join(group.words, " "));
+    }
+    for (const Subcommand* subcommand : subcommands) {
+        if (second_word(*subcommand).empty()) {
+            commands += fmt::format(
+                "        {}\n",
+                slurm::shell_quoted(fmt::format("{}:{}", subcommand->name, subcommand->summary)));
+        }
+        cases += fmt::format("        '{}')\n            _arguments \\\n", subcommand->name);
         for (const OptionText& option : option_texts(*subcommand)) {
             std::string description = option.description;
             for (const char letter : {'[', ']'}) {
@@ -353,12 +444,14 @@ std::string zsh_completions(std::span<const Subcommand* const> subcommands) {
                        "    local command=$words[2]\n"
                        "    shift words\n"
                        "    ((CURRENT--))\n"
+                       "{}"
                        "    case $command in\n"
                        "{}        completions) _values 'shell' bash zsh ;;\n"
                        "    esac\n"
                        "}}\n"
                        "_muster \"$@\"\n",
                        commands,
+                       groups,
                        cases);
 }
 

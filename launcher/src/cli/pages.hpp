@@ -10,6 +10,13 @@ namespace muster::launcher {
 /// What `muster --help` prints: every command with its summary.
 [[nodiscard]] std::string overview(std::span<const Subcommand* const> subcommands);
 
+/// Whether commands of a group begin with this word: "data" of "data verify".
+[[nodiscard]] bool is_group(std::span<const Subcommand* const> subcommands, std::string_view word);
+
+/// What `muster data --help` prints: the commands of the group.
+[[nodiscard]] std::string group_overview(std::span<const Subcommand* const> subcommands,
+                                         std::string_view group);
+
 /// What `muster <name> --help` prints: examples first.
 [[nodiscard]] std::string help_page(const Subcommand& subcommand);
 

@@ -55,7 +55,7 @@ struct Arguments {
 /// Options name their values by what they are: "FILE" and "DIR" are completed as such, "a|b|c" are
 /// the words that may stand there.
 struct Subcommand {
-    std::string_view name;
+    std::string_view name;    ///< "sweep"; of a group of commands with the group's: "data verify".
     std::string_view summary; ///< One line, without a full stop.
     std::string_view usage;   ///< Behind "muster <name>".
     std::vector<Example> examples;
@@ -65,6 +65,9 @@ struct Subcommand {
     void (*add_options)(po::options_description& options);
     /// @return the exit code. @throws UsageError, which main() reports with exit code 2, and Error.
     int (*run)(const Arguments& arguments);
+
+    /// Its name as one word, as its manual page has it: "data-verify".
+    [[nodiscard]] std::string page_name() const;
 
     /// All its options, with those that every command has.
     [[nodiscard]] po::options_description options() const;

@@ -78,10 +78,10 @@ TEST_P(TableInMemoryOf, GathersRowsInAnyOrderAndMoreThanOnce) {
 }
 
 TEST_P(TableInMemoryOf, WidensWhatItReads) {
-    const Table table =
-        Table::open(file,
-                    {column<float>("labels"), column<double>("cube"), column<int>("network_order")},
-                    options);
+    const Table table = Table::open(
+        file,
+        {.columns = {column<float>("labels"), column<double>("cube"), column<int>("network_order")},
+         .memory_bytes_max = options.memory_bytes_max});
     const std::vector<std::uint64_t> rows{7, 1, 30};
     std::vector<float> labels(3);
     std::vector<double> cube(18);

@@ -35,8 +35,9 @@ StreamPtr read_stream(const plan::Stage& stage, const std::shared_ptr<Run>& run)
     const auto& read = std::get<plan::ReadFile>(stage.node->op);
     const Table table = open_table(read.file, stage.read.columns);
     std::uint64_t row_bytes = 0;
-    for (const Field& field : fields_of(table)) {
-        row_bytes += field.row_bytes();
+    for (const Field& field : fields_of(table, stage.read.columns)) {
+        constexpr std::uint64_t expected_text = 32;
+        row_bytes += field.type == ValueType::text ? expected_text : field.row_bytes();
     }
     const std::uint64_t first = std::min(stage.read.first_row, table.rows());
     const std::uint64_t rows = std::min(stage.read.rows, table.rows() - first);

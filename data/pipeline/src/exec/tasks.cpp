@@ -103,7 +103,7 @@ Block read_rows(const std::string& file,
                 const Chain& chain,
                 std::uint64_t index) {
     return apply_steps(
-        read_block(open_table(file, columns), piece.first, piece.rows), chain, index);
+        read_block(open_table(file, columns), columns, piece.first, piece.rows), chain, index);
 }
 
 Block make_range(const std::vector<std::uint64_t>& shape,

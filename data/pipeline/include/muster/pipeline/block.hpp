@@ -121,8 +121,8 @@ public:
     /// Its encoding, where values of tasks are kept; no copy if NewBlock made it there.
     [[nodiscard]] Buffer muster_encoding() const;
 
-    friend void muster_encode(Writer& writer, const Block& block);
-    friend void muster_decode(Reader& reader, Block& block);
+    friend void muster_encode(muster::Writer& writer, const Block& block);
+    friend void muster_decode(muster::Reader& reader, Block& block);
 
 private:
     friend class NewBlock;

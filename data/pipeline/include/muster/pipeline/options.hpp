@@ -1,6 +1,7 @@
 #pragma once
 
 #include <muster/base/amount.hpp>
+#include <muster/data/new_column.hpp>
 
 #include <cstdint>
 #include <string>
@@ -43,6 +44,14 @@ struct ReadOptions {
     std::vector<std::string> columns{}; ///< Empty: all.
     std::uint64_t first_row = 0;
     std::uint64_t rows = ~std::uint64_t{0}; ///< At most.
+};
+
+/// How a table is written. Fields keep this order, and new ones are appended.
+struct WriteHdf5Options {
+    bool replace = false;         ///< What is at the path already, at once when all is written.
+    Compression compression = {}; ///< Of each column.
+    /// Rows in a shard are about so many bytes.
+    std::uint64_t shard_bytes = std::uint64_t{64} << 20;
 };
 
 /// A column to sort by. NaN comes last, descending too; equal rows keep their order.

@@ -171,6 +171,13 @@ public:
     /// file is there once it is complete. @return the number of rows.
     std::uint64_t write_csv(const std::filesystem::path& file) const;
 
+    /// Writes an HDF5 table in shards, which tasks write at the same time (see writer.hpp): readers
+    /// see all of it or nothing. @return the number of rows.
+    /// @throws Error (usage) if there is something at the path already, or there is no block to
+    ///         tell the columns from.
+    std::uint64_t write_hdf5(const std::filesystem::path& file,
+                             const WriteHdf5Options& options = {}) const;
+
     /// How runs of it and of what is made from it are to go.
     [[nodiscard]] Pipeline with(const ExecutionOptions& options) const;
 
@@ -228,7 +235,7 @@ const {
     return group_by(std::vector<std::string>{std::string(column)});
 }
 
-/// Columns of an HDF5 file, in blocks of about ExecutionOptions::block_bytes. The file is opened
+/// Columns of an HDF5 file, or of several that a pattern (`*`, `?`, `[…]`) names, in blocks of about ExecutionOptions::block_bytes. The file is opened
 /// when the pipeline runs, on every rank that reads of it.
 [[nodiscard]] Pipeline read(const std::filesystem::path& file, ReadOptions options = {});
 

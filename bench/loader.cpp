@@ -1,0 +1,177 @@
+// Shuffled batches from an HDF5 file of 60,000 rows of 784 float32 and their labels: contiguous, in
+// chunks of 256 rows, and with gzip. What a gather from memory does, and decompressing every chunk
+// once on both cores, are measured beside them, in the same process.
+
+#include "report.hpp"
+
+#include <muster/base/random.hpp>
+#include <muster/data/batch_loader.hpp>
+
+#include <boost/program_options.hpp>
+#include <zlib.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <iostream>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+namespace po = boost::program_options;
+namespace data = muster::data;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::uint64_t batch_rows = 256;
+constexpr unsigned cores = 2;
+
+double seconds_since(Clock::time_point begin) {
+    return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+const std::vector<data::ColumnSpec> columns{data::column<float>("x"),
+                                            data::column<std::int64_t>("y")};
+
+/// One epoch; @return samples a second.
+double epoch(data::BatchLoader& loader) {
+    const auto begin = Clock::now();
+    std::uint64_t rows = 0;
+    std::uint64_t first = 0; // each batch is looked at, as a training loop would
+    for (std::uint64_t batch = 0; batch < loader.batches(); ++batch) {
+        const auto read = loader.next();
+        rows += read->size();
+        first += static_cast<std::uint64_t>(read->column<std::int64_t>("y")[0]);
+    }
+    if (first == 0) {
+        throw std::runtime_error("the labels are all 0");
+    }
+    return static_cast<double>(rows) / seconds_since(begin);
+}
+
+void shuffled(const std::filesystem::path& file,
+              const std::string& name,
+              data::Order order,
+              int repetitions,
+              bench::Report& report) {
+    for (int i = 0; i < repetitions; ++i) {
+        // A new table each time: nothing decoded is left of the last.
+        const data::Table table =
+            data::Table::open(file, {.columns = columns, .memory_bytes_max = 512U << 20U});
+        data::BatchLoader loader(table,
+                                 columns,
+                                 {.batch_size = batch_rows,
+                                  .seed = static_cast<std::uint64_t>(i),
+                                  .order = order,
+                                  .threads = cores});
+        report.add(name, "samples/s", epoch(loader));
+    }
+}
+
+/// The ceiling: the same batches from memory.
+void gathered(const std::filesystem::path& file, int repetitions, bench::Report& report) {
+    const data::Table table = data::Table::open(file, {.columns = columns});
+    const std::uint64_t width = table.column("x").row_elements();
+    std::vector<float> all(table.rows() * width);
+    table.read_rows("x", 0, table.rows(), std::span(all));
+    std::vector<float> batch(batch_rows * width);
+    std::vector<std::uint64_t> rows;
+    for (int i = 0; i < repetitions; ++i) {
+        const data::BatchPlan plan(table.rows(), batch_rows, static_cast<std::uint64_t>(i));
+        const auto begin = Clock::now();
+        for (std::uint64_t number = 0; number < plan.batches(); ++number) {
+            plan.indices(0, number, rows);
+            for (std::size_t at = 0; at < rows.size(); ++at) {
+                std::memcpy(&batch[at * width], &all[rows[at] * width], width * sizeof(float));
+            }
+        }
+        report.add(
+            "loader.memory", "samples/s", static_cast<double>(table.rows()) / seconds_since(begin));
+    }
+}
+
+/// The floor of the compressed file: zlib over every chunk, once, on all cores.
+void inflated(const std::filesystem::path& file, int repetitions, bench::Report& report) {
+    const data::Table table = data::Table::open(file, {.columns = columns});
+    const std::uint64_t width = table.column("x").row_elements();
+    const std::uint64_t chunk_bytes = batch_rows * width * sizeof(float);
+    std::vector<std::vector<Bytef>> chunks;
+    std::vector<float> values(batch_rows * width);
+    for (std::uint64_t first = 0; first < table.rows(); first += batch_rows) {
+        const std::uint64_t count = std::min(batch_rows, table.rows() - first);
+        table.read_rows("x", first, count, std::span(values).first(count * width));
+        chunks.emplace_back(::compressBound(chunk_bytes));
+        uLongf size = chunks.back().size();
+        constexpr int level = 4;
+        if (::compress2(chunks.back().data(),
+                        &size,
+                        reinterpret_cast<const Bytef*>(values.data()),
+                        chunk_bytes,
+                        level) != Z_OK) {
+            throw std::runtime_error("zlib cannot compress");
+        }
+        chunks.back().resize(size);
+    }
+    for (int i = 0; i < repetitions; ++i) {
+        const auto begin = Clock::now();
+        std::atomic<std::size_t> next{0};
+        {
+            std::vector<std::jthread> threads;
+            for (unsigned thread = 0; thread < cores; ++thread) {
+                threads.emplace_back([&] {
+                    std::vector<Bytef> out(chunk_bytes);
+                    for (std::size_t chunk = next++; chunk < chunks.size(); chunk = next++) {
+                        uLongf size = out.size();
+                        if (::uncompress(
+                                out.data(), &size, chunks[chunk].data(), chunks[chunk].size()) !=
+                            Z_OK) {
+                            throw std::runtime_error("zlib cannot uncompress");
+                        }
+                    }
+                });
+            }
+        }
+        report.add(
+            "loader.zlib", "samples/s", static_cast<double>(table.rows()) / seconds_since(begin));
+    }
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    po::options_description options;
+    options.add_options()("files",
+                          po::value<std::string>()->required(),
+                          "directory with contiguous.h5, chunked.h5 and gzip.h5")(
+        "repetitions", po::value<int>()->default_value(5), "epochs of each");
+    po::variables_map values;
+    po::store(po::parse_command_line(argc, argv, options), values);
+    po::notify(values);
+    const std::filesystem::path files = values["files"].as<std::string>();
+    const int repetitions = values["repetitions"].as<int>();
+    bench::Report report;
+    bench::describe_machine(report);
+    gathered(files / "contiguous.h5", repetitions, report);
+    shuffled(
+        files / "contiguous.h5", "loader.contiguous", data::Order::shuffled, repetitions, report);
+    shuffled(files / "contiguous.h5",
+             "loader.contiguous.by_block",
+             data::Order::shuffled_by_block,
+             repetitions,
+             report);
+    shuffled(files / "chunked.h5", "loader.chunked", data::Order::shuffled, repetitions, report);
+    shuffled(files / "chunked.h5",
+             "loader.chunked.by_block",
+             data::Order::shuffled_by_block,
+             repetitions,
+             report);
+    inflated(files / "gzip.h5", repetitions, report);
+    shuffled(files / "gzip.h5", "loader.gzip", data::Order::shuffled_by_block, repetitions, report);
+    shuffled(files / "gzip.h5", "loader.gzip.global", data::Order::shuffled, repetitions, report);
+    report.print();
+    return 0;
+}

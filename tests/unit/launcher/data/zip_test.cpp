@@ -1,0 +1,86 @@
+#include "data/zip.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+namespace muster::launcher::data {
+namespace {
+
+// python3: zipfile.ZipFile(...).writestr("a", b"stored"), and "b" as 300 times "x", deflated.
+constexpr unsigned char archive[] = {
+    0x50, 0x4b, 0x03, 0x04, 0x14, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x21, 0x00, 0x0b, 0xf9,
+    0x43, 0x56, 0x06, 0x00, 0x00, 0x00, 0x06, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x61, 0x73,
+    0x74, 0x6f, 0x72, 0x65, 0x64, 0x50, 0x4b, 0x03, 0x04, 0x14, 0x00, 0x00, 0x00, 0x08, 0x00, 0x00,
+    0x00, 0x21, 0x00, 0x13, 0x2d, 0x43, 0x1b, 0x07, 0x00, 0x00, 0x00, 0x2c, 0x01, 0x00, 0x00, 0x01,
+    0x00, 0x00, 0x00, 0x62, 0xab, 0xa8, 0x18, 0x05, 0xc4, 0x02, 0x00, 0x50, 0x4b, 0x01, 0x02, 0x14,
+    0x03, 0x14, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x21, 0x00, 0x0b, 0xf9, 0x43, 0x56, 0x06,
+    0x00, 0x00, 0x00, 0x06, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x80, 0x01, 0x00, 0x00, 0x00, 0x00, 0x61, 0x50, 0x4b, 0x01, 0x02, 0x14, 0x03,
+    0x14, 0x00, 0x00, 0x00, 0x08, 0x00, 0x00, 0x00, 0x21, 0x00, 0x13, 0x2d, 0x43, 0x1b, 0x07, 0x00,
+    0x00, 0x00, 0x2c, 0x01, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x80, 0x01, 0x25, 0x00, 0x00, 0x00, 0x62, 0x50, 0x4b, 0x05, 0x06, 0x00, 0x00, 0x00,
+    0x00, 0x02, 0x00, 0x02, 0x00, 0x5e, 0x00, 0x00, 0x00, 0x4b, 0x00, 0x00, 0x00, 0x00, 0x00};
+
+std::vector<std::byte> bytes_of_archive() {
+    std::vector<std::byte> bytes(sizeof archive);
+    std::memcpy(bytes.data(), archive, sizeof archive);
+    return bytes;
+}
+
+/// The text of an entry, or why not.
+std::string text_of(const ZipEntry& entry) {
+    std::string text;
+    const auto unpacked = unpack(entry, [&](std::span<const std::byte> piece) {
+        text.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+    });
+    return unpacked ? text : unpacked.error().message;
+}
+
+TEST(Zip, StoredAndDeflated) {
+    const auto bytes = bytes_of_archive();
+    const auto entries = parse_zip(bytes);
+    ASSERT_TRUE(entries) << entries.error().message;
+    ASSERT_EQ(entries->size(), 2);
+    EXPECT_EQ(entries->front().name, "a");
+    EXPECT_EQ(text_of(entries->front()), "stored");
+    EXPECT_EQ(text_of(entries->back()), std::string(300, 'x'));
+}
+
+TEST(Zip, DamageNamesTheByte) {
+    auto bytes = bytes_of_archive();
+    const auto entries = parse_zip(bytes);
+    const auto stored = entries->front().offset;
+    bytes[stored] ^= std::byte{1};
+    EXPECT_EQ(text_of(parse_zip(bytes)->front()),
+              "byte 31: 'a': its checksum is another one than was written");
+    ZipEntry longer = entries->back();
+    longer.bytes += 1;
+    EXPECT_EQ(text_of(longer), "byte 68: 'b': it has 300 bytes, but should have 301");
+    ZipEntry shorter = entries->back();
+    shorter.bytes -= 1;
+    EXPECT_NE(text_of(shorter).find("it has more bytes than its directory says"),
+              std::string::npos);
+    ZipEntry cut = entries->back();
+    cut.packed = cut.packed.first(cut.packed.size() - 3);
+    EXPECT_NE(text_of(cut).find("'b': it is cut off"), std::string::npos);
+}
+
+TEST(Zip, EveryPrefixAndEveryFlippedByteIsRefusedOrRead) {
+    const auto whole = bytes_of_archive();
+    for (std::size_t size = 0; size < whole.size(); ++size) {
+        EXPECT_FALSE(parse_zip(std::span(whole).first(size))) << size;
+    }
+    for (std::size_t i = 0; i < whole.size(); ++i) {
+        auto bytes = whole;
+        bytes[i] ^= std::byte{0xFF};
+        if (const auto entries = parse_zip(bytes)) {
+            for (const ZipEntry& entry : *entries) {
+                EXPECT_FALSE(text_of(entry).empty());
+            }
+        }
+    }
+}
+
+} // namespace
+} // namespace muster::launcher::data
