@@ -92,7 +92,7 @@ MUSTER_BODY(LimitStopsWhatIsBeforeIt) {
     }
     EXPECT_EQ(rows, 250U);
     EXPECT_LE(run.stats().tasks,
-              3U + 2 * static_cast<std::uint64_t>(cluster().capacity.cpus.value()));
+              6U + 2 * static_cast<std::uint64_t>(cluster().capacity.cpus.value()));
 }
 
 MUSTER_BODY(WhatIsUnderWayFitsTheMemory) {

@@ -251,8 +251,9 @@ std::vector<Pipeline> Pipeline::split(std::int64_t parts) const {
     const std::uint64_t count = positive(parts, "split");
     const plan::Stored stored = exec::collect_blocks(node_, options_);
     std::vector<Pipeline> all;
-    for (const plan::Piece& piece : plan::even_pieces(rows_of(stored), count)) {
-        all.push_back(stored_rows(stored, piece, options_));
+    const plan::Pieces pieces(rows_of(stored), count);
+    for (std::uint64_t i = 0; i < count; ++i) {
+        all.push_back(stored_rows(stored, pieces[i], options_));
     }
     return all;
 }

@@ -12,19 +12,21 @@ namespace {
 TEST(Cuts, PiecesAreCompleteAndDifferByARow) {
     for (const std::uint64_t rows : {0U, 1U, 7U, 100U, 101U}) {
         for (const std::uint64_t bytes : {1U, 30U, 1000U}) {
-            const auto all = pieces(rows, 10, bytes);
+            const Pieces all = pieces(rows, 10, bytes);
             std::uint64_t next = 0;
-            for (const Piece& piece : all) {
-                EXPECT_EQ(piece.first, next);
-                EXPECT_LE(piece.rows, std::max<std::uint64_t>(1, bytes / 10));
-                EXPECT_GE(piece.rows + 1, all.front().rows);
-                next += piece.rows;
+            for (std::uint64_t i = 0; i < all.size(); ++i) {
+                EXPECT_EQ(all[i].first, next);
+                EXPECT_LE(all[i].rows, std::max<std::uint64_t>(1, bytes / 10));
+                EXPECT_GE(all[i].rows + 1, all[0].rows);
+                next += all[i].rows;
             }
             EXPECT_EQ(next, rows);
         }
     }
     EXPECT_EQ(pieces(5, 0, 100).size(), 1U); // rows of nothing
-    EXPECT_EQ(even_pieces(2, 3).back().rows, 0U);
+    EXPECT_EQ(Pieces(2, 3)[2].rows, 0U);
+    const std::uint64_t many = std::uint64_t{1} << 62;
+    EXPECT_EQ(pieces(many, 8, 8)[many - 1].first, many - 1);
 }
 
 TEST(Cuts, LocateFindsEveryRowOnce) {
@@ -42,8 +44,9 @@ TEST(Cuts, LocateFindsEveryRowOnce) {
             }
         }
         std::vector<std::pair<std::uint32_t, std::uint64_t>> found;
-        for (const Piece& piece : even_pieces(total, 1 + random.below(5))) {
-            for (const Cut& cut : locate(blocks, piece)) {
+        const Pieces all(total, 1 + random.below(5));
+        for (std::uint64_t i = 0; i < all.size(); ++i) {
+            for (const Cut& cut : locate(blocks, all[i])) {
                 EXPECT_GT(cut.rows, 0U);
                 for (std::uint64_t row = 0; row < cut.rows; ++row) {
                     found.emplace_back(cut.block, cut.first + row);
@@ -69,6 +72,9 @@ TEST(Window, AllowsWhatFitsAndAlwaysOne) {
     EXPECT_TRUE(window.has_room(0));
     EXPECT_TRUE(window.has_room(7));
     EXPECT_FALSE(window.has_room(8)); // two for each worker
+    window.grow();
+    EXPECT_TRUE(window.has_room(8));
+    EXPECT_FALSE(window.has_room(9)); // or fewer would fit
     window.observe(300);
     EXPECT_TRUE(window.has_room(2));
     EXPECT_FALSE(window.has_room(3));
@@ -77,6 +83,19 @@ TEST(Window, AllowsWhatFitsAndAlwaysOne) {
     window.observe(5000);
     EXPECT_TRUE(window.has_room(0));
     EXPECT_FALSE(window.has_room(1));
+}
+
+TEST(Window, GrowsOnlyWhileBlocksAreSmallTogether) {
+    Window window(std::uint64_t{1} << 40, 2, std::uint64_t{2} << 20);
+    EXPECT_FALSE(window.has_room(4));
+    for (int i = 0; i < 100; ++i) {
+        window.grow();
+    }
+    EXPECT_TRUE(window.has_room(7));
+    EXPECT_FALSE(window.has_room(8)); // 16 MiB
+    window.observe(std::uint64_t{64} << 20);
+    EXPECT_TRUE(window.has_room(3)); // two for each worker, however large
+    EXPECT_FALSE(window.has_room(4));
 }
 
 } // namespace

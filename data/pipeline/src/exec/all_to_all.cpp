@@ -50,7 +50,7 @@ StreamPtr repartition_now(const plan::Stage& stage, const std::shared_ptr<Run>& 
     const StreamPtr source = make_stream(stage.inputs[0], run);
     Collected input = collect(*source, *run);
     const auto count = std::get<plan::Repartition>(stage.node->op).blocks;
-    const auto pieces = plan::even_pieces(input.rows(), count);
+    const plan::Pieces pieces(input.rows(), count);
     const auto rows = input.block_rows();
     const std::uint64_t expected = expected_bytes(input, count);
     return std::make_unique<TaskStream>(
@@ -154,7 +154,7 @@ StreamPtr shuffle_now(const plan::Stage& stage, const std::shared_ptr<Run>& run)
     const std::uint64_t total = input.rows();
     const std::uint64_t parts = std::min(std::max<std::uint64_t>(1, total), parts_of(input, *run));
     const std::uint64_t expected = expected_bytes(input, parts);
-    const auto pieces = plan::even_pieces(total, parts);
+    const plan::Pieces pieces(total, parts);
     if (input.bytes() <= run->memory_bytes && total > 0) {
         // All of it is in memory: rows are taken from wherever they are.
         return std::make_unique<TaskStream>(
@@ -192,7 +192,7 @@ StreamPtr shuffle_now(const plan::Stage& stage, const std::shared_ptr<Run>& run)
     }
     Block bounds;
     std::vector<std::uint64_t> positions;
-    for (std::size_t i = 1; i < pieces.size(); ++i) {
+    for (std::uint64_t i = 1; i < pieces.size(); ++i) {
         positions.push_back(pieces[i].first);
     }
     bounds.add("#position", positions);

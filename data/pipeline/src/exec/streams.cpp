@@ -41,11 +41,8 @@ StreamPtr read_stream(const plan::Stage& stage, const std::shared_ptr<Run>& run)
     }
     const std::uint64_t first = std::min(stage.read.first_row, table.rows());
     const std::uint64_t rows = std::min(stage.read.rows, table.rows() - first);
-    auto pieces = plan::pieces(rows, row_bytes, run->block_bytes);
-    if (pieces.empty()) {
-        pieces.push_back({}); // its columns are worth knowing
-    }
-    const std::uint64_t expected = pieces.front().rows * row_bytes;
+    const plan::Pieces pieces = plan::pieces(rows, row_bytes, run->block_bytes);
+    const std::uint64_t expected = pieces[0].rows * row_bytes;
     return std::make_unique<TaskStream>(
         run,
         expected,
@@ -68,11 +65,8 @@ StreamPtr read_stream(const plan::Stage& stage, const std::shared_ptr<Run>& run)
 StreamPtr range_stream(const plan::Stage& stage, const std::shared_ptr<Run>& run) {
     const auto& range = std::get<plan::Range>(stage.node->op);
     const std::uint64_t row_bytes = Field{"data", ValueType::int64, range.shape}.row_bytes();
-    auto pieces = plan::pieces(range.rows, row_bytes, run->block_bytes);
-    if (pieces.empty()) {
-        pieces.push_back({});
-    }
-    const std::uint64_t expected = pieces.front().rows * row_bytes;
+    const plan::Pieces pieces = plan::pieces(range.rows, row_bytes, run->block_bytes);
+    const std::uint64_t expected = pieces[0].rows * row_bytes;
     return std::make_unique<TaskStream>(
         run,
         expected,
@@ -328,6 +322,7 @@ std::optional<Item> TaskStream::next() {
     if (under_way_.empty()) {
         return std::nullopt;
     }
+    window_->grow();
     UnderWay first = std::move(under_way_.front());
     under_way_.pop_front();
     Item item = first.item;

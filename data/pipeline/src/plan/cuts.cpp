@@ -4,22 +4,11 @@
 
 namespace muster::data::plan {
 
-std::vector<Piece> even_pieces(std::uint64_t rows, std::uint64_t count) {
-    std::vector<Piece> all;
-    all.reserve(count);
-    std::uint64_t first = 0;
-    for (std::uint64_t i = 0; i < count; ++i) {
-        const std::uint64_t size = rows / count + (i < rows % count ? 1 : 0);
-        all.push_back({first, size});
-        first += size;
-    }
-    return all;
-}
-
-std::vector<Piece> pieces(std::uint64_t rows, std::uint64_t row_bytes, std::uint64_t piece_bytes) {
+Pieces pieces(std::uint64_t rows, std::uint64_t row_bytes, std::uint64_t piece_bytes) {
     const std::uint64_t rows_each =
         std::max<std::uint64_t>(1, piece_bytes / std::max<std::uint64_t>(1, row_bytes));
-    return even_pieces(rows, rows / rows_each + (rows % rows_each != 0 ? 1 : 0));
+    const std::uint64_t count = rows / rows_each + (rows % rows_each != 0 ? 1 : 0);
+    return {rows, std::max<std::uint64_t>(1, count)};
 }
 
 std::vector<Cut> locate(std::span<const std::uint64_t> block_rows, const Piece& piece) {
