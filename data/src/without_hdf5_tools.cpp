@@ -18,7 +18,7 @@ namespace {
 
 struct RowStream::State {
     std::vector<NewColumn> columns;
-    std::vector<Block> blocks;
+    std::vector<ColumnBlock> blocks;
 };
 
 RowStream::RowStream(const std::filesystem::path& file, const std::vector<std::string>&) {
@@ -37,7 +37,7 @@ const std::vector<NewColumn>& RowStream::columns() const {
     return state_->columns;
 }
 
-const std::vector<Block>& RowStream::read(std::uint64_t, std::uint64_t) {
+const std::vector<ColumnBlock>& RowStream::read(std::uint64_t, std::uint64_t) {
     return state_->blocks;
 }
 

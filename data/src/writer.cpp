@@ -51,10 +51,10 @@ public:
           part_(write::part_name(file.string(), write::nonce())),
           sink_(write::create_sink(part_.path(), shown_, columns_, attributes)) {}
 
-    void append(std::span<const Block> blocks) {
+    void append(std::span<const ColumnBlock> blocks) {
         require_usable();
         const auto order = write::fitting(shown_, columns_, blocks);
-        std::vector<Block> ordered;
+        std::vector<ColumnBlock> ordered;
         for (const std::size_t i : order) {
             ordered.push_back(blocks[i]);
         }
@@ -160,7 +160,7 @@ FileWriter::~FileWriter() = default;
 FileWriter::FileWriter(FileWriter&&) noexcept = default;
 FileWriter& FileWriter::operator=(FileWriter&&) noexcept = default;
 
-void FileWriter::append(std::span<const Block> blocks) {
+void FileWriter::append(std::span<const ColumnBlock> blocks) {
     state_->writing.append(blocks);
 }
 
@@ -208,7 +208,7 @@ ShardWriter::~ShardWriter() = default;
 ShardWriter::ShardWriter(ShardWriter&&) noexcept = default;
 ShardWriter& ShardWriter::operator=(ShardWriter&&) noexcept = default;
 
-void ShardWriter::append(std::span<const Block> blocks) {
+void ShardWriter::append(std::span<const ColumnBlock> blocks) {
     state_->writing.append(blocks);
 }
 

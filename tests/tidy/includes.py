@@ -14,6 +14,7 @@ LAYERS = {
     "look": {"base"},
     "core": {"look", "slurm", "base"},
     "data": {"core", "slurm", "base"},
+    "pipeline": ABOVE_CORE,
     "train": ABOVE_CORE,
     "tune": ABOVE_CORE,
     "serve": ABOVE_CORE,
@@ -73,7 +74,7 @@ OWNERS = [
 def layer_of(path):
     """The library a file belongs to; None for tests, examples and bench, which may use all."""
     parts = path.split("/")
-    if parts[:2] in (["core", "base"], ["core", "look"]):
+    if parts[:2] in (["core", "base"], ["core", "look"], ["data", "pipeline"]):
         return parts[1]
     return parts[0] if parts[0] in LAYERS else None
 

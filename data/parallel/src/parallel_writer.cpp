@@ -196,7 +196,7 @@ bool ParallelFileWriter::is_collective() const {
     return state_->is_collective;
 }
 
-void ParallelFileWriter::write(std::uint64_t first_row, std::span<const Block> blocks) {
+void ParallelFileWriter::write(std::uint64_t first_row, std::span<const ColumnBlock> blocks) {
     const std::string shown = state_->path.string();
     const auto order = write::fitting(shown, state_->columns, blocks);
     const std::uint64_t count = write::rows_of(state_->columns.front(), blocks[order.front()]);

@@ -214,7 +214,7 @@ struct RowStream::State {
     std::uint64_t rows = 0;
     std::vector<NewColumn> columns;
     std::vector<ColumnReader> readers; ///< In the order of columns.
-    std::vector<Block> blocks;
+    std::vector<ColumnBlock> blocks;
 };
 
 RowStream::RowStream(const std::filesystem::path& file, const std::vector<std::string>& names)
@@ -264,7 +264,7 @@ const std::vector<NewColumn>& RowStream::columns() const {
     return state_->columns;
 }
 
-const std::vector<Block>& RowStream::read(std::uint64_t first, std::uint64_t count) {
+const std::vector<ColumnBlock>& RowStream::read(std::uint64_t first, std::uint64_t count) {
     state_->blocks.clear();
     for (std::size_t i = 0; i < state_->columns.size(); ++i) {
         const NewColumn& column = state_->columns[i];

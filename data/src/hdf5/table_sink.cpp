@@ -53,7 +53,7 @@ public:
         static_cast<void>(hdf5::creation_properties(subject(), column_, 1));
     }
 
-    void append(const Block& block, std::uint64_t rows) {
+    void append(const ColumnBlock& block, std::uint64_t rows) {
         if (column_.type == ElementType::string) {
             append_strings(block.strings, rows);
         } else {
@@ -218,7 +218,7 @@ public:
         }
     }
 
-    void append(std::span<const Block> blocks, std::uint64_t rows) override {
+    void append(std::span<const ColumnBlock> blocks, std::uint64_t rows) override {
         for (std::size_t i = 0; i < columns_.size(); ++i) {
             columns_[i].append(blocks[i], rows);
         }

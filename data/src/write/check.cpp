@@ -234,14 +234,14 @@ void declarable(const std::string& path, std::span<const NewColumn> columns) {
     }
 }
 
-std::uint64_t rows_of(const NewColumn& column, const Block& block) {
+std::uint64_t rows_of(const NewColumn& column, const ColumnBlock& block) {
     return block.elements / column.row_elements();
 }
 
 std::vector<std::size_t> fitting(const std::string& path,
                                  std::span<const NewColumn> columns,
-                                 std::span<const Block> blocks) {
-    for (const Block& block : blocks) {
+                                 std::span<const ColumnBlock> blocks) {
+    for (const ColumnBlock& block : blocks) {
         if (std::ranges::find(columns, block.column, &NewColumn::name) == columns.end()) {
             throw UsageError(fmt::format("'{}' has no column '{}' to append to; its columns are {}",
                                          path,
@@ -251,7 +251,8 @@ std::vector<std::size_t> fitting(const std::string& path,
     }
     std::vector<std::size_t> order;
     for (const NewColumn& column : columns) {
-        const auto given = std::ranges::find(blocks, std::string_view(column.name), &Block::column);
+        const auto given =
+            std::ranges::find(blocks, std::string_view(column.name), &ColumnBlock::column);
         if (given == blocks.end()) {
             throw UsageError(fmt::format("'{}': nothing was given for column '{}'; append to all "
                                          "columns at once",

@@ -15,11 +15,12 @@ void declarable(const std::string& path, std::span<const NewColumn> columns);
 
 /// A block for each column, and all with the same number of rows.
 /// @return which block is for which column, in the order of `columns`.
-[[nodiscard]] std::vector<std::size_t>
-fitting(const std::string& path, std::span<const NewColumn> columns, std::span<const Block> blocks);
+[[nodiscard]] std::vector<std::size_t> fitting(const std::string& path,
+                                               std::span<const NewColumn> columns,
+                                               std::span<const ColumnBlock> blocks);
 
 /// Rows of a block that was found fitting.
-[[nodiscard]] std::uint64_t rows_of(const NewColumn& column, const Block& block);
+[[nodiscard]] std::uint64_t rows_of(const NewColumn& column, const ColumnBlock& block);
 
 /// One summary for each shard 0 … n - 1, all of the same columns and the generation after
 /// `present`.

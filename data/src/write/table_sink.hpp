@@ -20,7 +20,7 @@ public:
     TableSink& operator=(const TableSink&) = delete;
 
     /// Blocks in the order of the columns, each of `rows` rows.
-    virtual void append(std::span<const Block> blocks, std::uint64_t rows) = 0;
+    virtual void append(std::span<const ColumnBlock> blocks, std::uint64_t rows) = 0;
 
     /// Writes what is left, closes the file, and makes it safe on disk.
     virtual void close() = 0;

@@ -28,7 +28,7 @@ public:
 
     [[nodiscard]] std::uint64_t rows() const override { return array_.rows(); }
 
-    [[nodiscard]] const std::vector<Block>& next(std::uint64_t count) override {
+    [[nodiscard]] const std::vector<ColumnBlock>& next(std::uint64_t count) override {
         if (array_.is_wide_text) {
             copy_texts(array_, at_, count, strings_);
         } else {
@@ -50,7 +50,7 @@ private:
     std::uint64_t at_ = 0;
     std::vector<std::byte> bytes_;
     std::vector<std::string> strings_;
-    std::vector<Block> blocks_;
+    std::vector<ColumnBlock> blocks_;
 };
 
 template <class T>

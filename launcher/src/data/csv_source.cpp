@@ -60,7 +60,7 @@ public:
 
     [[nodiscard]] std::uint64_t rows() const override { return rows_; }
 
-    [[nodiscard]] const std::vector<Block>& next(std::uint64_t count) override {
+    [[nodiscard]] const std::vector<ColumnBlock>& next(std::uint64_t count) override {
         drop(given_);
         given_ = count;
         while (waiting_ < count) {
@@ -293,7 +293,7 @@ private:
     std::vector<std::vector<std::string>> strings_;
     std::uint64_t waiting_ = 0; ///< so many;
     std::uint64_t given_ = 0;   ///< these of them were given out last.
-    std::vector<Block> blocks_;
+    std::vector<ColumnBlock> blocks_;
 };
 
 } // namespace

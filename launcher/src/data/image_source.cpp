@@ -93,7 +93,7 @@ public:
 
     [[nodiscard]] std::uint64_t rows() const override { return images_.size(); }
 
-    [[nodiscard]] const std::vector<Block>& next(std::uint64_t count) override {
+    [[nodiscard]] const std::vector<ColumnBlock>& next(std::uint64_t count) override {
         bytes_.resize(count * info_.bytes());
         labels_.clear();
         for (std::uint64_t i = 0; i < count; ++i) {
@@ -143,7 +143,7 @@ private:
     std::uint64_t at_ = 0;
     std::vector<std::byte> bytes_;
     std::vector<std::int64_t> labels_;
-    std::vector<Block> blocks_;
+    std::vector<ColumnBlock> blocks_;
 };
 
 } // namespace

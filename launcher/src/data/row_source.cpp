@@ -66,7 +66,7 @@ public:
 
     [[nodiscard]] std::uint64_t rows() const override { return rows_; }
 
-    [[nodiscard]] const std::vector<Block>& next(std::uint64_t count) override {
+    [[nodiscard]] const std::vector<ColumnBlock>& next(std::uint64_t count) override {
         while (at_ + 1 < sources_.size() && taken_ == sources_[at_]->rows()) {
             ++at_;
             taken_ = 0;
@@ -81,13 +81,13 @@ public:
 
 private:
     /// A batch that spans sources: its pieces are copied behind one another.
-    const std::vector<Block>& join(std::uint64_t count) {
+    const std::vector<ColumnBlock>& join(std::uint64_t count) {
         bytes_.assign(columns().size(), {});
         strings_.assign(columns().size(), {});
         std::uint64_t got = 0;
         while (got < count) {
             const std::uint64_t piece = std::min(count - got, sources_[at_]->rows() - taken_);
-            const std::vector<Block>& blocks = sources_[at_]->next(piece);
+            const std::vector<ColumnBlock>& blocks = sources_[at_]->next(piece);
             for (std::size_t i = 0; i < blocks.size(); ++i) {
                 const auto* const values = static_cast<const std::byte*>(blocks[i].values);
                 const std::uint64_t size = blocks[i].elements * columns()[i].element_bytes();
@@ -120,7 +120,7 @@ private:
     std::uint64_t taken_ = 0; ///< Of sources_[at_].
     std::vector<std::vector<std::byte>> bytes_;
     std::vector<std::vector<std::string>> strings_;
-    std::vector<Block> blocks_;
+    std::vector<ColumnBlock> blocks_;
 };
 
 class Beside final : public RowSource {
@@ -146,7 +146,7 @@ public:
 
     [[nodiscard]] std::uint64_t rows() const override { return sources_.front()->rows(); }
 
-    [[nodiscard]] const std::vector<Block>& next(std::uint64_t count) override {
+    [[nodiscard]] const std::vector<ColumnBlock>& next(std::uint64_t count) override {
         blocks_.clear();
         for (const auto& source : sources_) {
             const auto& blocks = source->next(count);
@@ -158,7 +158,7 @@ public:
 private:
     std::vector<std::unique_ptr<RowSource>> sources_;
     std::vector<NewColumn> columns_;
-    std::vector<Block> blocks_;
+    std::vector<ColumnBlock> blocks_;
 };
 
 class TableFile final : public RowSource {
@@ -172,7 +172,7 @@ public:
 
     [[nodiscard]] std::uint64_t rows() const override { return stream_.rows(); }
 
-    [[nodiscard]] const std::vector<Block>& next(std::uint64_t count) override {
+    [[nodiscard]] const std::vector<ColumnBlock>& next(std::uint64_t count) override {
         const auto& blocks = stream_.read(at_, count);
         at_ += count;
         return blocks;

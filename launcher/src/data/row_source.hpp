@@ -10,7 +10,7 @@
 
 namespace muster::launcher::data {
 
-using muster::data::Block;
+using muster::data::ColumnBlock;
 using muster::data::NewColumn;
 
 /// Rows to be written, from whatever file. One thread; errors are muster::Error and name the file.
@@ -27,7 +27,7 @@ public:
 
     /// The next `count` rows of all columns, in their order; valid until the next call. Together no
     /// more than rows().
-    [[nodiscard]] virtual const std::vector<Block>& next(std::uint64_t count) = 0;
+    [[nodiscard]] virtual const std::vector<ColumnBlock>& next(std::uint64_t count) = 0;
 };
 
 /// One after the other; all have the same columns.

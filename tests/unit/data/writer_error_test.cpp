@@ -71,7 +71,7 @@ protected:
         return message_of([&] { FileWriter(fixtures.path("x.h5"), columns); });
     }
 
-    std::string appending(std::initializer_list<Block> blocks) {
+    std::string appending(std::initializer_list<ColumnBlock> blocks) {
         FileWriter writer(fixtures.path("x.h5"),
                           {new_column<float>("x", {2}), new_column<int>("y")});
         return message_of([&] { writer.append(blocks); });

@@ -70,7 +70,7 @@ public:
         auto& ready = slot();
         await(ready);
         if constexpr (!std::is_void_v<T>) {
-            return from_buffer<T>(ready.value.bytes());
+            return detail::decode_object<T>(ready.value);
         }
     }
 

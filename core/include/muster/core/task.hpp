@@ -151,8 +151,8 @@ template <class T>
 Future<T> put(const T& value) {
     check_serializable<T>();
     auto& client = detail::current_client();
-    if constexpr (detail::is_viewable<T>) {
-        return Future<T>(client.put(detail::encode_array(client, value), {}), 0);
+    if constexpr (detail::is_viewable<T> || detail::HoldsEncoding<T>) {
+        return Future<T>(client.put(detail::encode_object(client, value), {}), 0);
     } else {
         std::vector<ObjectId> actors; // whose handles are inside
         Writer writer;

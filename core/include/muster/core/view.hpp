@@ -4,6 +4,7 @@
 #include <muster/core/detail/shared_value.hpp>
 #include <muster/core/serialize.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -97,6 +98,24 @@ private:
 };
 
 namespace detail {
+
+/// A type that can hand out its own encoding, which may lie where values are kept already, and that
+/// is decoded without copying what is large in it: a container of Buffers. Private to the libraries
+/// beside this one.
+template <class T>
+concept HoldsEncoding = requires(const T& value) {
+    { value.muster_encoding() } -> std::same_as<Buffer>;
+};
+
+/// The value of an object.
+template <class T>
+T decode_object(const Buffer& encoded) {
+    if constexpr (HoldsEncoding<T>) {
+        return from_buffer<T>(encoded);
+    } else {
+        return from_buffer<T>(encoded.bytes());
+    }
+}
 
 /// How a parameter travels, and what the function is given for it: the value itself, or for a
 /// std::span<const E> or std::string_view a view of the vector or string that the caller passed.

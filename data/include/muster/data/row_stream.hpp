@@ -37,7 +37,7 @@ public:
     [[nodiscard]] const std::vector<NewColumn>& columns() const;
 
     /// Rows [first, first + count) of all columns; valid until the next call.
-    [[nodiscard]] const std::vector<Block>& read(std::uint64_t first, std::uint64_t count);
+    [[nodiscard]] const std::vector<ColumnBlock>& read(std::uint64_t first, std::uint64_t count);
 
 private:
     struct State;

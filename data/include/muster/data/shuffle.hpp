@@ -53,6 +53,19 @@ public:
         return value;
     }
 
+    /// The position of `element`, the reverse of the above; element < size().
+    [[nodiscard]] constexpr std::uint64_t position_of(std::uint64_t element) const {
+        MUSTER_ASSERT(element < size_);
+        if (size_ == 1) {
+            return 0;
+        }
+        std::uint64_t value = element;
+        do {
+            value = decrypt(value);
+        } while (value >= size_);
+        return value;
+    }
+
 private:
     static constexpr std::uint64_t mask(unsigned bits) { return (std::uint64_t{1} << bits) - 1; }
 
@@ -62,6 +75,16 @@ private:
         for (std::size_t round = 0; round < keys_.size(); round += 2) {
             low ^= mix64(high ^ keys_[round]) & low_mask_;
             high ^= mix64(low ^ keys_[round + 1]) & high_mask_;
+        }
+        return (high << low_bits_) | low;
+    }
+
+    [[nodiscard]] constexpr std::uint64_t decrypt(std::uint64_t value) const {
+        std::uint64_t low = value & low_mask_;
+        std::uint64_t high = value >> low_bits_;
+        for (std::size_t round = keys_.size(); round > 0; round -= 2) {
+            high ^= mix64(low ^ keys_[round - 1]) & high_mask_;
+            low ^= mix64(high ^ keys_[round - 2]) & low_mask_;
         }
         return (high << low_bits_) | low;
     }

@@ -16,7 +16,7 @@
 namespace muster::data {
 
 /// Values of some rows of one column, row-major; borrowed from the caller for the call.
-struct Block {
+struct ColumnBlock {
     std::string_view column;
     ElementType type = ElementType::float32;
     std::uint64_t elements = 0;
@@ -26,7 +26,7 @@ struct Block {
 
 /// A block of numbers, bools or complex numbers, exactly of the column's type, or of texts.
 template <class T, std::size_t extent>
-[[nodiscard]] Block block(std::string_view column, std::span<const T, extent> values) {
+[[nodiscard]] ColumnBlock block(std::string_view column, std::span<const T, extent> values) {
     if constexpr (std::is_same_v<T, std::string>) {
         return {column, ElementType::string, values.size(), nullptr, values};
     } else {
@@ -35,7 +35,7 @@ template <class T, std::size_t extent>
 }
 
 template <class T>
-[[nodiscard]] Block block(std::string_view column, const std::vector<T>& values) {
+[[nodiscard]] ColumnBlock block(std::string_view column, const std::vector<T>& values) {
     static_assert(!std::is_same_v<T, bool>, "std::vector<bool> has no bools to point at");
     return block(column, std::span<const T>(values));
 }
@@ -67,10 +67,10 @@ public:
     FileWriter& operator=(FileWriter&&) noexcept;
 
     /// Appends rows: one block for each column, in any order, all with the same number of rows.
-    void append(std::span<const Block> blocks);
+    void append(std::span<const ColumnBlock> blocks);
 
-    void append(std::initializer_list<Block> blocks) {
-        append(std::span<const Block>(blocks.begin(), blocks.size()));
+    void append(std::initializer_list<ColumnBlock> blocks) {
+        append(std::span<const ColumnBlock>(blocks.begin(), blocks.size()));
     }
 
     /// Rows appended until now.
@@ -122,10 +122,10 @@ public:
     ShardWriter& operator=(ShardWriter&&) noexcept;
 
     /// As FileWriter::append(). A shard may end without any rows.
-    void append(std::span<const Block> blocks);
+    void append(std::span<const ColumnBlock> blocks);
 
-    void append(std::initializer_list<Block> blocks) {
-        append(std::span<const Block>(blocks.begin(), blocks.size()));
+    void append(std::initializer_list<ColumnBlock> blocks) {
+        append(std::span<const ColumnBlock>(blocks.begin(), blocks.size()));
     }
 
     [[nodiscard]] std::uint64_t rows() const;

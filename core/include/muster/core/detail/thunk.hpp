@@ -180,6 +180,8 @@ template <class T>
 Buffer encode_object(Client& client, const T& value) {
     if constexpr (is_viewable<T>) {
         return encode_array(client, value);
+    } else if constexpr (HoldsEncoding<T>) {
+        return client.share_value(value.muster_encoding());
     } else {
         return client.share_value(to_buffer(value));
     }
@@ -254,6 +256,14 @@ private:
 
     template <class T>
     void add_value(const T& value) {
+        if constexpr (HoldsEncoding<T>) {
+            Buffer stored = encode_object(client_, value);
+            if (stored.size() > inline_bytes_max) {
+                key_value(stored.bytes());
+                depend_on_stored(std::move(stored));
+                return;
+            }
+        }
         encode(writer_, ArgumentKind::value);
         const std::size_t before = writer_.size();
         encode(writer_, value);
@@ -367,7 +377,7 @@ public:
             if constexpr (!std::is_same_v<Held, Parameter>) {
                 return Held(next_dependency());
             } else {
-                return from_buffer<Parameter>(next_dependency().bytes());
+                return decode_object<Parameter>(next_dependency());
             }
         case ArgumentKind::list:
             if constexpr (IsVector<Parameter>::value) {
@@ -375,7 +385,7 @@ public:
                 const auto count = decode<std::uint64_t>(reader_);
                 for (std::uint64_t i = 0; i < count; ++i) {
                     list.push_back(
-                        from_buffer<typename Parameter::value_type>(next_dependency().bytes()));
+                        decode_object<typename Parameter::value_type>(next_dependency()));
                 }
                 if constexpr (is_view) {
                     return Held(to_buffer(list));

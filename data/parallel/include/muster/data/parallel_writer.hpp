@@ -46,7 +46,7 @@ public:
     /// Where any column has compression or a checksum it is collective, as HDF5 demands: all ranks
     /// call it equally often, with blocks of no rows where they have none left. Else each rank
     /// calls it as it likes.
-    void write(std::uint64_t first_row, std::span<const Block> blocks);
+    void write(std::uint64_t first_row, std::span<const ColumnBlock> blocks);
 
     /// Whether write() is collective.
     [[nodiscard]] bool is_collective() const;
