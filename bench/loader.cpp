@@ -2,6 +2,7 @@
 // chunks of 256 rows, and with gzip. What a gather from memory does, and decompressing every chunk
 // once on both cores, are measured beside them, in the same process.
 
+#include "image_file.hpp"
 #include "report.hpp"
 
 #include <muster/base/random.hpp>
@@ -57,11 +58,12 @@ void shuffled(const std::filesystem::path& file,
               const std::string& name,
               data::Order order,
               int repetitions,
-              bench::Report& report) {
+              bench::Report& report,
+              std::uint64_t memory_bytes_max = 512U << 20U) {
     for (int i = 0; i < repetitions; ++i) {
         // A new table each time: nothing decoded is left of the last.
         const data::Table table =
-            data::Table::open(file, {.columns = columns, .memory_bytes_max = 512U << 20U});
+            data::Table::open(file, {.columns = columns, .memory_bytes_max = memory_bytes_max});
         data::BatchLoader loader(table,
                                  columns,
                                  {.batch_size = batch_rows,
@@ -143,35 +145,46 @@ void inflated(const std::filesystem::path& file, int repetitions, bench::Report&
 } // namespace
 
 int main(int argc, char** argv) {
-    po::options_description options;
-    options.add_options()("files",
-                          po::value<std::string>()->required(),
-                          "directory with contiguous.h5, chunked.h5 and gzip.h5")(
-        "repetitions", po::value<int>()->default_value(5), "epochs of each");
+    std::string directory = "/tmp";
+    int repetitions = 5;
+    po::options_description options("Options");
+    options.add_options()("quick", "tiny sizes: does it work at all?")(
+        "directory", po::value(&directory), "for the files (default /tmp)")(
+        "repetitions", po::value(&repetitions), "epochs of each (default 5)");
     po::variables_map values;
-    po::store(po::parse_command_line(argc, argv, options), values);
-    po::notify(values);
-    const std::filesystem::path files = values["files"].as<std::string>();
-    const int repetitions = values["repetitions"].as<int>();
+    try {
+        po::store(po::parse_command_line(argc, argv, options), values);
+        po::notify(values);
+    } catch (const po::error& error) {
+        std::cerr << "error: " << error.what() << '\n' << options;
+        return 2;
+    }
+    const bool quick = values.contains("quick");
+    const std::uint64_t rows = quick ? 1'024 : 60'000;
+    repetitions = quick ? 1 : repetitions;
+    const bench::ImageFile contiguous(directory, rows, bench::ImageStorage::contiguous);
+    const bench::ImageFile chunked(directory, rows, bench::ImageStorage::chunked);
+    const bench::ImageFile gzip(directory, rows, bench::ImageStorage::gzip);
     bench::Report report;
     bench::describe_machine(report);
-    gathered(files / "contiguous.h5", repetitions, report);
-    shuffled(
-        files / "contiguous.h5", "loader.contiguous", data::Order::shuffled, repetitions, report);
-    shuffled(files / "contiguous.h5",
-             "loader.contiguous.by_block",
-             data::Order::shuffled_by_block,
+    const auto run = [&](const bench::ImageFile& file, const char* name, data::Order order) {
+        shuffled(file.path(), name, order, repetitions, report);
+    };
+    gathered(contiguous.path(), repetitions, report);
+    run(contiguous, "loader.contiguous", data::Order::shuffled);
+    run(contiguous, "loader.contiguous.by_block", data::Order::shuffled_by_block);
+    // As if it did not fit into memory: each row from the file.
+    shuffled(contiguous.path(),
+             "loader.contiguous.by_row",
+             data::Order::shuffled,
              repetitions,
-             report);
-    shuffled(files / "chunked.h5", "loader.chunked", data::Order::shuffled, repetitions, report);
-    shuffled(files / "chunked.h5",
-             "loader.chunked.by_block",
-             data::Order::shuffled_by_block,
-             repetitions,
-             report);
-    inflated(files / "gzip.h5", repetitions, report);
-    shuffled(files / "gzip.h5", "loader.gzip", data::Order::shuffled_by_block, repetitions, report);
-    shuffled(files / "gzip.h5", "loader.gzip.global", data::Order::shuffled, repetitions, report);
+             report,
+             64U << 20U);
+    run(chunked, "loader.chunked", data::Order::shuffled);
+    run(chunked, "loader.chunked.by_block", data::Order::shuffled_by_block);
+    inflated(gzip.path(), repetitions, report);
+    run(gzip, "loader.gzip", data::Order::shuffled_by_block);
+    run(gzip, "loader.gzip.global", data::Order::shuffled);
     report.print();
     return 0;
 }

@@ -143,7 +143,8 @@ std::shared_ptr<BlockCache> BlockCache::make_private(std::uint64_t slot_bytes,
                                 std::strerror(errno)),
                     ErrorCode::out_of_memory);
     }
-    // Fewer faults while it is touched for the first time; where the system has none, nothing is lost.
+    // Fewer faults while it is touched for the first time; where the system has none, nothing is
+    // lost.
     ::madvise(memory, cache->memory_bytes_, MADV_HUGEPAGE);
     cache->lay_out(memory);
     cache->initialise(false, 0);

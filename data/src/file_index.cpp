@@ -241,9 +241,9 @@ DatasetDescription decode_dataset(Decoder& in) {
         chunk.filter_mask = static_cast<std::uint32_t>(in.number());
         next = chunk.address + chunk.bytes;
     }
-    const std::string fill = in.text();
-    storage.fill_value.resize(fill.size());
-    std::memcpy(storage.fill_value.data(), fill.data(), fill.size());
+    for (const char byte : in.text()) {
+        storage.fill_value.push_back(static_cast<std::byte>(byte));
+    }
     storage.opaque_reason = in.text();
     dataset.pieces.resize(in.count());
     for (VirtualPiece& piece : dataset.pieces) {
@@ -273,7 +273,6 @@ std::vector<std::byte> bytes_of(const std::filesystem::path& path) {
 
 std::vector<std::byte> encode_index(const FileDescriptions& files) {
     Encoder out;
-    out.bytes.resize(header_bytes);
     out.number(files.size());
     const std::map<std::string, const FileDescription*> ordered = [&] {
         std::map<std::string, const FileDescription*> all;
@@ -294,10 +293,16 @@ std::vector<std::byte> encode_index(const FileDescriptions& files) {
             encode(out, dataset);
         }
     }
-    std::memcpy(out.bytes.data(), magic.data(), magic.size());
-    const std::uint64_t sum = checksum(std::span(out.bytes).subspan(header_bytes));
-    std::memcpy(out.bytes.data() + magic.size(), &sum, sizeof sum);
-    return std::move(out.bytes);
+    return seal_index(std::move(out.bytes));
+}
+
+std::vector<std::byte> seal_index(std::vector<std::byte> body) {
+    const std::uint64_t sum = checksum(body);
+    std::vector<std::byte> bytes(header_bytes + body.size());
+    std::memcpy(bytes.data(), magic.data(), magic.size());
+    std::memcpy(bytes.data() + magic.size(), &sum, sizeof sum);
+    std::copy(body.begin(), body.end(), bytes.begin() + header_bytes);
+    return bytes;
 }
 
 FileDescriptions decode_index(std::span<const std::byte> bytes) {

@@ -16,6 +16,8 @@ namespace muster::data {
 /// Integers are little-endian; a checksum of the rest stands behind the magic number.
 using FileDescriptions = std::unordered_map<std::string, FileDescription>;
 [[nodiscard]] std::vector<std::byte> encode_index(const FileDescriptions& files);
+/// The bytes of an index from those behind its header; encode_index() does it itself.
+[[nodiscard]] std::vector<std::byte> seal_index(std::vector<std::byte> body);
 [[nodiscard]] FileDescriptions decode_index(std::span<const std::byte> bytes);
 
 /// What HDF5 said of files, kept in a file between runs. A description counts only while the file

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,6 +21,16 @@ FileStamp stamp_from(const struct stat& status) {
             static_cast<std::uint64_t>(status.st_ino),
             static_cast<std::uint64_t>(status.st_size),
             status.st_mtim.tv_sec * nanoseconds + status.st_mtim.tv_nsec};
+}
+
+std::size_t open_max() {
+    constexpr rlim_t few = 16;
+    constexpr rlim_t many = 16'384;
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return few;
+    }
+    return static_cast<std::size_t>(std::clamp(limit.rlim_cur / 4, few, many));
 }
 
 [[noreturn]] void cannot_open(const std::string& path, int error) {
@@ -44,8 +55,11 @@ FileSet::Descriptor::~Descriptor() {
     ::close(fd_);
 }
 
+FileSet::FileSet() : open_max_(open_max()) {
+}
+
 std::size_t FileSet::add(std::string path, FileStamp stamp) {
-    files_.push_back({std::move(path), stamp, nullptr, 0});
+    files_.push_back({std::move(path), stamp, nullptr, open_.end()});
     return files_.size() - 1;
 }
 
@@ -77,7 +91,7 @@ std::shared_ptr<const FileSet::Descriptor> FileSet::open(std::size_t index) {
     {
         const std::lock_guard lock(mutex_);
         if (file.descriptor) {
-            file.last_use = ++clock_;
+            open_.splice(open_.begin(), open_, file.use);
             auto descriptor = file.descriptor;
             check_unchanged(file, descriptor->fd());
             return descriptor;
@@ -93,17 +107,13 @@ std::shared_ptr<const FileSet::Descriptor> FileSet::open(std::size_t index) {
     if (file.descriptor) { // another thread was faster
         return file.descriptor;
     }
-    if (open_count_ >= open_max_) {
-        const auto oldest =
-            std::min_element(files_.begin(), files_.end(), [](const File& a, const File& b) {
-                return std::pair(!a.descriptor, a.last_use) < std::pair(!b.descriptor, b.last_use);
-            });
-        oldest->descriptor = nullptr; // closed when the last that reads it is done
-        --open_count_;
+    if (open_.size() >= open_max_) {
+        files_[open_.back()].descriptor = nullptr; // closed when the last that reads it is done
+        open_.pop_back();
     }
+    open_.push_front(index);
     file.descriptor = descriptor;
-    file.last_use = ++clock_;
-    ++open_count_;
+    file.use = open_.begin();
     return descriptor;
 }
 

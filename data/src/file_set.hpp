@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -45,8 +46,8 @@ public:
         int fd_;
     };
 
-    /// @param open_max  Descriptors kept open when nobody reads; at least 1.
-    explicit FileSet(std::size_t open_max) : open_max_(open_max) {}
+    /// Keeps a quarter of the descriptors that this process may have open when nobody reads.
+    FileSet();
 
     /// @return its number; files count from 0.
     std::size_t add(std::string path, FileStamp stamp);
@@ -72,16 +73,15 @@ private:
         std::string path;
         FileStamp stamp;
         std::shared_ptr<const Descriptor> descriptor; ///< Null: not open.
-        std::uint64_t last_use = 0;
+        std::list<std::size_t>::iterator use;         ///< In open_, while it is open.
     };
 
     void check_unchanged(const File& file, int fd) const;
 
     std::vector<File> files_;
     std::size_t open_max_;
-    std::mutex mutex_; ///< Guards descriptors and uses, open_count_ and clock_.
-    std::size_t open_count_ = 0;
-    std::uint64_t clock_ = 0;
+    std::mutex mutex_;            ///< Guards descriptors, their uses, and open_.
+    std::list<std::size_t> open_; ///< The latest used first.
 };
 
 } // namespace muster::data

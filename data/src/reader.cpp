@@ -1,6 +1,7 @@
 #include "reader.hpp"
 
 #include "convert.hpp"
+#include "read_requests.hpp"
 
 #include <muster/base/assert.hpp>
 #include <muster/base/error.hpp>
@@ -10,6 +11,7 @@
 #include <algorithm>
 #include <cstring>
 #include <tuple>
+#include <unordered_map>
 
 namespace muster::data {
 namespace {
@@ -26,7 +28,6 @@ constexpr std::uint64_t plain_block_bytes = 1U << 20U;
 constexpr std::uint64_t converted_bytes = 256U << 10U;
 
 constexpr std::size_t hdf5_open_max = 64;
-constexpr std::size_t files_open_max = 256;
 
 constexpr unsigned block_bits = 40;
 
@@ -39,14 +40,17 @@ std::uint64_t out_element_bytes(const Column& column, ElementType as) {
 /// A row that was asked for.
 struct Reader::Item {
     std::size_t dataset = 0;
-    std::uint64_t row = 0; ///< In the dataset.
-    std::size_t place = 0; ///< In the output.
+    std::uint64_t row = 0;   ///< In the dataset.
+    std::size_t place = 0;   ///< In the output.
+    std::uint64_t count = 1; ///< Rows that follow one another here and there; of by_row only.
 };
 
 /// Memory of one thread, reused from call to call.
 struct Reader::Workspace {
+    std::vector<Item> by_row;
     std::vector<Item> by_block;
     std::vector<Item> by_hdf5;
+    std::vector<ReadRequest> requests;
     std::vector<std::byte> bytes;   ///< Rows before they are converted.
     std::vector<std::byte> stored;  ///< A chunk as it is in the file.
     std::vector<std::byte> decoded; ///< A chunk of which a part is wanted.
@@ -60,8 +64,8 @@ struct Reader::Workspace {
 };
 
 Reader::Reader(Catalog catalog, const TableOptions& options)
-    : catalog_(std::move(catalog)), files_(files_open_max),
-      cache_bytes_max_(options.memory_bytes_max), plans_(catalog_.datasets.size()) {
+    : catalog_(std::move(catalog)), cache_bytes_max_(options.memory_bytes_max),
+      plans_(catalog_.datasets.size()) {
     for (const Catalog::File& file : catalog_.files) {
         files_.add(file.path, file.stamp);
     }
@@ -147,13 +151,13 @@ Reader::row_address(std::size_t index, std::uint64_t row, std::uint64_t& rows_af
     return chunk.address == no_address ? no_address : chunk.address + in_chunk * plan.row_bytes;
 }
 
-void Reader::gather_by_row(std::size_t index,
-                           std::uint64_t row,
-                           std::uint64_t count,
-                           ElementType as,
-                           std::byte* out,
-                           const FileSet::Descriptor& descriptor,
-                           std::vector<std::byte>& scratch) {
+void Reader::read_range(std::size_t index,
+                        std::uint64_t row,
+                        std::uint64_t count,
+                        ElementType as,
+                        std::byte* out,
+                        const FileSet::Descriptor& descriptor,
+                        std::vector<std::byte>& scratch) {
     const StoredDataset& dataset = catalog_.datasets[index];
     const Plan& plan = plans_[index];
     const bool converts = !is_as_stored(dataset.column, as);
@@ -185,6 +189,76 @@ void Reader::gather_by_row(std::size_t index,
         out += rows * out_row_bytes;
         row += rows;
         count -= rows;
+    }
+}
+
+void Reader::gather_by_row(std::span<const Item> items,
+                           ElementType as,
+                           std::byte* out,
+                           std::uint64_t out_row_bytes,
+                           std::size_t places) {
+    Workspace& workspace = Workspace::of_this_thread();
+    const std::uint64_t row_bytes = plans_[items.front().dataset].row_bytes; // of all alike
+    // Which files: few for many rows, or as many as rows.
+    std::unordered_map<std::size_t, std::shared_ptr<const FileSet::Descriptor>> descriptors;
+    std::size_t last_file = files_.size();
+    int fd = -1;
+    std::vector<ReadRequest>& requests = workspace.requests;
+    requests.clear();
+    std::vector<std::size_t> dataset_of;
+    std::uint64_t bytes = 0;
+    for (const Item& item : items) {
+        const StoredDataset& dataset = catalog_.datasets[item.dataset];
+        const bool converts = !is_as_stored(dataset.column, as);
+        if (converts) {
+            workspace.bytes.resize(places * row_bytes);
+        }
+        std::byte* to = converts ? workspace.bytes.data() + item.place * row_bytes
+                                 : out + item.place * out_row_bytes;
+        if (dataset.file != last_file) {
+            auto& descriptor = descriptors[dataset.file];
+            descriptor = descriptor ? descriptor : files_.open(dataset.file);
+            fd = descriptor->fd();
+            last_file = dataset.file;
+        }
+        for (std::uint64_t row = item.row, end = item.row + item.count; row < end;) {
+            std::uint64_t run = 0;
+            const std::uint64_t address = row_address(item.dataset, row, run);
+            run = std::min(run, end - row);
+            if (address == no_address) {
+                fill(dataset, to, run * row_bytes);
+            } else {
+                requests.push_back({fd, address, to, run * row_bytes});
+                dataset_of.push_back(item.dataset);
+                bytes += run * row_bytes;
+            }
+            to += run * row_bytes;
+            row += run;
+        }
+    }
+    read_requests(requests);
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+        const ReadRequest& request = requests[i];
+        if (request.done < request.bytes) { // the rest, or why it does not come
+            const StoredDataset& dataset = catalog_.datasets[dataset_of[i]];
+            files_.read(dataset.file,
+                        *descriptors.at(dataset.file),
+                        request.offset + request.done,
+                        {request.to + request.done, request.bytes - request.done},
+                        dataset.column.name);
+        }
+    }
+    bytes_read_.fetch_add(bytes, std::memory_order_relaxed);
+    reads_.fetch_add(requests.size(), std::memory_order_relaxed);
+    for (const Item& item : items) {
+        const Column& column = catalog_.datasets[item.dataset].column;
+        if (!is_as_stored(column, as)) {
+            convert(column,
+                    workspace.bytes.data() + item.place * row_bytes,
+                    as,
+                    out + item.place * out_row_bytes,
+                    item.count * column.row_elements());
+        }
     }
 }
 
@@ -436,8 +510,7 @@ void Reader::gather(std::size_t column,
     Workspace& workspace = Workspace::of_this_thread();
     workspace.by_block.clear();
     workspace.by_hdf5.clear();
-    std::size_t open_file = files_.size();
-    std::shared_ptr<const FileSet::Descriptor> descriptor;
+    workspace.by_row.clear();
     for (std::size_t i = 0; i < rows.size();) {
         const ColumnPart& part = catalog_.part(column, rows[i]);
         const Plan& plan = plans_[part.dataset];
@@ -454,14 +527,11 @@ void Reader::gather(std::size_t column,
                rows[i + count] < part.first_row + part.rows) {
             ++count;
         }
-        const std::size_t file = catalog_.datasets[part.dataset].file;
-        if (file != open_file) {
-            descriptor = files_.open(file);
-            open_file = file;
-        }
-        gather_by_row(
-            part.dataset, row, count, as, out + i * out_row_bytes, *descriptor, workspace.bytes);
+        workspace.by_row.push_back({part.dataset, row, i, count});
         i += count;
+    }
+    if (!workspace.by_row.empty()) {
+        gather_by_row(workspace.by_row, as, out, out_row_bytes, rows.size());
     }
     if (!workspace.by_block.empty()) {
         gather_by_block(workspace.by_block, as, out, out_row_bytes);
@@ -495,7 +565,7 @@ void Reader::read_rows(
         std::uint64_t row = first - part.first_row + part.source_row;
         std::uint64_t rows = std::min(count, part.first_row + part.rows - first);
         if (plan.way == Way::row) {
-            gather_by_row(part.dataset, row, rows, as, out, *open(part.dataset), workspace.bytes);
+            read_range(part.dataset, row, rows, as, out, *open(part.dataset), workspace.bytes);
         } else if (plan.way == Way::hdf5) {
             read_by_hdf5(part.dataset, row, rows, as, out);
         } else {

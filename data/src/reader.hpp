@@ -103,13 +103,19 @@ private:
     [[nodiscard]] std::uint64_t block_key(std::size_t dataset, std::uint64_t block) const;
     [[nodiscard]] std::shared_ptr<const FileSet::Descriptor> open(std::size_t dataset);
 
-    void gather_by_row(std::size_t dataset,
-                       std::uint64_t row,
-                       std::uint64_t count,
+    void read_range(std::size_t dataset,
+                    std::uint64_t row,
+                    std::uint64_t count,
+                    ElementType as,
+                    std::byte* out,
+                    const FileSet::Descriptor& descriptor,
+                    std::vector<std::byte>& scratch);
+    /// @param places  Rows in the output.
+    void gather_by_row(std::span<const Item> items,
                        ElementType as,
                        std::byte* out,
-                       const FileSet::Descriptor& descriptor,
-                       std::vector<std::byte>& scratch);
+                       std::uint64_t out_row_bytes,
+                       std::size_t places);
     void gather_by_block(std::vector<Item>& items,
                          ElementType as,
                          std::byte* out,

@@ -35,4 +35,8 @@ Stitched read_stitched(const std::filesystem::path&) {
     return {};
 }
 
+std::uint64_t read_generation(const std::filesystem::path&) {
+    return 0;
+}
+
 } // namespace muster::data::write

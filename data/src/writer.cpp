@@ -97,22 +97,6 @@ private:
     bool is_usable_ = true;
 };
 
-/// Before anything is made.
-void check_place(const fs::path& path, const WriteOptions& options) {
-    static_cast<void>(write::folder_of(path));
-    std::error_code error;
-    const auto status = fs::symlink_status(path, error);
-    if (fs::is_directory(status)) {
-        throw Error(fmt::format("cannot write '{}': it is a folder; name a file", path.string()));
-    }
-    if (!options.replace && fs::exists(status)) {
-        throw Error(
-            fmt::format("cannot write '{}': it exists; allow that it is replaced, or choose "
-                        "another name",
-                        path.string()));
-    }
-}
-
 fs::path shards_of(const fs::path& table) {
     return table.parent_path() / write::shards_folder(table.filename().string());
 }
@@ -165,7 +149,7 @@ struct FileWriter::State {
 
 FileWriter::FileWriter(const fs::path& path, std::vector<NewColumn> columns, WriteOptions options) {
     write::declarable(path.string(), columns);
-    check_place(path, options);
+    write::check_place(path, options.replace);
     state_ = std::unique_ptr<State>(
         new State{path,
                   options.replace,
@@ -200,7 +184,7 @@ ShardWriter::ShardWriter(const fs::path& path,
                          std::vector<NewColumn> columns,
                          WriteOptions options) {
     write::declarable(path.string(), columns);
-    check_place(path, options);
+    write::check_place(path, options.replace);
     const fs::path folder = shards_of(path);
     std::error_code error;
     fs::create_directory(folder, error);
@@ -210,7 +194,7 @@ ShardWriter::ShardWriter(const fs::path& path,
                                 folder.string(),
                                 error.message()));
     }
-    const std::uint64_t generation = write::read_stitched(path).generation + 1;
+    const std::uint64_t generation = write::read_generation(path) + 1;
     fs::path file = folder / write::to_text({generation, shard, write::nonce()});
     std::string shown = file.string();
     state_ = std::unique_ptr<State>(
@@ -244,9 +228,8 @@ ShardSummary ShardWriter::finish() {
 
 Committed commit(const fs::path& path, std::span<const ShardSummary> shards, WriteOptions options) {
     const std::string shown = path.string();
-    check_place(path, options);
-    const write::Stitched before = write::read_stitched(path);
-    const auto ordered = write::in_order(shown, before.generation, shards);
+    write::check_place(path, options.replace);
+    const auto ordered = write::in_order(shown, write::read_generation(path), shards);
     const std::string folder = write::shards_folder(path.filename().string());
     Committed committed{ordered.front().generation, 0, {}};
     std::vector<write::Source> sources;

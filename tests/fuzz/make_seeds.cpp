@@ -1,10 +1,14 @@
 // make_seeds <corpus folder>: writes what the fuzzers start from. Inputs that they found later lie
 // beside it, under the names that libFuzzer gave them.
 
+#include "file_index.hpp"
 #include "journal/segment.hpp"
 #include "wire/codec.hpp"
 #include "wire/link.hpp"
 
+#include <zlib.h>
+
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -206,6 +210,57 @@ void make_tables(const Path& folder) {
     add("zip-deflated", 2, zip(8, std::string_view("\xab\xa8\x18\x99\x00\x00", 6)));
 }
 
+/// Chunks as the number of their pipeline in chunks.cpp, the mask, and what its filters made of 4
+/// KiB.
+void make_chunks(const Path& folder) {
+    const std::vector<unsigned char> zeros(4096);
+    std::vector<unsigned char> deflated(::compressBound(zeros.size()));
+    uLongf size = deflated.size();
+    if (::compress(deflated.data(), &size, zeros.data(), zeros.size()) != Z_OK) {
+        throw std::runtime_error("zlib cannot compress");
+    }
+    deflated.resize(size);
+    for (unsigned char pipeline = 0; pipeline < 2; ++pipeline) {
+        std::vector<unsigned char> input(2 + deflated.size());
+        input[0] = pipeline;
+        std::copy(deflated.begin(), deflated.end(), input.begin() + 2);
+        write(folder / ("deflated-" + std::to_string(pipeline)), std::as_bytes(std::span(input)));
+    }
+    std::vector<unsigned char> plain(2 + zeros.size());
+    plain[0] = 1;
+    plain[1] = 3; // both filters skipped
+    write(folder / "skipped", std::as_bytes(std::span(plain)));
+    plain[0] = 4;
+    plain[1] = 0;
+    write(folder / "shuffled", std::as_bytes(std::span(plain)));
+    std::vector<unsigned char> lz4{7, 0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0x10, 0, 0, 0, 0x10, 0};
+    lz4.resize(lz4.size() + zeros.size());
+    write(folder / "lz4", std::as_bytes(std::span(lz4)));
+
+    data::DatasetDescription chunked;
+    chunked.column = {.name = "x",
+                      .shape = {10, 3},
+                      .type = data::ElementType::int16,
+                      .type_text = "int16",
+                      .chunk = {4, 3},
+                      .layout = data::StorageLayout::chunked,
+                      .element_bytes = 2,
+                      .filters = {{1, "deflate", {6}}}};
+    chunked.storage.kind = data::Storage::Kind::chunked;
+    chunked.storage.chunks = {{100, 20, 0}, {120, 9, 1}, {}};
+    data::DatasetDescription made_of = chunked;
+    made_of.storage = {};
+    made_of.column.layout = data::StorageLayout::virtual_dataset;
+    made_of.column.chunk.clear();
+    made_of.column.filters.clear();
+    made_of.pieces = {{0, 10, "a.h5", "x", 3}};
+    const auto index = data::encode_index(
+        {{"a.h5", {.stamp = {1, 2, 3, 4}, .is_complete = true, .datasets = {chunked, made_of}}}});
+    write(folder / "index", index);
+    constexpr std::size_t header = 16;
+    write(folder / "index-body", std::span(index).subspan(header));
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -214,6 +269,7 @@ int main(int argc, char** argv) {
         return 2;
     }
     const Path corpus = argv[1];
+    make_chunks(corpus / "chunks");
     make_wire(corpus / "wire");
     make_journal(corpus / "journal");
     make_serialize(corpus / "serialize");

@@ -61,9 +61,11 @@ IMPURE_HEADERS = {"thread", "mutex", "shared_mutex", "condition_variable", "futu
 OWNERS = [
     (re.compile(r"^mpi\.h$"), "MPI",
      ("core/src/transport/mpi.cpp", "core/src/transport/mpi_call.hpp", "core/src/transport/raw_communicators.hpp",
-      "core/mpi/include/muster/core/mpi.hpp", "tests", "bench")),
+      "core/mpi/include/muster/core/mpi.hpp", "data/parallel/include/muster/data/parallel_writer.hpp", "tests",
+      "bench")),
     (re.compile(r"^(hdf5|H5\w+)\.h$"), "HDF5", ("data/src", "data/include/muster/data/hdf5.hpp", "tests", "bench")),
-    (re.compile(r"^(cuda\w*|nccl)\.h$"), "CUDA and NCCL", ("train/src", "tests", "bench")),
+    (re.compile(r"^(cuda\w*|nccl)\.h$"), "CUDA and NCCL",
+     ("train/src", "data/src/batch_memory_cuda.cpp", "tests", "bench")),
     (re.compile(r"^torch/"), "LibTorch", ("train/torch", "examples", "tests", "bench")),
     (re.compile(r"^boost/"), "Boost", ("launcher", "serve", "examples", "tests", "bench")),
 ]
@@ -115,7 +117,7 @@ def judge(file, folder, is_quoted, target):
             if pattern.match(target) and not file.under(*places):
                 return f"<{target}>: {library} may be named in {', '.join(places)} only"
             if pattern.match(target) and "/include/" in file.path and library != "Boost" \
-                    and not file.path.endswith(("core/mpi.hpp", "data/hdf5.hpp")):
+                    and not file.path.endswith(("core/mpi.hpp", "data/hdf5.hpp", "data/parallel_writer.hpp")):
                 return f"<{target}> in a public header: every user would need {library} to compile"
         if (folder in PURE or layer in PURE_LAYERS) and target in IMPURE_HEADERS:
             place = f"core/src/{folder}" if folder else layer

@@ -15,6 +15,7 @@ BANNED = [
      (), ("tests", "bench"), "'{}' differs between standard libraries; use <muster/base/random.hpp>"),
     ("world", re.compile(r"\bMPI_COMM_WORLD\b"), (),
      ("core/src/transport/mpi.cpp", "core/src/transport/mpi_call.hpp", "tests/mpi", "tests/transport", "tests/support", "tests/install", "tests/slurm/mpi_ring.cpp",
+      "tests/data/parallel_writer_test.cpp",
       "bench"),
      "'{}': only the MPI transport may use the world's communicator"),
     ("namespace", re.compile(r"\busing\s+namespace\s+std\s*;"), (), (), "'{}': write std:: where it is used"),

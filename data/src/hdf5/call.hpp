@@ -20,8 +20,8 @@ struct Subject {
 
 /// Held during a call. HDF5 has one set of global tables: a library built without thread safety
 /// is called under one mutex of this process, which a thread may take again, as handles do that are
-/// closed under it. Error printing is off meanwhile, and as it was afterwards: the application may use
-/// HDF5 too.
+/// closed under it. Error printing is off meanwhile, and as it was afterwards: the application may
+/// use HDF5 too.
 class Guard {
 public:
     Guard();

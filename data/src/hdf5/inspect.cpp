@@ -14,6 +14,9 @@ FileReport inspect(const std::filesystem::path& path) {
     report.generation = hdf5::read_generation(file);
     hdf5::Notes notes = hdf5::read_attributes({report.file}, file.get());
     report.attributes = std::move(notes.attributes);
+    std::erase_if(report.attributes, [](const Attribute& attribute) {
+        return attribute.name == hdf5::generation_name; // said above
+    });
     report.other_attributes = std::move(notes.others);
     for (const std::string& name : hdf5::dataset_names(file, report.file)) {
         const hdf5::Dataset dataset = hdf5::open_dataset(file, report.file, name);

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include <cstring>
+#include <optional>
 #include <set>
 
 namespace muster::data::write {
@@ -115,20 +116,35 @@ void create_stitched(const std::filesystem::path& file,
     sync(file, shown);
 }
 
-Stitched read_stitched(const std::filesystem::path& path) {
-    Stitched stitched;
+namespace {
+
+/// Nothing where there is no file, or it is not HDF5's: whatever it is, no commit() has written it.
+std::optional<hdf5::File> open_if_there(const std::filesystem::path& path) {
     std::error_code error;
     if (!std::filesystem::exists(path, error)) {
-        return stitched;
+        return std::nullopt;
     }
-    const std::string shown = path.string();
-    std::optional<hdf5::File> file;
     try {
-        file.emplace(hdf5::open_file(path));
-    } catch (const Error&) { // whatever it is, no commit() has written it
-        return stitched;
+        return hdf5::open_file(path);
+    } catch (const Error&) {
+        return std::nullopt;
     }
-    stitched.generation = hdf5::read_generation(*file);
+}
+
+} // namespace
+
+std::uint64_t read_generation(const std::filesystem::path& path) {
+    const auto file = open_if_there(path);
+    return file ? hdf5::read_generation(*file) : 0;
+}
+
+Stitched read_stitched(const std::filesystem::path& path) {
+    const auto file = open_if_there(path);
+    if (!file) {
+        return {};
+    }
+    Stitched stitched{hdf5::read_generation(*file), {}};
+    const std::string shown = path.string();
     std::set<std::string> names;
     for (const std::string& name : hdf5::dataset_names(*file, shown)) {
         const hdf5::Dataset dataset = hdf5::open_dataset(*file, shown, name);

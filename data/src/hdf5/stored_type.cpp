@@ -1,7 +1,5 @@
 #include "hdf5/stored_type.hpp"
 
-#include "hdf5/describe.hpp"
-
 #include <muster/base/assert.hpp>
 
 #include <cstdint>
@@ -9,9 +7,17 @@
 namespace muster::data::hdf5 {
 namespace {
 
-/// HDF5's identifier for a C++ number in memory; not to be closed.
-hid_t memory_type(ElementType type) {
-    const Guard guard; // the names below are macros that may initialise the library
+constexpr std::string_view action = "make a type for";
+constexpr std::string_view advice = "this HDF5 is not of much use; install another";
+
+Type copy_of(const Subject& subject, hid_t predefined) {
+    return Type(checked(subject, action, advice, [&] { return H5Tcopy(predefined); }));
+}
+
+/// HDF5's own types, asked for under the Guard: their names are macros that may initialise the
+/// library.
+hid_t predefined(ElementType type) {
+    const Guard guard;
     switch (type) {
     case ElementType::int8:
         return H5T_NATIVE_INT8;
@@ -29,32 +35,17 @@ hid_t memory_type(ElementType type) {
         return H5T_NATIVE_UINT32;
     case ElementType::uint64:
         return H5T_NATIVE_UINT64;
-    case ElementType::float32:
-        return H5T_NATIVE_FLOAT;
     case ElementType::float64:
         return H5T_NATIVE_DOUBLE;
+    case ElementType::string:
+        return H5T_C_S1;
     default:
-        break;
+        return H5T_NATIVE_FLOAT;
     }
-    MUSTER_ASSERT(!"a type that HDF5 does not convert was let through");
-    return H5I_INVALID_HID;
-}
-
-constexpr std::string_view action = "make a type for";
-constexpr std::string_view advice = "this HDF5 is not of much use; install another";
-
-Type copy_of(const Subject& subject, hid_t predefined) {
-    return Type(checked(subject, action, advice, [&] { return H5Tcopy(predefined); }));
 }
 
 Type number(const Subject& subject, ElementType type) {
-    return copy_of(subject, memory_type(type));
-}
-
-/// Asked for under the Guard: the name is a macro that may initialise the library.
-hid_t c_string() {
-    const Guard guard;
-    return H5T_C_S1;
+    return copy_of(subject, predefined(type));
 }
 
 /// binary16 of IEEE 754: HDF5 before 1.14.4 has no name for it.
@@ -68,7 +59,7 @@ Type half(const Subject& subject) {
 
 /// h5py's and netCDF's: a byte of which two values have names.
 Type boolean(const Subject& subject) {
-    const hid_t byte = memory_type(ElementType::int8);
+    const hid_t byte = predefined(ElementType::int8);
     Type type(checked(subject, action, advice, [&] { return H5Tenum_create(byte); }));
     constexpr std::int8_t no = 0;
     constexpr std::int8_t yes = 1;
@@ -88,7 +79,7 @@ Type complex_number(const Subject& subject, const Type& part, std::size_t part_b
 }
 
 Type text(const Subject& subject, std::size_t bytes) {
-    Type type = copy_of(subject, c_string());
+    Type type = copy_of(subject, predefined(ElementType::string));
     checked(subject, action, advice, [&] { return H5Tset_size(type.get(), bytes); });
     checked(subject, action, advice, [&] { return H5Tset_cset(type.get(), H5T_CSET_UTF8); });
     if (bytes != H5T_VARIABLE) {
@@ -128,7 +119,7 @@ Type stored_type(const Subject& subject, ElementType type, std::uint64_t bytes) 
     case ElementType::unsupported:
         break;
     }
-    MUSTER_ASSERT(!"a type that cannot be written was let through");
+    MUSTER_ASSERT(type != ElementType::unsupported); // declarable() lets none through
     return {};
 }
 

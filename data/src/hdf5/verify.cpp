@@ -23,7 +23,7 @@ constexpr std::string_view copy_advice = "copy or write it again";
 
 /// HDF5's words for what readers of a report understand at once.
 std::string plain(const std::string& reason) {
-    if (reason.find("fletcher32") != std::string::npos) {
+    if (reason.find("letcher32") != std::string::npos) {
         return "its checksum is another one than was written";
     }
     return fmt::format("it cannot be decoded: HDF5 says '{}'", reason);
@@ -237,12 +237,14 @@ private:
             const hdf5::Space there(checked(subject, "read the layout of", advice, [&] {
                 return H5Pget_virtual_vspace(creation.get(), i);
             }));
+            std::uint64_t mapped = 0;
             {
                 const hdf5::Guard guard;
                 std::vector<hsize_t> low(column.shape.size());
                 std::vector<hsize_t> high(column.shape.size());
                 if (H5Sget_select_bounds(there.get(), low.data(), high.data()) >= 0) {
-                    rows += high.front() - low.front() + 1;
+                    mapped = high.front() - low.front() + 1;
+                    rows += mapped;
                 }
             }
             const fs::path path = file == "." ? fs::path(subject.file) : folder / file;
@@ -250,7 +252,7 @@ private:
             if (!fs::exists(path, error)) {
                 continue; // reported when it is opened
             }
-            source(subject, path, dataset, creation.get(), i);
+            source(subject, path, dataset, creation.get(), i, mapped);
         }
         if (rows < column.rows()) {
             add(subject,
@@ -267,7 +269,8 @@ private:
                 const fs::path& path,
                 const std::string& name,
                 hid_t creation,
-                std::size_t i) {
+                std::size_t i,
+                std::uint64_t mapped) {
         try {
             const std::string shown = path.string();
             const hdf5::File file = hdf5::open_file(path);
@@ -275,19 +278,21 @@ private:
             const Column column = hdf5::describe(dataset, shown, name);
             const hdf5::Guard guard;
             const hdf5::Space wanted(H5Pget_virtual_srcspace(creation, i));
+            // A whole dataset is not said to have a shape: as many rows, then, as are mapped to it.
+            std::uint64_t needed = mapped;
             std::vector<hsize_t> low(H5S_MAX_RANK);
             std::vector<hsize_t> high(H5S_MAX_RANK);
-            const int rank = H5Sget_simple_extent_ndims(wanted.get());
-            if (rank <= 0 || H5Sget_select_bounds(wanted.get(), low.data(), high.data()) < 0) {
-                return; // of any size
+            if (H5Sget_select_type(wanted.get()) == H5S_SEL_HYPERSLABS &&
+                H5Sget_select_bounds(wanted.get(), low.data(), high.data()) >= 0) {
+                needed = high.front() + 1;
             }
-            if (column.shape.empty() || column.rows() <= high.front()) {
+            if (column.shape.empty() || column.rows() < needed) {
                 add(subject,
                     std::nullopt,
                     fmt::format("'{}' should have at least {} rows of '{}', but has {}; write it "
                                 "again",
                                 shown,
-                                high.front() + 1,
+                                needed,
                                 name,
                                 column.shape.empty() ? 0 : column.rows()));
             }

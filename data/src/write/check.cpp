@@ -56,6 +56,19 @@ std::string_view to_string(Codec codec) {
     return names[static_cast<std::size_t>(codec)];
 }
 
+bool ties_datasets(std::string_view attribute_name) {
+    constexpr std::array<std::string_view, 9> names{"CLASS",
+                                                    "NAME",
+                                                    "DIMENSION_LIST",
+                                                    "DIMENSION_LABELS",
+                                                    "REFERENCE_LIST",
+                                                    "_Netcdf4Coordinates",
+                                                    "_Netcdf4Dimid",
+                                                    "_NCProperties",
+                                                    "_nc3_strict"};
+    return std::ranges::find(names, attribute_name) != names.end();
+}
+
 std::uint64_t NewColumn::row_elements() const {
     std::uint64_t elements = 1;
     for (const std::uint64_t axis : row_shape) {
@@ -72,17 +85,17 @@ ChunkChoice choose_chunk(const NewColumn& column) {
     const std::uint64_t row = row_bytes(column);
     if (column.chunk_rows > 0) {
         return {column.chunk_rows,
-                fmt::format("{} rows were asked for, {}",
+                fmt::format("{} rows, as asked for: {}",
                             column.chunk_rows,
                             size_text(column.chunk_rows * row))};
     }
     if (row >= chunk_bytes_wanted) {
-        return {1, fmt::format("one row has {}, more than a chunk should", size_text(row))};
+        return {1, fmt::format("one row, which has {} already", size_text(row))};
     }
     const std::uint64_t rows = chunk_bytes_wanted / row;
     return {rows,
-            fmt::format("{} rows of {} are {}, near 1 MiB: little to decode for a few rows of it, "
-                        "few entries in the index",
+            fmt::format("{} rows of {}, together {}: little to decode for a few of them, and few "
+                        "chunks to find one among",
                         rows,
                         size_text(row),
                         size_text(rows * row))};
@@ -136,6 +149,14 @@ void check_shape(const std::string& path, const NewColumn& column) {
 
 void check_compression(const std::string& path, const NewColumn& column) {
     const Compression& compression = column.compression;
+    if (column.type == ElementType::string && compression != Compression{}) {
+        throw UsageError(
+            fmt::format("'{}': column '{}' is text of any length, which HDF5 keeps outside "
+                        "of chunks and cannot compress; leave its compression out, or "
+                        "make it a fixed_string",
+                        path,
+                        column.name));
+    }
     if (!compression.level) {
         return;
     }

@@ -64,6 +64,21 @@ void put_in_place(const std::filesystem::path& part,
     sync(folder_of(file), folder_of(file).string());
 }
 
+void check_place(const std::filesystem::path& path, bool may_replace) {
+    static_cast<void>(folder_of(path));
+    std::error_code error;
+    const auto status = std::filesystem::symlink_status(path, error);
+    if (std::filesystem::is_directory(status)) {
+        throw Error(fmt::format("cannot write '{}': it is a folder; name a file", path.string()));
+    }
+    if (!may_replace && std::filesystem::exists(status)) {
+        throw Error(
+            fmt::format("cannot write '{}': it exists; allow that it is replaced, or choose "
+                        "another name",
+                        path.string()));
+    }
+}
+
 std::filesystem::path folder_of(const std::filesystem::path& file) {
     const std::filesystem::path folder =
         file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");

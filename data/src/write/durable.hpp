@@ -19,6 +19,10 @@ void put_in_place(const std::filesystem::path& part,
                   const std::string& shown,
                   bool may_replace);
 
+/// What has to be so before anything is made: there is the folder, `path` is none, and, unless it
+/// may be replaced, nothing is there.
+void check_place(const std::filesystem::path& path, bool may_replace);
+
 /// The folder of a file, "." for a bare name; an error if it is not there.
 [[nodiscard]] std::filesystem::path folder_of(const std::filesystem::path& file);
 

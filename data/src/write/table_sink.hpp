@@ -32,7 +32,7 @@ struct Source {
     std::uint64_t rows = 0;
 };
 
-/// What the three below need of HDF5; defined by the one file that the build selects.
+/// What those below need of HDF5; defined by the one file that the build selects.
 ///
 /// @param shown  The name for messages.
 std::unique_ptr<TableSink> create_sink(const std::filesystem::path& file,
@@ -55,5 +55,8 @@ struct Stitched {
 };
 
 [[nodiscard]] Stitched read_stitched(const std::filesystem::path& file);
+
+/// Its generation alone: all that a writer asks for, of a table of however many shards.
+[[nodiscard]] std::uint64_t read_generation(const std::filesystem::path& file);
 
 } // namespace muster::data::write

@@ -17,6 +17,7 @@ constexpr std::uint64_t large_bytes = std::uint64_t{8} << 20U;
 constexpr std::uint64_t small_bytes = std::uint64_t{16} << 10U;
 constexpr std::uint64_t wanted_bytes = std::uint64_t{1} << 20U;
 constexpr std::uint64_t worth_bytes = std::uint64_t{16} << 20U; // from here on it pays to compress
+constexpr std::uint64_t many_chunks = 1000;                     // below, finding them costs nothing
 constexpr std::size_t shown_max = 60;
 
 std::uint64_t product(const std::vector<std::uint64_t>& shape) {
@@ -68,7 +69,7 @@ void advise_chunks(const Column& column, std::vector<std::string>& advice) {
                                      size_text(bytes),
                                      rows_of_about(wanted_bytes, column)));
     }
-    if (bytes < small_bytes && column.chunk.front() < column.rows()) {
+    if (bytes < small_bytes && column.rows() / column.chunk.front() >= many_chunks) {
         advice.push_back(fmt::format("chunks have {} only, so that finding them takes longer than "
                                      "reading them: --chunk-rows {} "
                                      "of muster data reshard would be about 1 MiB",

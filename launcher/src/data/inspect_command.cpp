@@ -146,10 +146,8 @@ void print_attributes(std::string_view name,
                       const std::vector<muster::data::Attribute>& attributes,
                       const std::vector<std::string>& others) {
     for (const auto& attribute : attributes) {
-        if (attribute.name != "muster_generation") {
-            std::cout << fmt::format(
-                "attribute  {}.{} = {}\n", name, attribute.name, value_text(attribute));
-        }
+        std::cout << fmt::format(
+            "attribute  {}.{} = {}\n", name, attribute.name, value_text(attribute));
     }
     for (const std::string& other : others) {
         std::cout << fmt::format("attribute  {}.{}, of another kind\n", name, other);

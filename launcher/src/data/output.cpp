@@ -115,6 +115,10 @@ OutputOptions output_options(const Arguments& arguments, const std::string& path
     }
     options.chunk_rows = positive(arguments, "chunk-rows");
     options.replace = arguments.is_set("force");
+    std::error_code error;
+    if (!options.replace && std::filesystem::exists(path, error)) { // before anything is read
+        throw Error(fmt::format("'{}' exists; --force replaces it", path));
+    }
     const bool has_codec = arguments.has("compress");
     const bool is_any = has_codec || arguments.is_set("shuffle") || arguments.is_set("checksum");
     if (arguments.has("level") && !has_codec) {
@@ -138,11 +142,13 @@ void write_table(RowSource& source, const OutputOptions& options) {
     std::vector<NewColumn> columns = source.columns();
     for (NewColumn& column : columns) {
         column.chunk_rows = options.chunk_rows.value_or(column.chunk_rows);
-        column.compression = options.compression.value_or(column.compression);
+        if (column.type != muster::data::ElementType::string) {
+            column.compression = options.compression.value_or(column.compression);
+        }
     }
     const std::uint64_t rows = source.rows();
     const std::uint64_t batch = batch_rows(columns);
-    const muster::data::WriteOptions write_options{options.replace, {}};
+    const muster::data::WriteOptions write_options{options.replace, options.attributes};
     std::uint64_t files = 1;
     std::uint64_t bytes = 0;
     if (!options.shards && !options.shard_rows) {
@@ -193,6 +199,12 @@ void write_table(RowSource& source, const OutputOptions& options) {
         const auto choice = muster::data::choose_chunk(column);
         if (column.chunk_rows == 0 && rows_per_file >= choice.rows) {
             std::cout << fmt::format("    {}: chunks of {}\n", column.name, choice.reason);
+        }
+        if (column.type == muster::data::ElementType::string && options.compression) {
+            std::cout << fmt::format(
+                "    {}: text of any length is kept outside of chunks, and is not "
+                "compressed\n",
+                column.name);
         }
     }
     std::cout << std::flush;

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace muster::launcher::data {
 
@@ -18,6 +19,7 @@ struct OutputOptions {
     std::optional<std::uint64_t> chunk_rows{};              ///< Absent: as the source has it.
     std::optional<muster::data::Compression> compression{}; ///< Absent: as the source has it.
     bool replace = false;
+    std::vector<muster::data::Attribute> attributes{}; ///< Of the whole table.
 };
 
 /// The options of `convert` and `reshard` that say it.

@@ -3,6 +3,7 @@
 #include "data/row_source.hpp"
 
 #include <muster/base/error.hpp>
+#include <muster/data/inspect.hpp>
 
 namespace muster::launcher::data {
 namespace {
@@ -12,7 +13,7 @@ int run(const Arguments& arguments) {
         throw UsageError("name what to read and what to write: muster data reshard a.h5 b.h5 "
                          "--shards 8");
     }
-    const OutputOptions output = output_options(arguments, arguments.words.back());
+    OutputOptions output = output_options(arguments, arguments.words.back());
     const std::vector<std::string> columns = arguments.has("column")
                                                  ? arguments.get<std::vector<std::string>>("column")
                                                  : std::vector<std::string>{};
@@ -21,6 +22,10 @@ int run(const Arguments& arguments) {
     for (const std::string& name : names) {
         sources.push_back(open_table(name, columns));
     }
+    output.attributes = muster::data::inspect(names.front()).attributes;
+    std::erase_if(output.attributes, [](const muster::data::Attribute& attribute) {
+        return muster::data::ties_datasets(attribute.name);
+    });
     write_table(*one_after_the_other(std::move(sources), names), output);
     return 0;
 }
@@ -48,7 +53,8 @@ const Subcommand& reshard_command() {
              {"muster data reshard -f train.h5 train.h5 --compress deflate --shuffle --checksum",
               "smaller, in place: readers have the old one until the new one is complete"}},
         .description =
-            "Copies all columns, a few MiB at a time, with their attributes. What no option says "
+            "Copies all columns, a few MiB at a time, with their attributes and those of the first "
+            "file. What no option says "
             "anything about stays as it is: chunks, compression. Inputs follow one another, row "
             "after "
             "row, and need the same columns.\n\n"

@@ -257,8 +257,7 @@ TEST_F(Reading, AFileThatChangesUnderneathIsAnError) {
     EXPECT_EQ(message(grown), "nothing was thrown");
     std::ofstream(file, std::ios::app) << "more";
     EXPECT_THAT(message(grown), HasSubstr("grew while it was being read"));
-    const Table replaced =
-        Table::open(fixtures.write("y.h5", {dataset}), {.memory_bytes_max = 0});
+    const Table replaced = Table::open(fixtures.write("y.h5", {dataset}), {.memory_bytes_max = 0});
     std::filesystem::rename(file, fixtures.path("y.h5"));
     EXPECT_THAT(message(replaced), HasSubstr("was replaced"));
 }

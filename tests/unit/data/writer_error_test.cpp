@@ -104,6 +104,8 @@ TEST_F(BadWrite, ColumnsThatCannotBeAreRefusedBeforeAnythingIsMade) {
     EXPECT_THAT(declaring({new_column<float>("x", {}, {.codec = Codec::deflate, .level = 11})}),
                 AllOf(HasSubstr("level 11 of deflate"), HasSubstr("0 to 9")));
     EXPECT_THAT(declaring({new_column<float>("x", {}, {.level = 1})}), HasSubstr("none has none"));
+    EXPECT_THAT(declaring({new_column<std::string>("x", {}, {.shuffle = true})}),
+                HasSubstr("is text of any length"));
     NewColumn huge = new_column<float>("x");
     huge.chunk_rows = 1ULL << 40U;
     EXPECT_THAT(declaring({huge}), HasSubstr("ask for at most 1073741823"));

@@ -1,5 +1,6 @@
 #include "hdf5_fixtures.hpp"
 
+#include <muster/base/error.hpp>
 #include <muster/data/table.hpp>
 #include <muster/data/writer.hpp>
 
@@ -167,6 +168,14 @@ TEST_F(Writer, TheFolderMayBeMoved) {
     EXPECT_EQ(read_all(fixtures.path("after/x.h5"), "x"), ascending(10));
 }
 
+TEST_F(Writer, AShardThatIsMissingIsAnErrorAndNotZeros) {
+    const auto path = fixtures.path("x.h5");
+    const ShardSummary shard = write_shard(path, 0, 5, 1);
+    commit(path, std::array{shard});
+    fs::remove(path.string() + ".shards/" + shard.file);
+    EXPECT_THROW(read_all(path, "x"), Error);
+}
+
 TEST_F(Writer, AReaderOfTheVersionBeforeGoesOnReading) {
     const auto path = fixtures.path("x.h5");
     commit(path, std::array{write_shard(path, 0, 5, 0)});
@@ -210,10 +219,10 @@ TEST_F(Writer, ATaskMayReturnASummary) {
 TEST(ChunkChoice, IsNearOneMebibyteAndSaysWhy) {
     EXPECT_EQ(choose_chunk(new_column<std::uint8_t>("x", {28, 28})).rows, 1337);
     EXPECT_THAT(choose_chunk(new_column<std::uint8_t>("x", {28, 28})).reason,
-                HasSubstr("1337 rows of 784 bytes are 1023.6 KiB"));
+                HasSubstr("1337 rows of 784 bytes, together 1023.6 KiB"));
     EXPECT_EQ(choose_chunk(new_column<float>("x", {1024, 1024})).rows, 1);
     EXPECT_THAT(choose_chunk(new_column<float>("x", {1024, 1024})).reason,
-                HasSubstr("one row has 4.0 MiB"));
+                HasSubstr("one row, which has 4.0 MiB"));
     EXPECT_EQ(choose_chunk(new_column<std::string>("x")).rows, 65'536);
 }
 

@@ -39,5 +39,26 @@ TEST(Pages, CompletionsKnowWhatAValueMayBe) {
     EXPECT_THAT(zsh, HasSubstr("'--mode[how  really ]:value:(fast slow)'"));
 }
 
+TEST(Pages, CommandsMayStandInGroups) {
+    Subcommand verify = sample();
+    verify.name = "data verify";
+    Subcommand inspect = sample();
+    inspect.name = "data inspect";
+    const std::array<const Subcommand*, 3> all{&sample(), &inspect, &verify};
+    EXPECT_TRUE(is_group(all, "data"));
+    EXPECT_FALSE(is_group(all, "sample"));
+    EXPECT_FALSE(is_group(all, "verify"));
+    EXPECT_THAT(overview(all), HasSubstr("\n    data verify   "));
+    EXPECT_THAT(group_overview(all, "data"), HasSubstr("muster data COMMAND"));
+    EXPECT_EQ(group_overview(all, "data").find("sample"), std::string::npos);
+    EXPECT_THAT(manual_page(verify, "1.2.3"), HasSubstr(".TH MUSTER\\-data\\-verify 1"));
+    EXPECT_THAT(help_page(verify), HasSubstr("MUSTER_DATA_VERIFY_"));
+    const std::string bash = bash_completions(all);
+    EXPECT_THAT(bash, HasSubstr("'sample data completions"));
+    EXPECT_THAT(bash, HasSubstr("compgen -W 'inspect verify'"));
+    EXPECT_THAT(bash, HasSubstr("'data verify')"));
+    EXPECT_THAT(zsh_completions(all), HasSubstr("_values 'command' inspect verify"));
+}
+
 } // namespace
 } // namespace muster::launcher

@@ -18,7 +18,8 @@ enum class Codec : std::uint8_t { none, deflate, lz4, zstd, blosc };
 /// "none", "deflate", …
 [[nodiscard]] std::string_view to_string(Codec codec);
 
-/// What is done to each chunk on writing, and undone on reading.
+/// What is done to each chunk on writing, and undone on reading. Nothing, for text of any length:
+/// HDF5 keeps it outside of chunks.
 struct Compression {
     Codec codec = Codec::none;
     /// Of deflate 0 to 9 (4 if absent), zstd 1 to 22 (3), blosc 0 to 9 (5); lz4 has none.
@@ -42,6 +43,10 @@ struct Attribute {
 
     bool operator==(const Attribute&) const = default;
 };
+
+/// Whether an attribute of this name is how netCDF-4 and HDF5's dimension scales tie the datasets
+/// of a file to one another: it means nothing, or something wrong, beside a copy of some of them.
+[[nodiscard]] bool ties_datasets(std::string_view attribute_name);
 
 /// A column to be written. Its shape is (rows, row_shape...), and rows grow.
 struct NewColumn {

@@ -33,7 +33,7 @@ public:
     [[nodiscard]] std::uint64_t rows() const;
 
     /// As they would be declared to write the same: chunks, filters (where Codec has them) and
-    /// attributes too.
+    /// attributes, but for those that tie datasets to one another.
     [[nodiscard]] const std::vector<NewColumn>& columns() const;
 
     /// Rows [first, first + count) of all columns; valid until the next call.
