@@ -76,7 +76,7 @@ data::Block plus_one(const data::Block& in) {
 }
 
 void map_batches(const Sizes& sizes, const std::string&, bench::Report& report) {
-    const std::uint64_t rows = std::getenv("ROWS") ? std::strtoull(std::getenv("ROWS"), nullptr, 10) : 1024;
+    constexpr std::uint64_t rows = 1024; // 8 MiB
     std::vector<data::Block> blocks;
     for (std::uint64_t at = 0; at < sizes.map_bytes; at += rows * tensor * 8) {
         data::NewBlock block({{"data", data::ValueType::int64, {tensor}}}, rows);

@@ -7,6 +7,7 @@
 #include <muster/core/muster.hpp>
 #include <muster/pipeline/options.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <functional>

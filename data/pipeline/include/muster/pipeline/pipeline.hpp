@@ -235,8 +235,9 @@ const {
     return group_by(std::vector<std::string>{std::string(column)});
 }
 
-/// Columns of an HDF5 file, or of several that a pattern (`*`, `?`, `[…]`) names, in blocks of about ExecutionOptions::block_bytes. The file is opened
-/// when the pipeline runs, on every rank that reads of it.
+/// Columns of an HDF5 file, or of several that a pattern (`*`, `?`, `[…]`) names, in blocks of
+/// about ExecutionOptions::block_bytes. The file is opened when the pipeline runs, on every rank
+/// that reads of it.
 [[nodiscard]] Pipeline read(const std::filesystem::path& file, ReadOptions options = {});
 
 /// Blocks that the driver has: stored as values of the cluster at once.

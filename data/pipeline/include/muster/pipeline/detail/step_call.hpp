@@ -8,6 +8,7 @@
 #include <muster/pipeline/options.hpp>
 #include <muster/pipeline/row.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
