@@ -78,6 +78,15 @@ BatchPlan LoaderEngine::make_plan(const Table& table,
     }
     for (const ColumnSpec& spec : columns) {
         check::matches(table.file(), table.column(spec.name), spec);
+        if (size_bytes(spec.read_as) == 0) {
+            throw UsageError(
+                fmt::format("'{}': column '{}' is to be in batches, which have numbers only; "
+                            "name a type, as in column<float>(\"{}\"), or read strings with "
+                            "read_strings()",
+                            table.file(),
+                            spec.name,
+                            spec.name));
+        }
     }
     OrderSpec order{.rows = rows ? rows->size() : table.rows(),
                     .seed = options.seed,

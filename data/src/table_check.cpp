@@ -48,7 +48,11 @@ void matches(const std::string& file, const Column& column, const ColumnSpec& sp
                                     shape_text(*spec.row_shape)));
         }
     }
-    readable(file, column, spec.read_as);
+    if (spec.read_as == ElementType::string) {
+        is_text(file, column);
+    } else if (spec.read_as != ElementType::unsupported) {
+        readable(file, column, spec.read_as);
+    }
 }
 
 void readable(const std::string& file, const Column& column, ElementType as) {

@@ -149,6 +149,8 @@ TEST_F(Loader, RefusesWhatTheTableLacks) {
     EXPECT_THROW(BatchLoader(table, digits, {.rows = {{3, 40}}}), Error);
     EXPECT_THROW(BatchLoader(table, {column<int>("names")}), Error);
     EXPECT_THROW(BatchLoader(table, {}), UsageError);
+    EXPECT_THROW(BatchLoader(table, {column("labels")}), UsageError) << "as what?";
+    EXPECT_THROW(BatchLoader(table, {column<std::string>("labels")}), Error);
     EXPECT_THROW(BatchLoader(table, {column<std::int8_t>("labels")}), Error) << "it may not fit";
     BatchLoader loader(table, digits, {.threads = 0});
     const auto batch = loader.next();

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace muster::data {
@@ -32,10 +33,13 @@ enum class ElementType : std::uint8_t {
     unsupported,  ///< Compound, enumeration, … ; Column::type_text says which.
 };
 
-/// The ElementType of a C++ number, bool or complex number; a type that is none does not compile.
+/// The ElementType of a C++ number, bool, complex number or std::string; a type that is none does
+/// not compile.
 template <class T>
 [[nodiscard]] constexpr ElementType element_type_of() {
-    if constexpr (std::is_same_v<T, bool>) {
+    if constexpr (std::is_same_v<T, std::string>) {
+        return ElementType::string;
+    } else if constexpr (std::is_same_v<T, bool>) {
         return ElementType::boolean;
     } else if constexpr (std::is_same_v<T, std::complex<float>>) {
         return ElementType::complex64;
@@ -130,17 +134,22 @@ struct Column {
 /// What a program expects of a column; checked when the table is opened.
 struct ColumnSpec {
     std::string name;
-    ElementType read_as = ElementType::float32;
+    ElementType read_as = ElementType::float32; ///< ElementType::unsupported: anything will do.
     /// Shape of one row, {} for one value a row; anything goes where it is absent.
     std::optional<std::vector<std::uint64_t>> row_shape;
 };
 
 /// `column<float>("images", {28, 28})`: rows of 28 x 28 values that widen to float.
-/// `column<int>("labels", {})`: one value a row.
+/// `column<int>("labels", {})`: one value a row. `column<std::string>("names")`: text of any kind.
 template <class T>
 [[nodiscard]] ColumnSpec
 column(std::string name, std::optional<std::vector<std::uint64_t>> row_shape = std::nullopt) {
     return {std::move(name), element_type_of<T>(), std::move(row_shape)};
+}
+
+/// A column of whatever type and shape.
+[[nodiscard]] inline ColumnSpec column(std::string name) {
+    return {std::move(name), ElementType::unsupported, std::nullopt};
 }
 
 } // namespace muster::data
