@@ -9,6 +9,8 @@
 #include <muster/data/batch_loader.hpp>
 
 #include <boost/program_options.hpp>
+#include <fmt/format.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include <atomic>
@@ -142,13 +144,45 @@ void inflated(const std::filesystem::path& file, int repetitions, bench::Report&
     }
 }
 
+/// A dataset of many small files: until its first batch is there, HDF5 asked once for all before.
+void first_batch(const std::filesystem::path& directory,
+                 int files,
+                 int repetitions,
+                 bench::Report& report) {
+    const std::filesystem::path folder =
+        directory / ("muster-bench-files-" + std::to_string(::getpid()));
+    std::filesystem::create_directory(folder);
+    {
+        constexpr std::uint64_t rows = 32;
+        const bench::ImageFile file(folder, rows, bench::ImageStorage::contiguous);
+        for (int i = 0; i < files; ++i) {
+            std::filesystem::copy_file(file.path(), folder / fmt::format("part-{:06}.h5", i));
+        }
+    }
+    for (int i = -1; i < repetitions; ++i) {
+        const auto begin = Clock::now();
+        data::BatchLoader loader(
+            data::Table::open(folder / "part-*.h5",
+                              {.columns = columns, .index_file = folder / "files.index"}),
+            columns,
+            {.batch_size = batch_rows, .threads = cores});
+        if (loader.next()->size() != batch_rows) {
+            throw std::runtime_error("the first batch is short");
+        }
+        report.add(i < 0 ? "first_batch.cold" : "first_batch", "s", seconds_since(begin));
+    }
+    std::filesystem::remove_all(folder);
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
     std::string directory = "/tmp";
+    std::string only = "epochs";
     int repetitions = 5;
     po::options_description options("Options");
     options.add_options()("quick", "tiny sizes: does it work at all?")(
+        "only", po::value(&only), "epochs (default), first_batch")(
         "directory", po::value(&directory), "for the files (default /tmp)")(
         "repetitions", po::value(&repetitions), "epochs of each (default 5)");
     po::variables_map values;
@@ -162,11 +196,16 @@ int main(int argc, char** argv) {
     const bool quick = values.contains("quick");
     const std::uint64_t rows = quick ? 1'024 : 60'000;
     repetitions = quick ? 1 : repetitions;
+    bench::Report report;
+    bench::describe_machine(report);
+    if (only == "first_batch") {
+        first_batch(directory, quick ? 20 : 10'000, repetitions, report);
+        report.print();
+        return 0;
+    }
     const bench::ImageFile contiguous(directory, rows, bench::ImageStorage::contiguous);
     const bench::ImageFile chunked(directory, rows, bench::ImageStorage::chunked);
     const bench::ImageFile gzip(directory, rows, bench::ImageStorage::gzip);
-    bench::Report report;
-    bench::describe_machine(report);
     const auto run = [&](const bench::ImageFile& file, const char* name, data::Order order) {
         shuffled(file.path(), name, order, repetitions, report);
     };

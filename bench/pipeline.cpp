@@ -1,6 +1,7 @@
 // Pipelines over blocks, and what one thread does with the same bytes by hand: beside each other,
 // in the same process.
 
+#include "image_file.hpp"
 #include "report.hpp"
 
 #include <muster/base/random.hpp>
@@ -9,7 +10,6 @@
 
 #include <boost/program_options.hpp>
 #include <fcntl.h>
-#include <hdf5.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -50,7 +50,6 @@ constexpr Sizes quick_sizes{.repetitions = 1,
                             .sort_bytes = 4 * mebibyte,
                             .sort_memory = mebibyte};
 
-constexpr std::uint64_t width = 784;
 constexpr std::uint64_t tensor = 1024;
 
 double seconds_since(Clock::time_point begin) {
@@ -107,45 +106,12 @@ void map_batches(const Sizes& sizes, const std::string&, bench::Report& report) 
     }
 }
 
-/// Images as the peers are given them: contiguous float32.
-class ImageFile {
-public:
-    ImageFile(const std::string& directory, std::uint64_t rows)
-        : path(directory + "/muster-bench-" + std::to_string(::getpid()) + ".h5") {
-        std::vector<float> values(rows * width);
-        muster::Random random(1);
-        for (float& value : values) {
-            value = static_cast<float>(random.below(256)) / 255;
-        }
-        const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
-        const hsize_t shape[] = {rows, width};
-        const hid_t space = H5Screate_simple(2, shape, nullptr);
-        const hid_t set =
-            H5Dcreate2(file, "x", H5T_IEEE_F32LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-        const bool done =
-            H5Dwrite(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) >= 0;
-        offset = H5Dget_offset(set);
-        H5Dclose(set);
-        H5Sclose(space);
-        H5Fclose(file);
-        expect(done, "cannot write the file of images");
-    }
-
-    ImageFile(const ImageFile&) = delete;
-    ImageFile& operator=(const ImageFile&) = delete;
-
-    ~ImageFile() { ::unlink(path.c_str()); }
-
-    std::string path;
-    std::uint64_t offset = 0;
-};
-
 void shuffle_batches(const Sizes& sizes, const std::string& directory, bench::Report& report) {
-    const ImageFile file(directory, sizes.images);
+    const bench::ImageFile file(directory, sizes.images, bench::ImageStorage::contiguous);
     for (int i = -1; i < sizes.repetitions; ++i) {
         const auto begin = Clock::now();
         std::uint64_t rows = 0;
-        for (const auto& batch : data::read(file.path)
+        for (const auto& batch : data::read(file.path())
                                      .random_shuffle(static_cast<std::uint64_t>(i + 2))
                                      .iter_batches(256)) {
             rows += batch.rows();
@@ -159,17 +125,17 @@ void shuffle_batches(const Sizes& sizes, const std::string& directory, bench::Re
 }
 
 /// Sums of as many parts as the processor adds at once, of what pread brings.
-double mean_by_hand(const ImageFile& file, std::uint64_t bytes) {
+double mean_by_hand(const bench::ImageFile& file, std::uint64_t bytes) {
     typedef double Sum __attribute__((vector_size(32)));
     typedef float Part __attribute__((vector_size(16)));
-    const int fd = ::open(file.path.c_str(), O_RDONLY | O_CLOEXEC);
+    const int fd = ::open(file.path().c_str(), O_RDONLY | O_CLOEXEC);
     std::vector<float> buffer(2 * mebibyte);
     Sum sums[8] = {};
     for (std::uint64_t at = 0; at < bytes;) {
         const auto got = ::pread(fd,
                                  buffer.data(),
                                  std::min<std::uint64_t>(buffer.size() * 4, bytes - at),
-                                 static_cast<off_t>(file.offset + at));
+                                 static_cast<off_t>(file.offset() + at));
         expect(got > 0, "cannot read the file of images");
         const auto count = static_cast<std::size_t>(got) / 4;
         for (std::size_t i = 0; i + 32 <= count; i += 32) {
@@ -190,15 +156,15 @@ double mean_by_hand(const ImageFile& file, std::uint64_t bytes) {
 }
 
 void mean(const Sizes& sizes, const std::string& directory, bench::Report& report) {
-    const ImageFile file(directory, sizes.images);
-    const std::uint64_t bytes = sizes.images * width * 4;
+    const bench::ImageFile file(directory, sizes.images, bench::ImageStorage::contiguous);
+    const std::uint64_t bytes = sizes.images * bench::image_values * sizeof(float);
     for (int i = -1; i < sizes.repetitions; ++i) {
         auto begin = Clock::now();
         const double expected = mean_by_hand(file, bytes);
         const double by_hand = static_cast<double>(bytes) / seconds_since(begin) / giga;
         begin = Clock::now();
         const double found =
-            data::read(file.path).aggregate({data::mean("x")}).column<double>("mean(x)")[0];
+            data::read(file.path()).aggregate({data::mean("x")}).column<double>("mean(x)")[0];
         const double pipeline = static_cast<double>(bytes) / seconds_since(begin) / giga;
         expect(std::abs(found - expected) < 1e-6, "the mean is another one");
         if (i >= 0) {

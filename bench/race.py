@@ -10,8 +10,9 @@ STARTUP_RANKS = 4
 GANG_RANKS = 2
 
 NAMES = {"muster": "Muster", "mpi": "bare MPI", "ray": "Ray", "mpi4py": "mpi4py.futures", "dask": "Dask",
-         "torch": "PyTorch's gloo", "xargs": "xargs -P2", "parallel": "GNU parallel -j2", "hyperqueue": "HyperQueue"}
-PEERS = ("ray", "mpi4py", "dask", "torch", "hyperqueue")  # what bench/peers installs; the others are built here
+         "torch": "PyTorch's gloo", "xargs": "xargs -P2", "parallel": "GNU parallel -j2", "hyperqueue": "HyperQueue",
+         "h5py": "h5py", "sort": "GNU sort"}
+PEERS = ("ray", "mpi4py", "dask", "torch", "hyperqueue", "h5py")  # what bench/peers installs; the others are built here
 
 # The peers at their best; bench/peers/README.md says why.
 PEER_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MPI4PY_FUTURES_BACKOFF": "0.0001"}
@@ -84,6 +85,14 @@ GROUPS = {
     "all_reduce": Group((Run("muster", "bench_collective", GANG_RANKS, driver_apart=False),
                          Run("mpi", "bench_mpi_allreduce", GANG_RANKS),
                          Run("torch", "gloo_all_reduce.py"))),
+    "loader": Group((Run("muster", "bench_loader", driver_apart=False), Run("h5py", "h5py_batches.py"),
+                     Run("torch", "torch_loader.py"))),
+    "first_batch": Group((Run("muster", "bench_loader", arguments=("--only", "first_batch"), driver_apart=False),)),
+    "pipelines": Group((*(Run("muster", "bench_pipeline", arguments=("--only", only), driver_apart=False)
+                          for only in ("map_batches", "shuffle_batches", "mean", "group_by")),
+                        Run("ray", "ray_data.py"), Run("dask", "dask_data.py"))),
+    "sort": Group((Run("muster", "bench_pipeline", arguments=("--only", "sort"), driver_apart=False),
+                   Run("sort", "gnu_sort.py"))),
     "coordinator": Group((Run("muster", "bench_sim_coordinator", quick=(
         "--repeats", "1", "--ranks", "16", "--map-tasks", "2000", "--graph-tasks", "500")),)),
 }
@@ -237,4 +246,34 @@ ROWS = (
         (), (Bar(3000),)),
     Row("coordinator", "the same, for a graph of 100,000 tasks", "coordinator.graph", "ns", False,
         (), (Bar(3000),)),
+    Row("loader", "shuffled batches of 256 from 60,000 x 784 float32 in HDF5, contiguous", "loader.contiguous",
+        "samples/s", True,
+        (Figure("muster", "loader.memory", "a gather from memory, one thread"),
+         Figure("h5py", "loader.contiguous", "h5py, a list of rows"),
+         Figure("torch", "loader.contiguous", "PyTorch's DataLoader over h5py, 2 workers")),
+        (against(6, "h5py", "loader.contiguous"), against(20, "torch", "loader.contiguous", "DataLoader"))),
+    Row("loader", "the same in chunks of 256 rows", "loader.chunked", "samples/s", True,
+        (Figure("h5py", "loader.chunked.sequential", "h5py in the file's order"),
+         Figure("h5py", "loader.chunked", "h5py, a list of rows"),
+         Figure("torch", "loader.chunked", "PyTorch's DataLoader over h5py, 2 workers")),
+        (against(0.7, "h5py", "loader.chunked.sequential", "h5py in order"),
+         against(15, "torch", "loader.chunked", "DataLoader"))),
+    Row("loader", "the same chunks with gzip -4, shuffled by block", "loader.gzip", "samples/s", True,
+        (Figure("muster", "loader.zlib", "zlib over every chunk, both cores"),),
+        (against(1 / 1.3, "muster", "loader.zlib", "zlib"),)),
+    Row("first_batch", "a dataset of 10,000 files: until the first batch", "first_batch", "s", False,
+        (Figure("muster", "first_batch.cold", "without an index"),), (Bar(1),)),
+    Row("pipelines", "map_batches over 1 GiB of int64 in memory", "map_batches", "GB/s", True,
+        (Figure("muster", "map_batches.by_hand", "a loop over it, one thread"),
+         Figure("ray", "map_batches", "Ray Data")),
+        (against(0.6, "muster", "map_batches.by_hand", "a loop"), against(8, "ray", "map_batches", "Ray Data"))),
+    Row("pipelines", "pipeline: read HDF5, shuffle all rows, batches of 256", "shuffle_batches", "samples/s", True,
+        (Figure("ray", "shuffle_batches", "Ray Data"),), (against(10, "ray", "shuffle_batches", "Ray Data"),)),
+    Row("pipelines", "mean of the same file", "mean", "GB/s", True,
+        (Figure("muster", "mean.by_hand", "pread and sums, one thread"), Figure("dask", "mean")),
+        (against(0.8, "muster", "mean.by_hand", "pread"), against(1.3, "dask", "mean"))),
+    Row("pipelines", "group by 1,000 keys: count, mean, max", "group_by", "Mrows/s", True,
+        of("dask", measure="group_by"), (against(3, "dask", "group_by"),)),
+    Row("sort", "sort of 4 GiB of int64 through a cap of 1 GiB (GNU sort: 10 million lines, in memory)", "sort",
+        "Mrows/s", True, of("sort", measure="sort"), (against(0.4, "sort", "sort"),)),
 )
