@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <type_traits>
@@ -46,8 +47,13 @@ std::optional<Groups> group_dense(std::span<const std::uint64_t> patterns) {
     if (patterns.empty()) {
         return std::nullopt;
     }
-    const auto [low, high] = std::minmax_element(patterns.begin(), patterns.end());
-    const std::uint64_t range = *high - *low;
+    std::uint64_t low = patterns.front();
+    std::uint64_t high = patterns.front();
+    for (const std::uint64_t pattern : patterns) { // without a branch, unlike std::minmax_element()
+        low = std::min(low, pattern);
+        high = std::max(high, pattern);
+    }
+    const std::uint64_t range = high - low;
     if (range >= std::max<std::uint64_t>(patterns.size(), 1024)) {
         return std::nullopt;
     }
@@ -55,9 +61,8 @@ std::optional<Groups> group_dense(std::span<const std::uint64_t> patterns) {
     std::vector<std::uint32_t> table(range + 1, none);
     Groups groups;
     groups.of_row.resize(patterns.size());
-    const std::uint64_t base = *low;
     for (std::size_t row = 0; row < patterns.size(); ++row) {
-        std::uint32_t& group = table[patterns[row] - base];
+        std::uint32_t& group = table[patterns[row] - low];
         if (group == none) {
             group = static_cast<std::uint32_t>(groups.first.size());
             groups.first.push_back(static_cast<std::uint32_t>(row));
@@ -75,11 +80,7 @@ public:
 
     void make(std::size_t index, const Block& block, const Aggregate& aggregate) {
         if (aggregate.kind == Kind::count) {
-            std::vector<std::uint64_t> rows(group_count_);
-            for (const std::uint32_t group : groups_.of_row) {
-                ++rows[group];
-            }
-            out_.add(state_name(index, "n"), rows);
+            out_.add(state_name(index, "n"), sizes(1));
             return;
         }
         const Field& field = block.field(aggregate.column);
@@ -108,28 +109,41 @@ private:
         }
     }
 
-    /// Sums of each group, and how many values they are of.
+    /// How many values of so many a row each group has. Rows are counted once for all aggregates.
+    [[nodiscard]] std::vector<std::uint64_t> sizes(std::size_t width) {
+        if (rows_.empty()) {
+            rows_.resize(group_count_);
+            if (group_count_ == 1) {
+                rows_[0] = groups_.of_row.size();
+            } else {
+                for (const std::uint32_t group : groups_.of_row) {
+                    ++rows_[group];
+                }
+            }
+        }
+        std::vector<std::uint64_t> values = rows_;
+        for (std::uint64_t& count : values) {
+            count *= width;
+        }
+        return values;
+    }
+
+    /// Sums of each group.
     template <class S, class T>
-    std::pair<std::vector<S>, std::vector<std::uint64_t>> sums(std::span<const T> values,
-                                                               std::size_t width) const {
+    [[nodiscard]] std::vector<S> sums(std::span<const T> values, std::size_t width) const {
         std::vector<S> sums(group_count_);
-        std::vector<std::uint64_t> counts(group_count_);
         if (group_count_ == 1) {
             sums[0] = sum_of<S>(values);
-            counts[0] = values.size();
         } else if (width == 1) {
             for (std::size_t row = 0; row < values.size(); ++row) {
-                const std::uint32_t group = groups_.of_row[row];
-                sums[group] += static_cast<S>(values[row]);
-                ++counts[group];
+                sums[groups_.of_row[row]] += static_cast<S>(values[row]);
             }
         } else {
             each_row(values, width, [&](std::uint32_t group, std::span<const T> row) {
                 sums[group] += sum_of<S>(row);
-                counts[group] += width;
             });
         }
-        return {std::move(sums), std::move(counts)};
+        return sums;
     }
 
     template <class T>
@@ -140,50 +154,89 @@ private:
             std::conditional_t<std::is_signed_v<T>, std::int64_t, std::uint64_t>>;
         if constexpr (std::is_same_v<S, std::int64_t>) {
             // Added modulo 2^64, as unsigned numbers are.
-            const auto unsigned_sums = sums<std::uint64_t>(values, width).first;
+            const auto unsigned_sums = sums<std::uint64_t>(values, width);
             const std::vector<std::int64_t> signed_sums(unsigned_sums.begin(), unsigned_sums.end());
             out_.add(state_name(index, "sum"), signed_sums);
         } else {
-            out_.add(state_name(index, "sum"), sums<S>(values, width).first);
+            out_.add(state_name(index, "sum"), sums<S>(values, width));
         }
     }
 
     template <class T>
     void extreme(std::size_t index, std::span<const T> values, std::size_t width, bool least) {
-        std::vector<T> best(group_count_);
-        std::vector<std::uint64_t> counts(group_count_);
-        each_row(values, width, [&](std::uint32_t group, std::span<const T> row) {
-            for (const T value : row) {
-                T old = best[group];
-                const bool better = least ? value < old : old < value;
-                // NaN yields to whatever follows; nothing yields to NaN.
-                const bool yields = counts[group] == 0 || old != old;
-                best[group] = yields || better ? value : old;
-                ++counts[group];
-            }
-        });
-        if constexpr (std::is_floating_point_v<T>) {
-            for (std::size_t group = 0; group < group_count_; ++group) {
-                best[group] =
-                    counts[group] == 0 ? std::numeric_limits<T>::quiet_NaN() : best[group];
-            }
-        }
+        const std::vector<std::uint64_t> counts = sizes(width);
+        std::vector<T> best = least ? extremes<T, std::less<>>(values, width, counts)
+                                    : extremes<T, std::greater<>>(values, width, counts);
         out_.add(state_name(index, "best"), best);
         out_.add(state_name(index, "n"), counts);
     }
 
+    /// NaN is nobody's best: of a group that has nothing else, it is.
+    template <class T, class Better>
+    [[nodiscard]] std::vector<T> extremes(std::span<const T> values,
+                                          std::size_t width,
+                                          const std::vector<std::uint64_t>& counts) const {
+        constexpr bool least = std::is_same_v<Better, std::less<>>;
+        using Limits = std::numeric_limits<T>;
+        const T worst = Limits::has_infinity ? (least ? Limits::infinity() : -Limits::infinity())
+                        : least              ? Limits::max()
+                                             : Limits::lowest();
+        const Better better;
+        std::vector<T> best(group_count_, worst);
+        if (width == 1) {
+            for (std::size_t row = 0; row < values.size(); ++row) {
+                const std::uint32_t group = groups_.of_row[row];
+                best[group] = better(values[row], best[group]) ? values[row] : best[group];
+            }
+        } else {
+            each_row(values, width, [&](std::uint32_t group, std::span<const T> row) {
+                for (const T value : row) {
+                    best[group] = better(value, best[group]) ? value : best[group];
+                }
+            });
+        }
+        for (std::size_t group = 0; group < group_count_; ++group) {
+            if (counts[group] == 0) {
+                best[group] = std::is_floating_point_v<T> ? Limits::quiet_NaN() : T{};
+            }
+        }
+        if constexpr (std::is_floating_point_v<T>) {
+            if (std::find(best.begin(), best.end(), worst) != best.end()) {
+                leave_nan(values, width, worst, best);
+            }
+        }
+        return best;
+    }
+
+    /// Groups whose best is still the worst value there is: either they have it, or only NaN.
+    template <class T>
+    void
+    leave_nan(std::span<const T> values, std::size_t width, T worst, std::vector<T>& best) const {
+        std::vector<bool> has_number(group_count_);
+        each_row(values, width, [&](std::uint32_t group, std::span<const T> row) {
+            for (const T value : row) {
+                has_number[group] = has_number[group] || value == value;
+            }
+        });
+        for (std::size_t group = 0; group < group_count_; ++group) {
+            if (best[group] == worst && !has_number[group]) {
+                best[group] = std::numeric_limits<T>::quiet_NaN();
+            }
+        }
+    }
+
     template <class T>
     void mean(std::size_t index, std::span<const T> values, std::size_t width) {
-        auto [totals, counts] = sums<double>(values, width);
-        out_.add(state_name(index, "sum"), totals);
-        out_.add(state_name(index, "n"), counts);
+        out_.add(state_name(index, "sum"), sums<double>(values, width));
+        out_.add(state_name(index, "n"), sizes(width));
     }
 
     /// The squares of differences to the block's own mean, in a second pass over the block: exact
     /// to rounding, where a sum of squares cancels.
     template <class T>
     void deviation(std::size_t index, std::span<const T> values, std::size_t width) {
-        auto [means, counts] = sums<double>(values, width);
+        std::vector<double> means = sums<double>(values, width);
+        const std::vector<std::uint64_t> counts = sizes(width);
         for (std::size_t group = 0; group < group_count_; ++group) {
             means[group] =
                 counts[group] == 0 ? 0 : means[group] / static_cast<double>(counts[group]);
@@ -203,6 +256,7 @@ private:
     Block& out_;
     const Groups& groups_;
     std::size_t group_count_;
+    std::vector<std::uint64_t> rows_; ///< Of each group, once they are asked for.
 };
 
 /// Joins the states of equal groups.

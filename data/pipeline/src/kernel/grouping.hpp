@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kernel/keys.hpp"
+#include "kernel/scratch.hpp"
 
 #include <muster/pipeline/aggregate.hpp>
 #include <muster/pipeline/block.hpp>
@@ -15,8 +16,8 @@ namespace muster::data::kernel {
 
 /// Which rows have equal keys.
 struct Groups {
-    std::vector<std::uint32_t> of_row; ///< The group of each row.
-    std::vector<std::uint32_t> first;  ///< The first row of each group, by group.
+    Scratch<std::uint32_t> of_row;    ///< The group of each row.
+    std::vector<std::uint32_t> first; ///< The first row of each group, by group.
 };
 
 [[nodiscard]] Groups group_rows(const Keys& keys);

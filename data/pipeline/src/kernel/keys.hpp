@@ -1,5 +1,7 @@
 #pragma once
 
+#include "kernel/scratch.hpp"
+
 #include <muster/pipeline/block.hpp>
 #include <muster/pipeline/options.hpp>
 
@@ -46,7 +48,7 @@ public:
     [[nodiscard]] std::span<const std::uint64_t> only_patterns() const;
 
     struct Column {
-        std::vector<std::uint64_t> patterns; ///< Of numbers.
+        Scratch<std::uint64_t> patterns; ///< Of numbers.
         std::optional<Texts> texts;
         bool descending = false;
     };
