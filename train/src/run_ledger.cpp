@@ -176,9 +176,8 @@ void RunLedger::watch() {
     if (!lateness) {
         return;
     }
-    const std::uint64_t begun =
-        lateness->late ? heard_.at(*lateness->late).beat.standing.begun : std::uint64_t{0};
-    if (!said_.emplace(lateness->late, begun).second) {
+    const Standing where = lateness->late ? heard_.at(*lateness->late).beat.standing : Standing{};
+    if (!said_.emplace(lateness->late, where.begun, where.phase).second) {
         return;
     }
     late_.push_back(lateness->sentence);

@@ -13,6 +13,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace muster::train {
@@ -119,8 +120,8 @@ private:
     std::map<std::uint64_t, Pieces> pieces_; ///< Of checkpoints that are not complete, by step.
     std::map<std::int32_t, Heard> heard_;    ///< Of this attempt, by rank.
     std::set<std::int32_t> doomed_;
-    std::set<std::pair<std::optional<int>, std::uint64_t>>
-        said_; ///< Late rank, and what it had begun.
+    /// Of whom it was said, by what it had begun and where it was.
+    std::set<std::tuple<std::optional<int>, std::uint64_t, Phase>> said_;
     std::vector<std::string> late_;
     bool was_stopped_ = false;
 };
