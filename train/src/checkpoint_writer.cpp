@@ -1,12 +1,13 @@
+#include "snapshot_memory.hpp"
+
 #include <muster/base/error.hpp>
 #include <muster/train/checkpoint_writer.hpp>
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cstring>
 #include <iostream>
 #include <set>
+#include <utility>
 
 namespace muster::train {
 namespace {
@@ -97,6 +98,10 @@ void CheckpointWriter::save(const State& state, const Metrics& metrics) {
     changed_.notify_all();
 }
 
+void CheckpointWriter::Copy::Free::operator()(std::byte* memory) const noexcept {
+    free_snapshot(memory);
+}
+
 void CheckpointWriter::take(const State& state, const Metrics& metrics) {
     copy_.entries.clear();
     for (const State::Entry& entry : state.entries()) {
@@ -105,18 +110,19 @@ void CheckpointWriter::take(const State& state, const Metrics& metrics) {
         }
     }
     copy_.blocks.resize(copy_.entries.size());
+    std::vector<CopyJob> jobs;
     for (std::size_t i = 0; i < copy_.entries.size(); ++i) {
         std::span<const std::byte>& values = copy_.entries[i].values;
         Copy::Block& block = copy_.blocks[i];
         if (block.capacity < values.size()) {
-            block.bytes = std::make_unique_for_overwrite<std::byte[]>(values.size());
+            block.bytes.reset(); // first, so that there are not both
+            block.bytes.reset(allocate_snapshot(values.size()));
             block.capacity = values.size();
         }
-        if (!values.empty()) {
-            std::memcpy(block.bytes.get(), values.data(), values.size());
-        }
+        jobs.push_back({values, block.bytes.get()});
         values = {block.bytes.get(), values.size()};
     }
+    copy_all(jobs);
     copy_.notes = state.notes();
     copy_.is_sharded = state.is_sharded();
     copy_.saved = {state.step(), checkpoint_path(options_.folder, state.step()).string(), metrics};

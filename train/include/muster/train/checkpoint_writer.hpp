@@ -43,6 +43,8 @@ struct CheckpointWriterOptions {
 /// Of one with such arrays every rank writes a shard, and whoever `done` tells calls
 /// commit_checkpoint() when all are there.
 ///
+/// Copying takes some threads, as many as this one has CPUs, at most 8; writing takes one.
+///
 /// Memory: as much again as this rank writes, kept from save to save, so that only the first has to
 /// ask the system for it. One save is under way at a time: a second waits for the first. A save
 /// that fails leaves the checkpoints of before, and its error is thrown by the next save() or
@@ -67,8 +69,12 @@ public:
 private:
     /// A copy of a state, in memory that is used again.
     struct Copy {
+        struct Free {
+            void operator()(std::byte* memory) const noexcept;
+        };
+
         struct Block {
-            std::unique_ptr<std::byte[]> bytes;
+            std::unique_ptr<std::byte, Free> bytes;
             std::size_t capacity = 0;
         };
 
