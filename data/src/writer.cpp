@@ -1,6 +1,7 @@
 #include "write/check.hpp"
 #include "write/durable.hpp"
 #include "write/names.hpp"
+#include "write/part.hpp"
 #include "write/table_sink.hpp"
 
 #include <muster/base/error.hpp>
@@ -16,29 +17,6 @@ namespace muster::data {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// A file without its name yet, gone with the object unless it was kept.
-class Part {
-public:
-    explicit Part(fs::path path) : path_(std::move(path)) {}
-
-    ~Part() {
-        std::error_code ignored;
-        if (!path_.empty()) {
-            fs::remove(path_, ignored);
-        }
-    }
-
-    Part(const Part&) = delete;
-    Part& operator=(const Part&) = delete;
-
-    [[nodiscard]] const fs::path& path() const { return path_; }
-
-    void keep() { path_.clear(); }
-
-private:
-    fs::path path_;
-};
 
 /// What both writers do: one file beside its place, and then in it.
 class Writing {
@@ -91,7 +69,7 @@ private:
 
     std::string shown_;
     std::vector<NewColumn> columns_;
-    Part part_; ///< Removed after the sink has closed it.
+    write::Part part_; ///< Removed after the sink has closed it.
     std::unique_ptr<write::TableSink> sink_;
     std::uint64_t rows_ = 0;
     bool is_usable_ = true;
@@ -249,7 +227,7 @@ Committed commit(const fs::path& path, std::span<const ShardSummary> shards, Wri
         committed.rows += shard.rows;
     }
     write::sync(shards_of(path), shards_of(path).string());
-    Part part(write::part_name(shown, write::nonce()));
+    write::Part part(write::part_name(shown, write::nonce()));
     write::create_stitched(part.path(),
                            shown,
                            ordered.front().columns,

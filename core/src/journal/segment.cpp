@@ -1,8 +1,7 @@
 #include "journal/segment.hpp"
 
-#include "journal/crc32c.hpp"
-
 #include <muster/base/assert.hpp>
+#include <muster/base/crc32c.hpp>
 
 #include <fmt/format.h>
 

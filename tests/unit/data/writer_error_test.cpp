@@ -1,4 +1,5 @@
 #include "hdf5_fixtures.hpp"
+#include "small_disk.hpp"
 
 #include <muster/base/error.hpp>
 #include <muster/data/table.hpp>
@@ -6,10 +7,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
 #include <array>
-#include <csignal>
 #include <filesystem>
 
 namespace muster::data {
@@ -41,29 +40,6 @@ std::size_t open_descriptors() {
     const fs::directory_iterator all("/proc/self/fd");
     return static_cast<std::size_t>(std::distance(begin(all), end(all)));
 }
-
-/// Files of this process may not grow beyond so many bytes while it lives, as on a full disk.
-class SmallDisk {
-public:
-    explicit SmallDisk(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
-        ::getrlimit(RLIMIT_FSIZE, &before_);
-        rlimit small = before_;
-        small.rlim_cur = bytes;
-        ::setrlimit(RLIMIT_FSIZE, &small);
-    }
-
-    ~SmallDisk() {
-        ::setrlimit(RLIMIT_FSIZE, &before_);
-        std::signal(SIGXFSZ, handler_);
-    }
-
-    SmallDisk(const SmallDisk&) = delete;
-    SmallDisk& operator=(const SmallDisk&) = delete;
-
-private:
-    rlimit before_{};
-    void (*handler_)(int);
-};
 
 class BadWrite : public testing::Test {
 protected:
@@ -170,7 +146,7 @@ TEST_F(BadWrite, AFullDiskIsASentenceAndLeavesTheOldFile) {
     const auto path = fixtures.write_digits("x.h5", 10);
     const auto before = open_descriptors();
     for (const rlim_t bytes : {1UL, 3'000UL, 20'000UL, 300'000UL}) {
-        const SmallDisk disk(bytes);
+        const test::SmallDisk disk(bytes);
         const std::string message = message_of([&] {
             NewColumn column = new_column<double>("x");
             column.chunk_rows = 1000;
@@ -201,7 +177,7 @@ TEST_F(BadWrite, AFullDiskWhileStitchingLeavesTheOldTable) {
     const std::array shards{write(0), write(1)};
     const auto before = open_descriptors();
     {
-        const SmallDisk disk(200);
+        const test::SmallDisk disk(200);
         EXPECT_THAT(message_of([&] { commit(path, shards, {.replace = true}); }),
                     HasSubstr("File too large"));
     }

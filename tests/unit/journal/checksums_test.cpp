@@ -1,5 +1,4 @@
-#include "journal/crc32c.hpp"
-
+#include <muster/base/crc32c.hpp>
 #include <muster/base/random.hpp>
 #include <muster/core/detail/key_digest.hpp>
 

@@ -1,9 +1,9 @@
-#include "journal/crc32c.hpp"
+#include <muster/base/crc32c.hpp>
 
 #include <array>
 #include <cstring>
 
-namespace muster::journal {
+namespace muster {
 namespace {
 
 constexpr std::uint32_t polynomial = 0x82f63b78; // 0x1edc6f41, bits reversed
@@ -63,4 +63,4 @@ std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t before) {
     return crc32c_by_table(bytes, before);
 }
 
-} // namespace muster::journal
+} // namespace muster

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <span>
 
-namespace muster::journal {
+namespace muster {
 
 /// CRC-32C (Castagnoli), as iSCSI and most logs use it: RFC 3720, section 12.1. By the processor's
 /// own instruction where it has one.
@@ -16,4 +16,4 @@ namespace muster::journal {
 [[nodiscard]] std::uint32_t crc32c_by_table(std::span<const std::byte> bytes,
                                             std::uint32_t before = 0);
 
-} // namespace muster::journal
+} // namespace muster
