@@ -14,7 +14,7 @@
 namespace muster::train {
 namespace {
 
-void check(int code, const char* call) {
+void check_mpi(int code, const char* call) {
     if (code != MPI_SUCCESS) {
         std::string text(MPI_MAX_ERROR_STRING, '\0');
         int length = 0;
@@ -69,7 +69,7 @@ int count_of(std::size_t elements) {
 void wait_for(MPI_Request& request, const std::stop_token& stop) {
     poll(stop, [&] {
         int is_done = 0;
-        check(MPI_Test(&request, &is_done, MPI_STATUS_IGNORE), "MPI_Test");
+        check_mpi(MPI_Test(&request, &is_done, MPI_STATUS_IGNORE), "MPI_Test");
         return is_done != 0;
     });
 }
@@ -77,10 +77,10 @@ void wait_for(MPI_Request& request, const std::stop_token& stop) {
 class MpiBackend final : public Backend {
 public:
     explicit MpiBackend(MPI_Comm of_gang) {
-        check(MPI_Comm_dup(of_gang, &mpi_), "MPI_Comm_dup");
-        check(MPI_Comm_set_errhandler(mpi_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
-        check(MPI_Comm_rank(mpi_, &rank_), "MPI_Comm_rank");
-        check(MPI_Comm_size(mpi_, &size_), "MPI_Comm_size");
+        check_mpi(MPI_Comm_dup(of_gang, &mpi_), "MPI_Comm_dup");
+        check_mpi(MPI_Comm_set_errhandler(mpi_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+        check_mpi(MPI_Comm_rank(mpi_, &rank_), "MPI_Comm_rank");
+        check_mpi(MPI_Comm_size(mpi_, &size_), "MPI_Comm_size");
         worker_ = std::make_unique<OrderedWorker>();
     }
 
@@ -128,20 +128,21 @@ private:
         MPI_Request request = MPI_REQUEST_NULL;
         switch (call.kind) {
         case Kind::all_reduce:
-            check(MPI_Iallreduce(MPI_IN_PLACE, call.result.data, count, type, op, mpi_, &request),
-                  "MPI_Iallreduce");
+            check_mpi(
+                MPI_Iallreduce(MPI_IN_PLACE, call.result.data, count, type, op, mpi_, &request),
+                "MPI_Iallreduce");
             break;
         case Kind::reduce_scatter:
-            check(MPI_Ireduce_scatter_block(
-                      call.data.data, call.result.data, count, type, op, mpi_, &request),
-                  "MPI_Ireduce_scatter_block");
+            check_mpi(MPI_Ireduce_scatter_block(
+                          call.data.data, call.result.data, count, type, op, mpi_, &request),
+                      "MPI_Ireduce_scatter_block");
             break;
         case Kind::all_gather:
             gather(call.data, call.result, type, request);
             break;
         case Kind::broadcast:
-            check(MPI_Ibcast(call.result.data, count, type, call.root, mpi_, &request),
-                  "MPI_Ibcast");
+            check_mpi(MPI_Ibcast(call.result.data, count, type, call.root, mpi_, &request),
+                      "MPI_Ibcast");
             break;
         }
         wait_for(request, stop);
@@ -155,15 +156,15 @@ private:
         const auto* const place = static_cast<const std::byte*>(result.data) +
                                   static_cast<std::size_t>(rank_) * data.size_bytes();
         const bool is_in_place = data.data == place;
-        check(MPI_Iallgather(is_in_place ? MPI_IN_PLACE : data.data,
-                             count,
-                             type,
-                             result.data,
-                             count,
-                             type,
-                             mpi_,
-                             &request),
-              "MPI_Iallgather");
+        check_mpi(MPI_Iallgather(is_in_place ? MPI_IN_PLACE : data.data,
+                                 count,
+                                 type,
+                                 result.data,
+                                 count,
+                                 type,
+                                 mpi_,
+                                 &request),
+                  "MPI_Iallgather");
     }
 
     struct Move {
@@ -174,15 +175,15 @@ private:
                         std::span<std::uint16_t> result) const {
             MPI_Request request = MPI_REQUEST_NULL;
             const int count = count_of(data.size() / static_cast<std::size_t>(backend.size_));
-            check(MPI_Ialltoall(data.data(),
-                                count,
-                                MPI_UINT16_T,
-                                result.data(),
-                                count,
-                                MPI_UINT16_T,
-                                backend.mpi_,
-                                &request),
-                  "MPI_Ialltoall");
+            check_mpi(MPI_Ialltoall(data.data(),
+                                    count,
+                                    MPI_UINT16_T,
+                                    result.data(),
+                                    count,
+                                    MPI_UINT16_T,
+                                    backend.mpi_,
+                                    &request),
+                      "MPI_Ialltoall");
             wait_for(request, stop);
         }
 
