@@ -1,5 +1,7 @@
 #pragma once
 
+#include <muster/train/element.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -7,8 +9,6 @@
 #include <vector>
 
 namespace muster::train {
-
-enum class ElementType : std::uint8_t { float32, float64 };
 
 /// What decides in which bucket a parameter's gradient goes.
 struct GradientShape {
