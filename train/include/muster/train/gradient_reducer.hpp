@@ -87,6 +87,12 @@ public:
     ///         that is not there.
     void mark_ready(std::size_t parameter);
 
+    /// The same where the gradient is elsewhere from now on: for frameworks that make new memory
+    /// for it in every step.
+    /// @param gradient  Of the parameter's size and type. The memory stays in place until finish(),
+    ///                  and until the next call of this, if there are steps without one.
+    void mark_ready(std::size_t parameter, ParameterView gradient);
+
     /// Waits until every gradient is the average over all members.
     /// @return the samples of all members; with begin() without samples, the number of members.
     /// @throws UsageError if parameters were not marked ready, naming them by index: one that the
@@ -114,6 +120,7 @@ private:
     void adopt(std::vector<Bucket> plan);
     void begin_step(std::optional<std::uint64_t> samples);
     void check_begun(std::string_view call) const;
+    void check_known(std::size_t parameter) const;
     void collect(std::size_t parameter);
     void launch_ready();
     void return_gradients(std::size_t bucket, std::uint64_t samples);
