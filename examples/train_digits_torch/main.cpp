@@ -1,7 +1,7 @@
 // A convolutional net of LibTorch learns handwritten digits on all ranks at once: each takes its
 // piece of every batch, and the weights are those of one rank with whole batches.
 //
-//     train_digits_torch [--epochs 5] [--checkpoint file]
+//     train_digits_torch [--epochs 8] [--checkpoint file]
 //
 // With --checkpoint it goes on where an earlier run was killed, on any number of ranks.
 
@@ -46,7 +46,7 @@ struct NetImpl : nn::Module {
 TORCH_MODULE(Net);
 
 struct Options {
-    std::uint64_t epochs = 5;
+    std::uint64_t epochs = 8;
     std::string checkpoint; ///< A file; empty: none.
 };
 
