@@ -43,6 +43,12 @@ function(muster_package_dependencies result)
             list(APPEND lines "muster_enable_c()" "find_dependency(HDF5 COMPONENTS C)")
         elseif(target MATCHES "^Eigen3::")
             list(APPEND lines "find_dependency(Eigen3)")
+        elseif(target STREQUAL "LibTorch::LibTorch")
+            # The module is Muster's own, installed beside this list; by default it finds what Muster was built with.
+            install(FILES ${PROJECT_SOURCE_DIR}/cmake/FindLibTorch.cmake DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/Muster)
+            list(APPEND lines "list(APPEND CMAKE_MODULE_PATH \${CMAKE_CURRENT_LIST_DIR})"
+                "if(NOT MUSTER_TORCH_ROOT)\n    set(MUSTER_TORCH_ROOT \"${MUSTER_TORCH_ROOT}\")\nendif()"
+                "find_dependency(LibTorch)")
         elseif(target MATCHES "^Boost::(.+)$")
             if(CMAKE_MATCH_1 MATCHES "^(boost|headers)$")
                 list(APPEND lines "find_dependency(Boost)")

@@ -16,6 +16,7 @@ LAYERS = {
     "data": {"core", "slurm", "base"},
     "pipeline": ABOVE_CORE,
     "train": ABOVE_CORE,
+    "torch": ABOVE_CORE | {"train"},
     "tune": ABOVE_CORE,
     "serve": ABOVE_CORE,
     "launcher": ABOVE_CORE | {"look", "train", "tune", "serve"},
@@ -74,7 +75,7 @@ OWNERS = [
 def layer_of(path):
     """The library a file belongs to; None for tests, examples and bench, which may use all."""
     parts = path.split("/")
-    if parts[:2] in (["core", "base"], ["core", "look"], ["data", "pipeline"]):
+    if parts[:2] in (["core", "base"], ["core", "look"], ["data", "pipeline"], ["train", "torch"]):
         return parts[1]
     return parts[0] if parts[0] in LAYERS else None
 
@@ -117,6 +118,7 @@ def judge(file, folder, is_quoted, target):
             if pattern.match(target) and not file.under(*places):
                 return f"<{target}>: {library} may be named in {', '.join(places)} only"
             if pattern.match(target) and "/include/" in file.path and library != "Boost" \
+                    and not file.under("train/torch") \
                     and not file.path.endswith(("core/mpi.hpp", "data/hdf5.hpp", "data/parallel_writer.hpp")):
                 return f"<{target}> in a public header: every user would need {library} to compile"
         if (folder in PURE or layer in PURE_LAYERS) and target in IMPURE_HEADERS:

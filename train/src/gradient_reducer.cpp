@@ -313,12 +313,7 @@ void GradientReducer::send_counts(bool is_active) {
 }
 
 void GradientReducer::check_markable(std::size_t parameter) const {
-    if (parameter >= gradients_.size()) {
-        throw UsageError(fmt::format("parameter {} was marked ready, but there are {}, numbered "
-                                     "from 0",
-                                     parameter,
-                                     gradients_.size()));
-    }
+    check_known(parameter);
     if (is_ready_[parameter]) {
         throw UsageError(fmt::format(
             "parameter {} was marked ready twice in one step; mark it once, when its gradient is "
@@ -342,6 +337,23 @@ void GradientReducer::mark_unused(std::size_t parameter) {
     check_markable(parameter);
     collect(parameter, false);
     launch_ready();
+}
+
+void GradientReducer::mark_ready(std::size_t parameter, const Tensor& gradient) {
+    check_known(parameter);
+    const GradientShape shape = shape_of(gradient);
+    if (shape.size_bytes != shapes_[parameter].size_bytes ||
+        shape.type != shapes_[parameter].type) {
+        throw UsageError(fmt::format("the gradient of parameter {} has {} bytes of another size or "
+                                     "type than the {} that it was announced with",
+                                     parameter,
+                                     shape.size_bytes,
+                                     shapes_[parameter].size_bytes));
+    }
+    if (!is_ready_[parameter]) { // else the other call says what is wrong
+        gradients_[parameter] = gradient;
+    }
+    mark_ready(parameter);
 }
 
 /// Puts a gradient into its bucket, weighted.
@@ -572,6 +584,15 @@ void GradientReducer::rebuild() {
 void GradientReducer::check_begun(std::string_view call) const {
     if (!is_running_) {
         throw UsageError(fmt::format("{} was called outside a step; call begin() first", call));
+    }
+}
+
+void GradientReducer::check_known(std::size_t parameter) const {
+    if (parameter >= gradients_.size()) {
+        throw UsageError(fmt::format("parameter {} was marked ready, but there are {}, numbered "
+                                     "from 0",
+                                     parameter,
+                                     gradients_.size()));
     }
 }
 

@@ -146,6 +146,29 @@ TEST_P(GradientReducerOn, WeighsByTrueSampleCounts) {
     });
 }
 
+TEST_P(GradientReducerOn, TakesGradientsFromWhereTheyAreInThisStep) {
+    run_gang([&](Communicator& communicator) {
+        std::vector<float> announced(3, -1);
+        GradientReducer reducer(communicator, {std::span(announced)});
+        for (int step = 0; step < 3; ++step) {
+            std::vector<float> gradient(3, static_cast<float>(communicator.rank() + step));
+            reducer.begin();
+            reducer.mark_ready(0, std::span(gradient));
+            (void)reducer.finish();
+            // Sums of small integers are exact, and the quotient is rounded the same here.
+            const float sum = static_cast<float>(members * (members - 1) / 2 + members * step);
+            EXPECT_THAT(gradient, testing::Each(sum / static_cast<float>(members)));
+            EXPECT_THAT(announced, testing::Each(-1));
+        }
+        reducer.begin();
+        std::vector<float> other(4);
+        EXPECT_THROW(reducer.mark_ready(0, std::span(other)), UsageError);
+        reducer.mark_ready(0, std::span(announced));
+        (void)reducer.finish();
+        EXPECT_THAT(announced, testing::Each(-1));
+    });
+}
+
 TEST_P(GradientReducerOn, MakesTheAverageOverNoSamplesZero) {
     run_gang([&](Communicator& communicator) {
         Model model;

@@ -115,6 +115,12 @@ public:
     ///         that is not there.
     void mark_ready(std::size_t parameter);
 
+    /// The same where the gradient is elsewhere from now on: for frameworks that make new memory
+    /// for it in every step.
+    /// @param gradient  Of the parameter's size and type. The memory stays in place until finish(),
+    ///                  and until the next call of this, if there are steps without one.
+    void mark_ready(std::size_t parameter, const Tensor& gradient);
+
     /// This member's step did not use the parameter: its gradient counts 0, whatever it holds. One
     /// that no member used keeps the gradient it has.
     /// @throws UsageError without ReducerOptions::find_unused, or as mark_ready() does.
@@ -177,6 +183,7 @@ private:
     void begin_step(std::optional<std::uint64_t> samples, bool is_accumulation);
     void send_counts(bool is_active);
     void check_begun(std::string_view call) const;
+    void check_known(std::size_t parameter) const;
     void check_markable(std::size_t parameter) const;
     void collect(std::size_t parameter, bool is_used);
     void launch_ready();
