@@ -42,6 +42,7 @@ void report_unequally(Worker& worker) {
     }
     if (worker.rank() == 2) {
         worker.report(2, {{"loss", 25}, {"mine", 1}});
+        worker.report(9, {{"mine", 1}}); // of a step that rank 0 does not report
     }
 }
 
