@@ -21,12 +21,14 @@ STEPS = 12
 TIMEOUT_S = 50
 
 
-def start(folder, *words, workers=None, recover=False, save_every=1):
+def start(folder, *words, workers=None, recover=False, save_every=1, time_limit=None):
     low, high = workers or (RANKS, RANKS)
     command = [PROGRAM, folder, low, high, STEPS, save_every, *words]
     environment = dict(os.environ, MUSTER_TERM_GRACE="20s")
     if RANKS > 1:
         command = [*LAUNCHER, RANKS, *command]
+    if time_limit:
+        environment["MUSTER_TIME_LIMIT"] = time_limit
     if recover:
         environment["OMPI_MCA_orte_enable_recovery"] = "1"
         environment["MUSTER_HEARTBEAT_TIMEOUT"] = "1"
@@ -69,13 +71,13 @@ def killed_at_any_step(scratch, expected):
         expect(weights == expected, f"killed in step {step} it ends with the same weights", weights, expected)
 
 
-def asked_to_stop(scratch, expected):
-    folder = scratch / "stopped"
+def asked_to_stop(scratch, expected, time_limit=None):
+    folder = scratch / f"stopped-{time_limit}"
     folder.mkdir()
-    process = start(folder, "hold", 0, 5, save_every=100)
+    process = start(folder, "hold", 0, 5, save_every=100, time_limit=time_limit)
     expect(process.stdout.readline() == "holding\n", "it gets to step 5")
-    # mpirun hides the exit code after SIGTERM, and passes on that of SIGUSR2.
-    process.send_signal(signal.SIGTERM if RANKS == 1 else signal.SIGUSR2)
+    if not time_limit:  # mpirun hides the exit code after SIGTERM, and passes on that of SIGUSR2
+        process.send_signal(signal.SIGTERM if RANKS == 1 else signal.SIGUSR2)
     code, out, err = finish(process)
     expect(code == 75, "the exit code says: try again", code, out, err)
     expect((folder / "run" / "step-000000000005.h5").exists(), "it has saved the step it was in", out, err,
@@ -194,6 +196,7 @@ def main():
         metrics_are_read(once / "run")
         killed_at_any_step(scratch, expected)
         asked_to_stop(scratch, expected)
+        asked_to_stop(scratch, expected, time_limit="4s")
         if RANKS > 1:
             loses_a_rank(scratch)
 

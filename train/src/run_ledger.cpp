@@ -194,7 +194,9 @@ std::vector<std::string> RunLedger::take_late() {
 LedgerSummary RunLedger::summary() {
     LedgerSummary summary{{}, plan_.best(), plan_.last(), plan_.failures(), was_stopped_};
     for (const auto& [step, row] : history_) {
-        summary.history.push_back(row);
+        if (row.wall_time > 0) { // rank 0 has reported it
+            summary.history.push_back(row);
+        }
     }
     return summary;
 }

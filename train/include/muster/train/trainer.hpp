@@ -71,7 +71,10 @@ void run_worker(Communicator& ranks, Assignment assignment, Config... config) {
 }
 
 template <auto Loop, class F>
-struct LoopCall;
+struct LoopCall {
+    static_assert(sizeof(F) == 0,
+                  "muster: a training loop is a function void(train::Worker&, Config...)");
+};
 
 template <auto Loop, class... Config>
 struct LoopCall<Loop, void (*)(Worker&, Config...)> {
