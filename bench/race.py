@@ -85,6 +85,7 @@ GROUPS = {
     "all_reduce": Group((Run("muster", "bench_collective", GANG_RANKS, driver_apart=False),
                          Run("mpi", "bench_mpi_allreduce", GANG_RANKS),
                          Run("torch", "gloo_all_reduce.py"))),
+    "ddp": Group((Run("muster", "bench_torch_ddp", GANG_RANKS, driver_apart=False), Run("torch", "torch_ddp.py"))),
     "loader": Group((Run("muster", "bench_loader", driver_apart=False), Run("h5py", "h5py_batches.py"),
                      Run("torch", "torch_loader.py"))),
     "first_batch": Group((Run("muster", "bench_loader", arguments=("--only", "first_batch"), driver_apart=False),)),
@@ -165,6 +166,16 @@ def all_reduce_row(size, title):
                (Bar(1, mpi), Bar(1 / 2, gloo)))
 
 
+def ddp_row(net, title, factor):
+    measure = f"ddp.{net}"
+    return Row("ddp", f"training of {title}, 2 ranks of 1 thread", measure, "steps/s", True,
+               (Figure("muster", f"ddp.after.{net}", "reduced after the pass"),
+                Figure("muster", f"alone.{net}", "LibTorch, one process"),
+                Figure("torch", measure, "PyTorch DDP"),
+                Figure("torch", f"{measure}.views", "PyTorch DDP, gradients in buckets")),
+               (against(factor, "torch", measure, "PyTorch DDP"),))
+
+
 ROWS = (
     Row("one_by_one", "10,000 no-op tasks, submitted one by one, then got", "tasks.one_by_one", "tasks/s", True,
         of("ray", "mpi4py", measure="tasks.one_by_one")
@@ -242,6 +253,8 @@ ROWS = (
     all_reduce_row("1MiB", "1 MiB"),
     all_reduce_row("25MiB", "25 MiB"),
     all_reduce_row("100MiB", "100 MiB"),
+    ddp_row("mlp", "784-512-512-10, batches of 64 a rank", 1.7),
+    ddp_row("large", "784-2048-2048-2048-10, batches of 64 a rank", 1.2),
     Row("coordinator", "coordinator's own time per task of a map, 1,024 simulated ranks", "coordinator.map", "ns", False,
         (), (Bar(3000),)),
     Row("coordinator", "the same, for a graph of 100,000 tasks", "coordinator.graph", "ns", False,

@@ -114,6 +114,7 @@ std::vector<double> train_alone(Net net, int repetitions) {
 int main(int argc, char** argv) {
     return muster::run(argc, argv, [&] {
         const bool quick = argc > 1 && std::strcmp(argv[1], "--quick") == 0;
+        const std::string only = argc > 2 && std::strcmp(argv[1], "--only") == 0 ? argv[2] : "";
         const int repetitions = quick ? 1 : 5;
         bench::Report report;
         bench::describe_machine(report);
@@ -123,6 +124,11 @@ int main(int argc, char** argv) {
             }
         };
         for (const Net& net : nets(quick)) {
+            if (!only.empty() && net.name != only) {
+                continue;
+            }
+            // The first gang of a run is slower than those after it, whatever it does.
+            (void)muster::task<&train>.with({.ranks = members})(net, true, 1).get();
             add("ddp." + net.name,
                 muster::task<&train>.with({.ranks = members})(net, true, repetitions).get()[0]);
             add("ddp.after." + net.name,

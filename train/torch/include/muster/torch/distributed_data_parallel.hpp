@@ -65,8 +65,8 @@ public:
     /// Answers the others' steps until all members have called this; called by every member when
     /// it is through with its data.
     ///
-    /// @param after_step  What is done after every step of the others: optimizer.step(), so that
-    ///                    all keep the same weights.
+    /// @param after_step  What is done after every step of the others: optimizer.step() and
+    ///                    zero_grad(), so that all keep the same weights.
     template <class AfterStep>
     void join(AfterStep&& after_step) {
         while (skip() > 0) {
