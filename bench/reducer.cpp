@@ -110,12 +110,12 @@ std::vector<double> measure_steps(muster::Communicator& gang, std::uint64_t elem
 int main(int argc, char** argv) {
     return muster::run(argc, argv, [&] {
         const bool quick = argc > 1 && std::strcmp(argv[1], "--quick") == 0;
-        const int repetitions = quick ? 1 : 5;
+        const int repetitions = quick ? 1 : 3;
         bench::Report report;
         for (int repetition = 0; repetition < repetitions; ++repetition) {
             for (const bench::AllReduceSize& size : bench::all_reduce_sizes(quick)) {
                 const auto times = muster::task<&measure_size>.with(
-                    {.ranks = members, .raw_mpi = true})(std::uint64_t{size.elements()}, size.calls)
+                    {.ranks = members, .raw_mpi = true})(std::uint64_t{size.elements()}, std::min(size.calls, 50))
                                        .get()
                                        .front();
                 for (std::size_t i = 0; i < times.size(); ++i) {
@@ -124,7 +124,7 @@ int main(int argc, char** argv) {
             }
             const std::uint64_t elements = quick ? 10000 : std::uint64_t{25} << 20U;
             const auto steps =
-                muster::task<&measure_steps>.with({.ranks = members})(elements, 5).get().front();
+                muster::task<&measure_steps>.with({.ranks = members})(elements, 3).get().front();
             report.add("step.100MiB.buckets", "ms", steps[0]);
             report.add("step.100MiB.one_all_reduce", "ms", steps[1]);
         }

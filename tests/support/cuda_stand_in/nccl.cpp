@@ -265,6 +265,7 @@ ncclResult_t ncclCommRevoke(ncclComm_t comm, int) {
 
 ncclResult_t ncclCommAbort(ncclComm_t comm) {
     ncclCommRevoke(comm, 0);
+    shm_unlink(comm->state->name.c_str()); // one that not all have opened
     delete comm;
     return ncclSuccess;
 }

@@ -111,6 +111,9 @@ public:
             throw Error(fmt::format("{}: not all members came in time", call),
                         ErrorCode::timed_out);
         }
+        if (state == ncclRemoteError) {
+            throw Error(fmt::format("{}: another member failed", call), ErrorCode::aborted);
+        }
         check_nccl(state, call, comm_);
     }
 
@@ -282,8 +285,24 @@ private:
                 comm);
             break;
         }
-        nccl_.settle(deadline(), "a collective"); // it is on the stream then
+        await_enqueued();
         return std::make_unique<PointPending>(*this, StreamPoint(stream));
+    }
+
+    /// Until the call is on the stream.
+    void await_enqueued() {
+        ncclResult_t state = ncclSuccess;
+        const bool in_time = wait_until(deadline(), [&] {
+            check_nccl(ncclCommGetAsyncError(nccl_.get(), &state), "ncclCommGetAsyncError");
+            return state != ncclInProgress;
+        });
+        if (!in_time || state != ncclSuccess) {
+            fail();
+            throw Error(fmt::format("member {} could not begin a collective: {}",
+                                    rank_,
+                                    in_time ? ncclGetErrorString(state) : "it took too long"),
+                        in_time ? ErrorCode::aborted : ErrorCode::timed_out);
+        }
     }
 
     Clock::time_point deadline() const { return Clock::now() + options_.timeout; }
@@ -298,32 +317,35 @@ private:
     NcclCommunicator nccl_;        ///< Ends before its stream.
 };
 
-/// What one member says of its part: empty, or why it failed. Fixed size, to be gathered.
+/// What one member says of its part: a letter (O, it went well; T, it took too long; A, another
+/// member failed; F, it failed) and the reason. Of fixed size, to be gathered.
 using Verdict = std::array<char, 256>;
 
-/// @throws the same on all members, if one has failed.
-void agree(Communicator& communicator, const std::string& own) {
+/// Runs a step of its own on every member. @throws the same on all of them if one fails; those that
+/// waited in vain for one that failed are not the reason.
+void together(Communicator& communicator, const std::function<void()>& step) {
+    std::string own = "O";
+    try {
+        step();
+    } catch (const Error& error) {
+        own = std::string(error.code() == ErrorCode::timed_out ? "T"
+                          : error.code() == ErrorCode::aborted ? "A"
+                                                               : "F") +
+              error.what();
+    }
     Verdict verdict{};
     own.copy(verdict.data(), verdict.size() - 1);
     std::vector<char> all(verdict.size() * static_cast<std::size_t>(communicator.size()));
     communicator.all_gather(std::span<const char>(verdict), std::span(all));
-    for (int member = 0; member < communicator.size(); ++member) {
-        const char* const text = all.data() + static_cast<std::size_t>(member) * verdict.size();
-        if (*text != '\0') {
-            throw Error(fmt::format("no NCCL for this gang: member {}: {}", member, text));
+    for (const char outcome : {'F', 'T', 'A'}) {
+        for (int member = 0; member < communicator.size(); ++member) {
+            const char* const text = all.data() + static_cast<std::size_t>(member) * verdict.size();
+            if (*text == outcome) {
+                throw Error(fmt::format("no NCCL for this gang: member {}: {}", member, text + 1),
+                            outcome == 'T' ? ErrorCode::timed_out : ErrorCode::failed);
+            }
         }
     }
-}
-
-/// Runs a step of its own on every member; all of them throw if one does.
-void together(Communicator& communicator, const std::function<void()>& step) {
-    std::string failure;
-    try {
-        step();
-    } catch (const Error& error) {
-        failure = error.what();
-    }
-    agree(communicator, failure);
 }
 
 } // namespace
@@ -355,8 +377,8 @@ Chosen make_nccl_or_communicator_backend(Communicator& communicator, NcclOptions
     try {
         return {make_nccl_backend(communicator, options), {}};
     } catch (const Error& error) {
-        if (error.code() != ErrorCode::failed) {
-            throw; // of the gang itself, not agreed on
+        if (error.code() != ErrorCode::failed && error.code() != ErrorCode::timed_out) {
+            throw; // of the gang itself: not agreed on
         }
         return {make_communicator_backend(communicator), error.what()};
     }
