@@ -110,21 +110,29 @@ std::vector<double> measure_steps(muster::Communicator& gang, std::uint64_t elem
 int main(int argc, char** argv) {
     return muster::run(argc, argv, [&] {
         const bool quick = argc > 1 && std::strcmp(argv[1], "--quick") == 0;
-        const int repetitions = quick ? 1 : 5;
+        // --only TEXT: measures with it in their names.
+        const std::string only = argc > 2 && std::strcmp(argv[1], "--only") == 0 ? argv[2] : "";
+        const int repetitions = quick ? 1 : 3;
         bench::Report report;
         for (int repetition = 0; repetition < repetitions; ++repetition) {
             for (const bench::AllReduceSize& size : bench::all_reduce_sizes(quick)) {
+                if (std::string(size.name).find(only) == std::string::npos) {
+                    continue;
+                }
                 const auto times = muster::task<&measure_size>.with(
-                    {.ranks = members, .raw_mpi = true})(std::uint64_t{size.elements()}, size.calls)
+                    {.ranks = members, .raw_mpi = true})(std::uint64_t{size.elements()}, std::min(size.calls, size.bytes < (std::size_t{25} << 20U) ? 20 : 3))
                                        .get()
                                        .front();
                 for (std::size_t i = 0; i < times.size(); ++i) {
                     report.add(std::string(size.name) + "." + names[i], "ms", times[i]);
                 }
             }
+            if (std::string("step.100MiB").find(only) == std::string::npos) {
+                continue;
+            }
             const std::uint64_t elements = quick ? 10000 : std::uint64_t{25} << 20U;
             const auto steps =
-                muster::task<&measure_steps>.with({.ranks = members})(elements, 5).get().front();
+                muster::task<&measure_steps>.with({.ranks = members})(elements, 3).get().front();
             report.add("step.100MiB.buckets", "ms", steps[0]);
             report.add("step.100MiB.one_all_reduce", "ms", steps[1]);
         }

@@ -66,7 +66,7 @@ OWNERS = [
       "bench")),
     (re.compile(r"^(hdf5|H5\w+)\.h$"), "HDF5", ("data/src", "data/include/muster/data/hdf5.hpp", "tests", "bench")),
     (re.compile(r"^(cuda\w*|nccl)\.h$"), "CUDA and NCCL",
-     ("train/src", "data/src/batch_memory_cuda.cpp", "tests", "bench")),
+     ("train/src", "train/nccl/src", "data/src/batch_memory_cuda.cpp", "tests", "bench")),
     (re.compile(r"^torch/"), "LibTorch", ("train/torch", "examples", "tests", "bench")),
     (re.compile(r"^boost/"), "Boost", ("launcher", "serve", "examples", "tests", "bench")),
 ]
