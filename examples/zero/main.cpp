@@ -17,7 +17,7 @@ namespace train = muster::train;
 constexpr std::size_t width = 60; // so that 1, 2, 3, 4, 5 and 6 ranks hold equal parts
 constexpr std::size_t rows = 60;
 
-struct Result {
+struct Trained {
     double error = 0;
     std::uint64_t held_kib = 0;
 };
@@ -33,7 +33,7 @@ std::vector<float> times(std::span<const float> matrix, std::span<const float> x
     return y;
 }
 
-Result learn(muster::Communicator& ranks, int sharding) {
+Trained learn(muster::Communicator& ranks, int sharding) {
     const auto backend = train::make_communicator_backend(ranks);
     train::ShardedModel model(*backend,
                               {width * width, width * width},
