@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <limits>
 #include <string>
+#include <thread>
 
 namespace muster::train {
 namespace {
@@ -66,12 +67,17 @@ int count_of(std::size_t elements) {
     return static_cast<int>(elements);
 }
 
+/// Without pauses: MPI moves data in MPI_Test only, and large collectives in many steps.
 void wait_for(MPI_Request& request, const std::stop_token& stop) {
-    poll(stop, [&] {
-        int is_done = 0;
+    for (int is_done = 0; is_done == 0;) {
         check_mpi(MPI_Test(&request, &is_done, MPI_STATUS_IGNORE), "MPI_Test");
-        return is_done != 0;
-    });
+        if (is_done == 0 && stop.stop_requested()) {
+            throw Error("this member gave up the operations of its back end", ErrorCode::aborted);
+        }
+        if (is_done == 0) {
+            std::this_thread::yield();
+        }
+    }
 }
 
 class MpiBackend final : public Backend {
