@@ -26,6 +26,8 @@ except ImportError as error:
     sys.exit(77)
 
 PROGRAM = os.environ["TABLE_PROGRAM"]
+PARALLEL = os.environ.get("PARALLEL_PROGRAM", "")
+LAUNCHER = os.environ.get("MUSTER_TEST_MPIEXEC", "mpiexec -n").split()
 ROWS = 101
 WAYS = ("range", "gather", "batches")
 
@@ -150,6 +152,17 @@ class Foreign(unittest.TestCase):
             self.assertIn("HDF5 has no filter bitshuffle (number 32008)", done.stderr)
             self.assertIn("HDF5_PLUGIN_PATH", done.stderr)
 
+    @unittest.skipUnless(h5py.h5z.filter_avail(h5py.h5z.FILTER_SZIP), "this h5py cannot write szip")
+    def test_szip_is_left_to_hdf5(self):
+        file = self.folder / "szip.h5"
+        wanted = {kind: self.values(kind, (ROWS, 32)) for kind in ("i2", "i4", "u8", "f4", "f8")}
+        with h5py.File(file, "w") as opened:
+            for kind, values in wanted.items():
+                opened.create_dataset(kind, data=values, chunks=(16, 32), compression="szip",
+                                      compression_opts=("nn", 16))
+        for kind, values in wanted.items():
+            self.assertEqual(self.expect(file, kind, values), 0)
+
     def test_strings(self):
         file = self.folder / "strings.h5"
         texts = [f"sample {i} \u00e4" * (i % 3) for i in range(ROWS)]
@@ -200,6 +213,15 @@ class Foreign(unittest.TestCase):
         expected = np.full((30, 3), -1, "f4")
         expected[5:25] = parts[0][:, 2:5]
         self.expect(whole, "some", expected)
+
+    @unittest.skipUnless(PARALLEL, "the parallel HDF5 was not found")
+    def test_a_file_that_ranks_wrote_together(self):
+        subprocess.run([*LAUNCHER, "3", PARALLEL, self.folder], check=True, capture_output=True, timeout=60)
+        for name in ("plain.h5", "packed.h5"):
+            with h5py.File(self.folder / name) as opened:
+                columns = {key: opened[key][:] for key in ("group/x", "y")}
+            for key, values in columns.items():
+                self.expect(self.folder / name, key, values)
 
     def test_netcdf4(self):
         file = self.folder / "climate.nc"

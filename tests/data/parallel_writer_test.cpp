@@ -110,11 +110,12 @@ int main(int argc, char** argv) {
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &world);
     char name[] = "/tmp/muster-parallel-XXXXXX";
-    if (rank == 0) {
+    const bool keeps = argc > 1; // the files, in the folder that was named
+    if (rank == 0 && !keeps) {
         expect(::mkdtemp(name) != nullptr, "a folder is made");
     }
     MPI_Bcast(name, sizeof name, MPI_CHAR, 0, MPI_COMM_WORLD);
-    const fs::path folder = name;
+    const fs::path folder = keeps ? argv[1] : name;
     write_file(folder / "plain.h5", {});
     write_file(folder / "packed.h5",
                {.codec = data::Codec::deflate, .shuffle = true, .fletcher32 = true});
@@ -125,7 +126,7 @@ int main(int argc, char** argv) {
     MPI_Barrier(MPI_COMM_WORLD);
     refuse(folder);
     MPI_Barrier(MPI_COMM_WORLD);
-    if (rank == 0) {
+    if (rank == 0 && !keeps) {
         fs::remove_all(folder);
     }
     MPI_Finalize();

@@ -106,9 +106,9 @@ std::uint64_t rows_of(const plan::Stored& stored) {
 
 } // namespace
 
-void Pipeline::check_actors(const BatchOptions& options) {
+void Pipeline::check_actors(const MapOptions& options) {
     if (options.actors == 0) {
-        refuse("map_batches: BatchOptions::actors is 0, so nobody would be given a batch");
+        refuse("map_batches: MapOptions::actors is 0, so nobody would be given a batch");
     }
 }
 

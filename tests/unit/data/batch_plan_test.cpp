@@ -61,6 +61,26 @@ TEST_P(BatchPlanOnRanks, SharesABatchOutEvenly) {
     EXPECT_LE(most - least, 1U);
 }
 
+TEST_P(BatchPlanOnRanks, SaysHowManyRowsEachRankHasOfAnUnevenTail) {
+    for (const Tail tail : {Tail::keep, Tail::drop, Tail::pad}) {
+        std::uint64_t of_all = 0;
+        std::uint64_t batches = 0;
+        for (std::uint32_t rank = 0; rank < GetParam(); ++rank) {
+            const BatchPlan plan(
+                OrderSpec{.rows = 130, .seed = 2}, 64, {.rank = rank, .world = GetParam()}, tail);
+            batches = plan.batches();
+            for (std::uint64_t batch = 0; batch < batches; ++batch) {
+                std::vector<std::uint64_t> piece;
+                plan.indices(1, batch, piece);
+                EXPECT_EQ(piece.size(), plan.piece_rows(batch, rank));
+                of_all += piece.size();
+            }
+        }
+        EXPECT_EQ(batches, tail == Tail::drop ? 2U : 3U);
+        EXPECT_EQ(of_all, tail == Tail::keep ? 130U : tail == Tail::drop ? 128U : 192U);
+    }
+}
+
 TEST_P(BatchPlanOnRanks, CutsTheBatchesOfOneRankIntoEvenPiecesWhateverTheNumbers) {
     Random random(GetParam());
     for (int i = 0; i < 200; ++i) {

@@ -31,7 +31,7 @@ struct ExecutionStats {
 };
 
 /// How a function is applied to batches. Fields keep this order, and new ones are appended.
-struct BatchOptions {
+struct MapOptions {
     /// Rows the function gets at once, of one block (its last batch has what is left); 0: blocks as
     /// they are.
     std::uint64_t batch_size = 0;

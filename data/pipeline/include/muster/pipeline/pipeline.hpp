@@ -50,12 +50,12 @@ public:
     /// `Block f(const Block& batch, bound...)`: any number of rows, and any columns.
     template <auto F, class... A>
     [[nodiscard]] Pipeline map_batches(A&&... bound) const {
-        return map_batches_with<F>(BatchOptions{}, std::forward<A>(bound)...);
+        return map_batches_with<F>(MapOptions{}, std::forward<A>(bound)...);
     }
 
     /// The same, in batches and with resources as the options say.
     template <auto F, class... A>
-    [[nodiscard]] Pipeline map_batches_with(const BatchOptions& options, A&&... bound) const {
+    [[nodiscard]] Pipeline map_batches_with(const MapOptions& options, A&&... bound) const {
         detail::check_function<F, 1, Block>();
         Step step = detail::make_step<detail::MapBatches<F>>(
             "map_batches", {options.batch_size, detail::bind_one<F>(std::forward<A>(bound)...)});
@@ -67,7 +67,7 @@ public:
     /// `Block C::operator()(const Block& batch)` of `options.actors` objects, each made once on
     /// some rank from `arguments`, which must travel: for models and whatever else is slow to make.
     template <class C, class... A>
-    [[nodiscard]] Pipeline map_batches(const BatchOptions& options, A&&... arguments) const {
+    [[nodiscard]] Pipeline map_batches(const MapOptions& options, A&&... arguments) const {
         using Pool = detail::ActorBlockPool<C, detail::StoredArgument<A>...>;
         check_actors(options);
         std::tuple<detail::StoredArgument<A>...> stored(std::forward<A>(arguments)...);
@@ -190,7 +190,7 @@ public:
 private:
     friend class Grouped;
 
-    static void check_actors(const BatchOptions& options);
+    static void check_actors(const MapOptions& options);
     [[nodiscard]] Pipeline apply(Step step) const;
     [[nodiscard]] Pipeline actors(detail::BlockPoolMaker maker, std::string name) const;
     [[nodiscard]] std::unique_ptr<detail::Execution> run() const;

@@ -62,7 +62,7 @@ class ActorBlockPool final : public BlockPool {
 public:
     using Actor = BatchActor<C, A...>;
 
-    ActorBlockPool(const BatchOptions& options, const std::tuple<A...>& arguments)
+    ActorBlockPool(const MapOptions& options, const std::tuple<A...>& arguments)
         : pool_(options.actors,
                 ActorOptions{.cpus = options.cpus, .gpus = options.gpus},
                 options.batch_size,
